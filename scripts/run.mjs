@@ -5,61 +5,110 @@
 //
 // Plain JavaScript on purpose: it is the one file that any Node from 20 on must be able to read.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
-import { createHash } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 
+const windows = process.platform === 'win32'
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const modules = path.join(root, 'node_modules')
-const marker = path.join(modules, '.atoll-installed')
-const lockFolder = path.join(root, '.atoll-installing')
-const INSTALL_WAIT_SECONDS_MAX = 600
+const node = path.join(modules, 'node', 'bin', windows ? 'node.exe' : 'node')
+const lock = path.join(root, '.atoll-installing')
 
-const wanted = () => createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex')
-const installed = () => existsSync(marker) && readFileSync(marker, 'utf8') === wanted()
+if (!isInstalled()) await install()
+run(process.argv.slice(2))
 
-/** Two commands started at once on a fresh clone must not install over each other: a folder is the lock. */
-async function withInstallLock(work) {
-  const deadline = Date.now() + INSTALL_WAIT_SECONDS_MAX * 1000
-  for (;;) {
-    try {
-      mkdirSync(lockFolder)
-      break
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error
-      const age = Date.now() - (statSync(lockFolder, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
-      if (age > INSTALL_WAIT_SECONDS_MAX * 1000) rmdirSync(lockFolder)
-      else if (Date.now() > deadline) throw new Error(`gave up waiting for another install; remove ${lockFolder} if none is running`)
-      else await new Promise((resolve) => setTimeout(resolve, 500))
-    }
-  }
+/** Whether node_modules holds what package-lock.json asks for, by the list that npm leaves there when it is done. */
+function isInstalled() {
+  const done = path.join(modules, '.package-lock.json')
+  if (!existsSync(done) || !existsSync(node)) return false
+  const wanted = packagesOf(path.join(root, 'package-lock.json'))
+  const found = packagesOf(done)
+  return (
+    // Packages for other systems are in the lock and not on the disk.
+    Object.entries(wanted).every(([name, { optional }]) => name === '' || optional || name in found) &&
+    Object.entries(found).every(([name, { version }]) => wanted[name]?.version === version)
+  )
+}
+
+function packagesOf(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages
+}
+
+/** Two commands started at once on a fresh clone must not install over each other: the second waits, and then has nothing to do. */
+async function install() {
+  while (!takeLock()) await sleep(500)
   try {
-    work()
-  } finally {
-    rmdirSync(lockFolder)
-  }
-}
-
-function install() {
-  if (installed()) return
-  console.error('Installing what is missing (npm ci) ...')
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  const { status } = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] })
-  if (status !== 0) {
+    if (isInstalled()) return
+    console.error('Installing what is missing (npm ci) ...')
+    const npm = windows ? 'npm.cmd' : 'npm'
+    const options = ['--no-audit', '--no-fund', '--loglevel=error']
+    const { status } = spawnSync(npm, ['ci', ...options], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      shell: windows,
+    })
+    if (status === 0) return
     console.error('npm ci failed; see its messages above.')
-    rmdirSync(lockFolder)
-    process.exit(1)
+    process.exitCode = 1
+  } finally {
+    rmSync(lock, { force: true })
   }
-  writeFileSync(marker, wanted())
+  if (process.exitCode) process.exit()
 }
 
-if (!installed()) await withInstallLock(install)
+/** The lock names the process that holds it, so that one left behind by Ctrl-C is known for what it is. */
+function takeLock() {
+  const mine = `${lock}-${process.pid}`
+  writeFileSync(mine, String(process.pid))
+  try {
+    // Unlike writing, linking is all or nothing.
+    linkSync(mine, lock)
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+  } finally {
+    rmSync(mine)
+  }
+  const holder = readIfThere(lock)
+  if (holder !== undefined && !isRunning(Number(holder))) rmSync(lock, { force: true })
+  return false
+}
 
-const [first, ...rest] = process.argv.slice(2)
-const node = path.join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
-const command = first === '--bin' ? binOf(rest[0]) : path.resolve(root, first)
-const args = first === '--bin' ? rest.slice(1) : rest
+function readIfThere(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error
+  }
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
+function run([first, ...rest]) {
+  const [command, ...args] =
+    first === '--bin' ? [binOf(rest[0]), ...rest.slice(1)] : [path.resolve(root, first), ...rest]
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', command, ...args], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${path.join(modules, '.bin')}${path.delimiter}${process.env.PATH ?? ''}` },
+  })
+  // Ctrl-C reaches the child by itself (same terminal); a signal sent to this process alone is passed on.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => {
+    if (signal) {
+      process.removeAllListeners(signal)
+      process.kill(process.pid, signal)
+    } else process.exit(code ?? 1)
+  })
+}
 
 /** The file behind a command in node_modules/.bin. */
 function binOf(name) {
@@ -67,17 +116,3 @@ function binOf(name) {
   const { bin } = JSON.parse(readFileSync(path.join(modules, owner, 'package.json'), 'utf8'))
   return path.join(modules, owner, typeof bin === 'string' ? bin : bin[name])
 }
-
-const child = spawn(node, ['--disable-warning=ExperimentalWarning', command, ...args], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, PATH: `${path.join(modules, '.bin')}${path.delimiter}${process.env.PATH ?? ''}` },
-})
-// Ctrl-C reaches the child by itself (same terminal); a signal sent to this process alone is passed on.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-child.on('exit', (code, signal) => {
-  if (signal) {
-    process.removeAllListeners(signal)
-    process.kill(process.pid, signal)
-  } else process.exit(code ?? 1)
-})

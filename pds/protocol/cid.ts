@@ -99,7 +99,9 @@ export function formatCid(cid: Cid): string {
  * @throws InvalidCidError
  */
 export function parseCid(text: string): Cid {
-  if (text.length !== TEXT_LENGTH || text[0] !== 'b') throw new InvalidCidError(`not a CID: ${text.slice(0, 80)}`)
+  if (text.length !== TEXT_LENGTH || text[0] !== 'b') {
+    throw new InvalidCidError(`not a CID: ${text.slice(0, 80)}`)
+  }
   let cid = ''
   let bits = 0
   let buffer = 0

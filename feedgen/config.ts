@@ -1,0 +1,108 @@
+/**
+ * The feed generator's configuration: the only reader of the environment here, under the variable names of the official kit
+ * (`FEEDGEN_*`) and, for the PLC directory, the one it shares with the PDS.
+ */
+import path from 'node:path'
+import { isValidDid } from '@atproto/syntax'
+import { type Env, readEnv, ValueError } from '#platform/env.ts'
+import { type LogSettings, readLogSettings } from '#platform/log.ts'
+
+export interface FeedgenConfig {
+  /** 0 lets the system choose one. */
+  port: number
+  /** The address to listen on. */
+  listenHost: string
+  /** Where the public reaches this service: `https://feeds.example.com`. */
+  origin: string
+  /** The DID in the feeds' records, and the audience of service tokens. */
+  serviceDid: string
+  /** Whose feeds are served. Without it: those of everyone whose feed records name `serviceDid`. */
+  publisherDid?: string
+  /** URLs of `subscribeRepos`. */
+  endpoints: string[]
+  /** Where to begin at an endpoint that was never followed, or that no longer knows our cursor: at the oldest event it keeps, or now. */
+  start: 'oldest' | 'live'
+  /** The wait before the first attempt to connect again; it doubles from there. */
+  reconnectDelayMs: number
+  /** The folder that this process has for itself. */
+  dataDirectory: string
+  /** The index: a file, or `:memory:`. */
+  sqliteLocation: string
+  /** The PLC directory. */
+  plcUrl: string
+  /** Let DID documents come over http and from private addresses. */
+  devMode: boolean
+  log: LogSettings
+}
+
+/**
+ * Reads the configuration.
+ * @throws ConfigError naming every variable at fault
+ */
+export function readConfig(variables: Record<string, string | undefined>): FeedgenConfig {
+  return readEnv(variables, (env) => {
+    const port = env.port('FEEDGEN_PORT', 3000)
+    const hostname = env.parse('FEEDGEN_HOSTNAME', parseHostname, 'localhost', 'localhost')
+    const local = isLocal(hostname)
+    const host = local && !hostname.includes(':') ? `${hostname}:${port}` : hostname
+    const dataDirectory = env.string('FEEDGEN_DATA_DIRECTORY', './data/feedgen')
+    return {
+      port,
+      listenHost: env.string('FEEDGEN_LISTENHOST', '127.0.0.1'),
+      origin: `${local ? 'http' : 'https'}://${host}`,
+      serviceDid: did(env, 'FEEDGEN_SERVICE_DID') ?? `did:web:${host.replace(':', '%3A')}`,
+      publisherDid: did(env, 'FEEDGEN_PUBLISHER_DID'),
+      endpoints: env.parse(
+        'FEEDGEN_SUBSCRIPTION_ENDPOINT',
+        parseEndpoints,
+        parseEndpoints('ws://localhost:2583'),
+        [],
+      ),
+      start: env.oneOf('FEEDGEN_SUBSCRIPTION_START', ['oldest', 'live'], 'oldest'),
+      reconnectDelayMs: env.duration('FEEDGEN_SUBSCRIPTION_RECONNECT_DELAY', 500),
+      dataDirectory,
+      sqliteLocation: env.string('FEEDGEN_SQLITE_LOCATION', path.join(dataDirectory, 'feedgen.sqlite')),
+      plcUrl: env.url('PDS_DID_PLC_URL', local ? 'http://localhost:2582' : 'https://plc.directory'),
+      devMode: env.bool('FEEDGEN_DEV_MODE', local),
+      log: readLogSettings(env),
+    }
+  })
+}
+
+function did(env: Env, name: string): string | undefined {
+  const parse = (text: string): string => {
+    if (isValidDid(text)) return text
+    throw new ValueError('must be a DID, such as did:plc:... or did:web:...')
+  }
+  return env.parse(name, parse, undefined, '')
+}
+
+function parseHostname(text: string): string {
+  if (/^[a-z0-9.-]+(:\d+)?$/i.test(text)) return text.toLowerCase()
+  throw new ValueError('must be a host name, without https:// and without a path')
+}
+
+function isLocal(hostname: string): boolean {
+  return ['localhost', '127.0.0.1'].includes(hostname.replace(/:\d+$/, ''))
+}
+
+const METHOD_PATH = '/xrpc/com.atproto.sync.subscribeRepos'
+
+function parseEndpoints(text: string): string[] {
+  const endpoints = text.split(',').flatMap((word) => (word.trim() === '' ? [] : parseEndpoint(word.trim())))
+  if (endpoints.length === 0) throw new ValueError('must name at least one host to follow')
+  return [...new Set(endpoints)]
+}
+
+/** The URL of `subscribeRepos` at a host, written as `bsky.network`, `https://bsky.network` or in full. */
+function parseEndpoint(text: string): string {
+  const scheme = isLocal(text) ? 'ws' : 'wss'
+  const url = URL.parse(/^\w+:\/\//.test(text) ? text.replace(/^http/, 'ws') : `${scheme}://${text}`)
+  if (!url || !['ws:', 'wss:'].includes(url.protocol) || url.search || url.hash) {
+    throw new ValueError(
+      'must be a list of hosts, or of URLs that start with ws://, wss://, http:// or https://',
+    )
+  }
+  if (url.pathname === '/') url.pathname = METHOD_PATH
+  return url.href
+}

@@ -1,0 +1,85 @@
+/** The steps that make the tables. Published steps never change. */
+import { type Kysely, sql } from 'kysely'
+import type { Migration } from 'kysely/migration'
+
+const first: Migration = {
+  async up(db: Kysely<unknown>) {
+    const table = (name: string) => db.schema.createTable(name)
+    await table('posts')
+      .addColumn('uri', 'text', (column) => column.primaryKey())
+      .addColumn('cid', 'text', (column) => column.notNull())
+      .addColumn('author', 'text', (column) => column.notNull())
+      .addColumn('sort_at', 'bigint', (column) => column.notNull())
+      .addColumn('seen_at', 'bigint', (column) => column.notNull())
+      .addColumn('reply_root', 'text')
+      .addColumn('reply_parent', 'text')
+      .addColumn('quote', 'text')
+      .addColumn('tier', 'integer', (column) => column.notNull())
+      .addColumn('unsure', 'integer', (column) => column.notNull())
+      .execute()
+    const index = (name: string) => db.schema.createIndex(name)
+    await index('posts_newest')
+      .on('posts')
+      .columns(['sort_at', 'uri'])
+      .where(sql.ref('reply_parent'), 'is', null)
+      .execute()
+    await index('posts_by_tier')
+      .on('posts')
+      .columns(['tier', 'sort_at'])
+      .where(sql.ref('reply_parent'), 'is', null)
+      .execute()
+    await index('posts_by_author').on('posts').columns(['author', 'sort_at', 'uri']).execute()
+
+    for (const name of ['likes', 'follows']) {
+      await table(name)
+        .addColumn('uri', 'text', (column) => column.primaryKey())
+        .addColumn('author', 'text', (column) => column.notNull())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .execute()
+      await index(`${name}_by_subject`).on(name).columns(['subject', 'author']).execute()
+    }
+    await index('follows_by_author').on('follows').columns(['author', 'subject']).execute()
+
+    await table('reposts')
+      .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+      .addColumn('uri', 'text', (column) => column.notNull().unique())
+      .addColumn('author', 'text', (column) => column.notNull())
+      .addColumn('subject', 'text', (column) => column.notNull())
+      .addColumn('sort_at', 'bigint', (column) => column.notNull())
+      .addColumn('unsure', 'integer', (column) => column.notNull())
+      .execute()
+    await index('reposts_by_subject').on('reposts').columns(['subject', 'author']).execute()
+    await index('reposts_by_author').on('reposts').columns(['author', 'sort_at', 'uri']).execute()
+
+    await table('engagement')
+      .addColumn('subject', 'text', (column) => column.primaryKey())
+      .addColumn('likes', 'integer', (column) => column.notNull())
+      .addColumn('reposts', 'integer', (column) => column.notNull())
+      .addColumn('replies', 'integer', (column) => column.notNull())
+      .addColumn('quotes', 'integer', (column) => column.notNull())
+      .execute()
+    await table('generators')
+      .addColumn('uri', 'text', (column) => column.primaryKey())
+      .addColumn('author', 'text', (column) => column.notNull())
+      .addColumn('rkey', 'text', (column) => column.notNull())
+      .execute()
+    await table('actors')
+      .addColumn('did', 'text', (column) => column.primaryKey())
+      .addColumn('active', 'integer', (column) => column.notNull())
+      .addColumn('status', 'text')
+      .execute()
+    await table('repos')
+      .addColumn('did', 'text', (column) => column.primaryKey())
+      .addColumn('rev', 'text', (column) => column.notNull())
+      .addColumn('data', 'text', (column) => column.notNull())
+      .addColumn('jumped', 'integer', (column) => column.notNull())
+      .execute()
+    await table('cursors')
+      .addColumn('endpoint', 'text', (column) => column.primaryKey())
+      .addColumn('seq', 'bigint', (column) => column.notNull())
+      .execute()
+  },
+}
+
+/** In the order of their names. */
+export const migrations: Record<string, Migration> = { '001': first }

@@ -1,0 +1,25 @@
+/** Passwords, hashed as the reference does, so that accounts can be adopted: `salt:hash`, scrypt, the salt's hexadecimal text taken as it stands. */
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
+
+const HASH_BYTES = 64
+const SALT_BYTES = 16
+const derive = promisify(scrypt) as (password: string, salt: string, bytes: number) => Promise<Buffer>
+
+/** The longest password that can be chosen, and the longest that is tried. */
+export const NEW_PASSWORD_CHARACTERS_MAX = 256
+export const PASSWORD_CHARACTERS_MAX = 512
+
+/** What is stored for a password. */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(SALT_BYTES).toString('hex')
+  return `${salt}:${(await derive(password, salt, HASH_BYTES)).toString('hex')}`
+}
+
+/** Whether a password is the one that was stored. */
+export async function verifyPassword(password: string, stored: string): Promise<boolean> {
+  const [salt = '', hash = ''] = stored.split(':')
+  const expected = Buffer.from(hash, 'hex')
+  const actual = await derive(password, salt, HASH_BYTES)
+  return expected.length === actual.length && timingSafeEqual(expected, actual)
+}

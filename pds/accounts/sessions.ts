@@ -1,0 +1,184 @@
+/**
+ * Sessions: an access token that is believed on its signature, and a refresh token that is looked up. The tokens' form is the
+ * reference's, so that those it issued go on working here.
+ */
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { decodeJwt, errors, jwtVerify, type JWTPayload, SignJWT } from 'jose'
+import type { Tx } from '#platform/sqlite.ts'
+import type { RefreshToken, SessionStore } from '../store/sessions.ts'
+import type { Store } from '../store/store.ts'
+
+/** What a token's bearer may do. */
+export type SessionScope =
+  | 'com.atproto.access'
+  | 'com.atproto.refresh'
+  | 'com.atproto.appPass'
+  | 'com.atproto.appPassPrivileged'
+  | 'com.atproto.takendown'
+
+/** The tokens of a session. */
+export interface SessionTokens {
+  readonly accessJwt: string
+  readonly refreshJwt: string
+}
+
+/** What a token says, once its signature, type, audience and time are checked. */
+export interface TokenClaims {
+  readonly did: string
+  readonly scope: string
+  readonly tokenId: string | undefined
+}
+
+/** A token that is not accepted. */
+export class TokenError extends Error {
+  override name = 'TokenError'
+  readonly code: 'ExpiredToken' | 'InvalidToken'
+  constructor(code: 'ExpiredToken' | 'InvalidToken', message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+const ACCESS_MINUTES = 120
+const REFRESH_DAYS = 90
+const REFRESH_GRACE_HOURS = 2
+const TOKEN_ID_BYTES = 32
+/** Access tokens whose signature was checked, so that each is checked once. */
+const VERIFIED_MAX = 20_000
+
+const ACCESS_TYPE = 'at+jwt'
+const REFRESH_TYPE = 'refresh+jwt'
+
+export class Sessions {
+  readonly #store: Store
+  readonly #sessions: SessionStore
+  readonly #key: KeyObject
+  readonly #audience: string
+  readonly #verified = new Map<string, { claims: TokenClaims; expiresAtMs: number }>()
+
+  /** @param options `jwtSecret` signs the tokens; `serviceDid` is their audience */
+  constructor(store: Store, { jwtSecret, serviceDid }: { jwtSecret: string; serviceDid: string }) {
+    this.#store = store
+    this.#sessions = store.sessions
+    this.#key = createSecretKey(Buffer.from(jwtSecret))
+    this.#audience = serviceDid
+  }
+
+  /** Tokens of a new session; `keep` them in the transaction that begins it. */
+  issue(did: string, scope: SessionScope = 'com.atproto.access'): Promise<SessionTokens> {
+    return this.#tokens(did, scope, newTokenId())
+  }
+
+  /** Keeps the refresh token of a session that begins. */
+  keep(tx: Tx, account: number, { refreshJwt }: SessionTokens): void {
+    this.#sessions.insert(tx, refreshRow(account, refreshJwt))
+  }
+
+  /** Begins a session. */
+  async create(account: { id: number; did: string }): Promise<SessionTokens> {
+    const tokens = await this.issue(account.did)
+    await this.#store.db.write((tx) => this.keep(tx, account.id, tokens))
+    return tokens
+  }
+
+  /**
+   * Exchanges a refresh token for the next. Within the grace period the same token gives the same successor, so that an answer
+   * that got lost can be asked for again.
+   * @returns null when the token was revoked or is over
+   */
+  async rotate(account: { id: number; did: string }, tokenId: string): Promise<SessionTokens | null> {
+    const token = this.#sessions.get(tokenId)
+    if (token === undefined || token.account !== account.id) return null
+    const tokens = await this.#tokens(account.did, 'com.atproto.access', token.nextId ?? newTokenId())
+    const next = refreshRow(account.id, tokens.refreshJwt)
+    const rotated = await this.#store.db.write((tx): 'done' | 'over' | 'overtaken' => {
+      this.#sessions.deleteExpired(tx, account.id)
+      const current = this.#sessions.get(tokenId)
+      if (current === undefined) return 'over'
+      if (current.nextId !== null && current.nextId !== next.id) return 'overtaken'
+      const graceEnds = new Date(Date.parse(tx.now) + REFRESH_GRACE_HOURS * 3_600_000).toISOString()
+      this.#sessions.rotate(tx, tokenId, graceEnds < current.expiresAt ? graceEnds : current.expiresAt, next.id)
+      this.#sessions.insert(tx, next)
+      return 'done'
+    })
+    // Two exchanges at once: the one that came second gives the successor that the first one chose.
+    if (rotated === 'overtaken') return this.rotate(account, tokenId)
+    return rotated === 'done' ? tokens : null
+  }
+
+  /** Ends a session. */
+  async revoke(tokenId: string): Promise<void> {
+    await this.#store.db.write((tx) => this.#sessions.delete(tx, tokenId))
+  }
+
+  /**
+   * What an access token says.
+   * @throws TokenError
+   */
+  async verifyAccess(token: string): Promise<TokenClaims> {
+    const verified = this.#verified.get(token)
+    if (verified !== undefined && verified.expiresAtMs > Date.now()) return verified.claims
+    const payload = await this.#verify(token, ACCESS_TYPE)
+    const claims = claimsOf(payload)
+    if (this.#verified.size >= VERIFIED_MAX) this.#verified.clear()
+    this.#verified.set(token, { claims, expiresAtMs: (payload.exp ?? 0) * 1000 })
+    return claims
+  }
+
+  /**
+   * What a refresh token says. Whether it still may be used is for `rotate`.
+   * @throws TokenError
+   */
+  async verifyRefresh(token: string, { allowExpired = false } = {}): Promise<TokenClaims> {
+    return claimsOf(await this.#verify(token, REFRESH_TYPE, allowExpired))
+  }
+
+  async #verify(token: string, typ: string, allowExpired = false): Promise<JWTPayload> {
+    try {
+      const options = { audience: this.#audience, typ, ...(allowExpired && { clockTolerance: Number.POSITIVE_INFINITY }) }
+      return (await jwtVerify(token, this.#key, options)).payload
+    } catch (cause) {
+      if (cause instanceof errors.JWTExpired) throw new TokenError('ExpiredToken', 'Token has expired', { cause })
+      throw new TokenError('InvalidToken', 'Token could not be verified', { cause })
+    }
+  }
+
+  async #tokens(did: string, scope: SessionScope, tokenId: string): Promise<SessionTokens> {
+    const sign = (claims: JWTPayload, typ: string, lifetime: string) =>
+      new SignJWT(claims)
+        .setProtectedHeader({ typ, alg: 'HS256' })
+        .setAudience(this.#audience)
+        .setSubject(did)
+        .setIssuedAt()
+        .setExpirationTime(lifetime)
+        .sign(this.#key)
+    const [accessJwt, refreshJwt] = await Promise.all([
+      sign({ scope }, ACCESS_TYPE, `${ACCESS_MINUTES}mins`),
+      sign({ scope: 'com.atproto.refresh', jti: tokenId }, REFRESH_TYPE, `${REFRESH_DAYS}days`),
+    ])
+    return { accessJwt, refreshJwt }
+  }
+}
+
+const newTokenId = (): string => randomBytes(TOKEN_ID_BYTES).toString('base64')
+
+function refreshRow(account: number, refreshJwt: string): RefreshToken {
+  const { jti, exp } = decodeJwt(refreshJwt)
+  if (jti === undefined || exp === undefined) throw new Error('a refresh token of our own lacks its id or its end')
+  return { account, id: jti, expiresAt: new Date(exp * 1000).toISOString(), nextId: null, appPasswordName: null }
+}
+
+/** A service token or a key-bound token signed with the same secret is no session token. */
+function claimsOf({ sub, aud, scope, jti, lxm, cnf }: JWTPayload): TokenClaims {
+  const wellFormed =
+    lxm === undefined &&
+    cnf === undefined &&
+    typeof sub === 'string' &&
+    sub.startsWith('did:') &&
+    typeof aud === 'string' &&
+    aud.startsWith('did:') &&
+    typeof scope === 'string' &&
+    (jti === undefined || typeof jti === 'string')
+  if (!wellFormed) throw new TokenError('InvalidToken', 'Malformed token')
+  return { did: sub, scope, tokenId: jti }
+}

@@ -1,0 +1,96 @@
+/** Handles: their syntax, what this server gives out under its own domains, and whose a name elsewhere is. https://atproto.com/specs/handle */
+import type { HandleResolver } from '@atproto/identity'
+import { InvalidHandleError, isValidTld, normalizeAndEnsureValidHandle } from '@atproto/syntax'
+
+/** A handle that cannot be had. `code` is the XRPC error name where the reference gives one. */
+export class HandleError extends Error {
+  override name = 'HandleError'
+  readonly code: 'InvalidHandle' | 'HandleNotAvailable' | 'UnsupportedDomain' | undefined
+  constructor(message: string, code?: HandleError['code']) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** Characters before the service's domain. */
+const NAME_CHARACTERS_MIN = 3
+const NAME_CHARACTERS_MAX = 18
+
+/** Names under our own domains that would be taken for the host itself, its operators or its machinery. */
+const RESERVED = new Set(
+  `abuse about account accounts admin administrator admins api apis app apps assets atproto auth billing blob blobs blog bot
+  cdn contact dashboard dev developer developers did dns docs download email example faq feed feedgen feeds files firehose
+  forum ftp get git graphql handle handles health help home host hostmaster http https imap info invite invites jobs label
+  labeler legal localhost login logout mail mailer media metrics mod moderation moderator moderators mods news noreply
+  notify null oauth official ops pages password pds plc policy pop pop3 postmaster press privacy profile proxy public redirect register
+  relay report reports repo root sandbox search secure security self server service services session sessions settings signin signup
+  smtp ssh ssl staff staging static stats status store support sync sysadmin system team terms test tls tos undefined update updates
+  upload uploads user users verify webhook webmaster webmail wellknown www xrpc`
+    .split(/\s+/)
+    .filter((name) => name.length >= NAME_CHARACTERS_MIN),
+)
+
+export interface HandlesOptions {
+  /** `.example.org`: names directly under these are given out here. */
+  readonly serviceDomains: readonly string[]
+  readonly resolver: HandleResolver
+}
+
+export class Handles {
+  readonly serviceDomains: readonly string[]
+  readonly #resolver: HandleResolver
+
+  constructor({ serviceDomains, resolver }: HandlesOptions) {
+    this.serviceDomains = serviceDomains
+    this.#resolver = resolver
+  }
+
+  /**
+   * The handle in its normal form (lower case).
+   * @throws HandleError when it is no handle
+   */
+  normalize(handle: string): string {
+    try {
+      return normalizeAndEnsureValidHandle(handle)
+    } catch (error) {
+      if (error instanceof InvalidHandleError) throw new HandleError(error.message, 'InvalidHandle')
+      throw error
+    }
+  }
+
+  /** Whether a handle is ours to answer for: under one of our domains, or the domain itself. */
+  isLocal(handle: string): boolean {
+    return this.serviceDomains.some((domain) => handle.endsWith(domain) || handle === domain.slice(1))
+  }
+
+  /** The DID that a name outside this server resolves to, by DNS or by its well-known page. */
+  async resolve(handle: string): Promise<string | undefined> {
+    return this.#resolver.resolve(handle)
+  }
+
+  /**
+   * Checks that an account may have the handle: the rules of our own domains, or that a name elsewhere resolves to the account.
+   * @param did the account's; undefined for one that is about to be made
+   * @returns the handle in its normal form
+   * @throws HandleError
+   */
+  async assertAllowed(wanted: string, did: string | undefined): Promise<string> {
+    const handle = this.normalize(wanted)
+    if (!isValidTld(handle)) throw new HandleError('Handle TLD is invalid or disallowed', 'InvalidHandle')
+    const domain = this.serviceDomains.find((domain) => handle.endsWith(domain))
+    if (domain !== undefined) {
+      assertServiceName(handle.slice(0, -domain.length))
+      return handle
+    }
+    if (did === undefined) throw new HandleError('Not a supported handle domain', 'UnsupportedDomain')
+    if ((await this.resolve(handle)) !== did) throw new HandleError('External handle did not resolve to DID')
+    return handle
+  }
+}
+
+function assertServiceName(name: string): void {
+  if (name.includes('.')) throw new HandleError('Invalid characters in handle', 'InvalidHandle')
+  if (name.length < NAME_CHARACTERS_MIN) throw new HandleError('Handle too short', 'InvalidHandle')
+  if (name.length > NAME_CHARACTERS_MAX) throw new HandleError('Handle too long', 'InvalidHandle')
+  if (RESERVED.has(name)) throw new HandleError('Reserved handle', 'HandleNotAvailable')
+}

@@ -1,0 +1,31 @@
+/** The PDS as a process: configuration, start, and an orderly end at a signal. */
+import { DataInUseError, lockDataDirectory } from '#platform/data-lock.ts'
+import { ConfigError } from '#platform/env.ts'
+import { configureLog } from '#platform/log.ts'
+import { SchemaTooNewError } from '#platform/sqlite.ts'
+import { CONFIG_EXIT_STATUS, type Config, ForeignDataError, readConfig } from './config.ts'
+import { createPds } from './pds.ts'
+
+async function main(): Promise<void> {
+  const config: Config = readConfig()
+  configureLog(config.log)
+  using _lock = lockDataDirectory(config.dataDirectory, 'A PDS')
+  await using pds = await createPds(config)
+  console.log(`PDS at http://localhost:${pds.port} (${config.serviceDid})`)
+  await new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, resolve)
+  })
+}
+
+try {
+  await main()
+} catch (error) {
+  if (error instanceof ConfigError) {
+    console.error(`The PDS cannot start: ${error.message}`)
+    process.exit(CONFIG_EXIT_STATUS)
+  }
+  const isExplained =
+    error instanceof DataInUseError || error instanceof ForeignDataError || error instanceof SchemaTooNewError
+  console.error(isExplained ? `The PDS cannot start: ${error.message}` : error)
+  process.exit(1)
+}

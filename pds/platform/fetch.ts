@@ -1,0 +1,41 @@
+/**
+ * The fetch for URLs that strangers choose: DID documents, handles, services named in them.
+ *
+ * It goes to public addresses over https only, checked on the address that is connected to and not on the name alone; follows no redirect unless
+ * told to; and ends an answer that takes too long or is too large.
+ */
+import { safeFetchWrap } from '@atproto-labs/fetch-node'
+
+/** A fetch as the platform's, for the packages that take one. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+
+/** What a guarded fetch allows. */
+export interface FetchLimits {
+  /** Let http, ports and private addresses through: for a network on one machine. */
+  allowPrivate: boolean
+  /** The whole request, the body of the answer included. */
+  timeoutMs?: number
+  /** Of the answer's body. */
+  responseBytesMax?: number
+}
+
+const timeoutMsDefault = 10_000
+const responseBytesMaxDefault = 512 * 1024
+
+/**
+ * A fetch that keeps to the limits. It rejects as the platform's own does, and an answer that grows too large fails while its body is read.
+ */
+export function guardedFetch({
+  allowPrivate,
+  timeoutMs = timeoutMsDefault,
+  responseBytesMax = responseBytesMaxDefault,
+}: FetchLimits): Fetch {
+  const fetch = safeFetchWrap({
+    ssrfProtection: !allowPrivate,
+    timeout: timeoutMs,
+    responseMaxSize: responseBytesMax,
+    // Names such as example.com are refused by the library's default; on a machine of one's own they may be in /etc/hosts.
+    forbiddenDomainNames: allowPrivate ? [] : undefined,
+  })
+  return (input, init) => fetch(input, { redirect: 'error', ...init })
+}

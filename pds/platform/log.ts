@@ -1,0 +1,60 @@
+/**
+ * Logs: one pino logger for each part of a server, all writing lines of JSON to one destination.
+ *
+ * A logger can be made at any time, also while modules load; nothing is written before {@link configureLog} says where to, so tests and
+ * library use are silent.
+ */
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import type { Env } from './env.ts'
+
+export type { Logger } from 'pino'
+
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** What is written and where to. */
+export interface LogSettings {
+  enabled: boolean
+  level: (typeof levels)[number]
+  /** The names of the loggers that write; all of them when empty. */
+  systems: string[]
+  /** A file, which is appended to; standard output when not given. */
+  file?: string
+}
+
+/** The variables that the reference reads: `LOG_ENABLED`, `LOG_LEVEL`, `LOG_SYSTEMS` and `LOG_DESTINATION`. */
+export function readLogSettings(env: Env): LogSettings {
+  return {
+    enabled: env.bool('LOG_ENABLED', false),
+    level: env.oneOf('LOG_LEVEL', levels, 'info'),
+    systems: env.list('LOG_SYSTEMS').flatMap((names) => names.split(/\s+/)),
+    file: env.string('LOG_DESTINATION'),
+  }
+}
+
+let output: DestinationStream | null = null
+let settings: LogSettings = { enabled: false, level: 'silent', systems: [] }
+const root = pino({ base: { pid: process.pid } }, { write: (line) => output?.write(line) })
+const loggers = new Map<string, Logger>()
+
+/** The logger of a part of a server, the same one for the same name. */
+export function logger(name: string): Logger {
+  let found = loggers.get(name)
+  if (!found) {
+    found = root.child({ name }, { level: levelOf(name) })
+    loggers.set(name, found)
+  }
+  return found
+}
+
+/** Says what is written from now on and where to, for the loggers there are and those to come. */
+export function configureLog(chosen: LogSettings): void {
+  settings = chosen
+  // Written at once: a line that explains a crash must be there after it.
+  output = chosen.enabled ? destination({ dest: chosen.file ?? 1, mkdir: true, sync: true }) : null
+  for (const [name, logger] of loggers) logger.level = levelOf(name)
+}
+
+function levelOf(name: string): string {
+  const { enabled, level, systems } = settings
+  return enabled && (systems.length === 0 || systems.includes(name)) ? level : 'silent'
+}

@@ -1,0 +1,155 @@
+/**
+ * CAR files, version 1: a header that names the roots, then blocks with their CIDs. Repositories travel in them, whole or
+ * as the difference that a commit makes. https://ipld.io/specs/transport/car/carv1/
+ */
+import { CborError, type CborValue, decode, encode, isLink, isMap, Link } from './cbor.ts'
+import { CID_BYTES, type Cid, cidFromBytes, InvalidCidError, isBlockOf, linkToCid } from './cid.ts'
+
+/** The roots and blocks of a CAR file. The blocks are views of the file's bytes. */
+export interface Car {
+  roots: Cid[]
+  blocks: Map<Cid, Uint8Array>
+}
+
+/** Bytes that are not a CAR file of this protocol, or a block that is not what its CID names. */
+export class CarError extends Error {
+  override name = 'CarError'
+}
+
+/** Largest header: a few roots of 41 bytes each. */
+export const carHeaderBytesMax = 4096
+
+/** Largest block, CID included: records are limited to 1 MB, and no tree node comes near that. */
+export const carBlockBytesMax = 2 * 1024 * 1024
+
+/**
+ * Reads a CAR file that is in memory. Each block is checked against its CID, unless `verify` is false (for bytes of our own).
+ * A block that stands twice is there once.
+ * @throws CarError
+ */
+export function readCar(bytes: Uint8Array, { verify = true }: { verify?: boolean } = {}): Car {
+  const file = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const header = readSection(file, 0, carHeaderBytesMax)
+  const roots = readHeader(file.subarray(header.start, header.end))
+  const blocks = new Map<Cid, Uint8Array>()
+  let at = header.end
+  while (at < file.length) {
+    const { start, end } = readSection(file, at, carBlockBytesMax)
+    if (end - start < CID_BYTES) throw new CarError('a section too short for a CID')
+    const cid = readCid(file, start)
+    const block = file.subarray(start + CID_BYTES, end)
+    if (verify && !isBlockOf(cid, block))
+      throw new CarError(`the block at byte ${start} is not what its CID names`)
+    blocks.set(cid, block)
+    at = end
+  }
+  return { roots, blocks }
+}
+
+/** The beginning of a CAR file: its header, with one root or none. */
+export function carHeader(root: Cid | null): Buffer {
+  const header = encode({ version: 1, roots: root === null ? [] : [new Link(root)] })
+  return Buffer.concat([varint(header.length), header])
+}
+
+/** A block as it stands in a CAR file: length, CID, bytes. */
+export function carBlock(cid: Cid, block: Uint8Array): Buffer {
+  const length = CID_BYTES + block.length
+  const width = varintBytes(length)
+  const section = Buffer.allocUnsafe(width + length)
+  writeBlock(section, 0, cid, block)
+  return section
+}
+
+/** A whole CAR file, the blocks in the order given. */
+export function writeCar(root: Cid | null, blocks: Iterable<[Cid, Uint8Array]>): Buffer {
+  const header = carHeader(root)
+  const all = [...blocks]
+  let size = header.length
+  for (const [, block] of all) size += varintBytes(CID_BYTES + block.length) + CID_BYTES + block.length
+  const file = Buffer.allocUnsafe(size)
+  let at = header.copy(file)
+  for (const [cid, block] of all) at = writeBlock(file, at, cid, block)
+  return file
+}
+
+function writeBlock(file: Buffer, start: number, cid: Cid, block: Uint8Array): number {
+  let at = writeVarint(file, start, CID_BYTES + block.length)
+  at += file.write(cid, at, 'latin1')
+  file.set(block, at)
+  return at + block.length
+}
+
+/** The section that begins at `at`: where its content stands. */
+function readSection(file: Buffer, at: number, bytesMax: number): { start: number; end: number } {
+  let length = 0
+  let shift = 0
+  let start = at
+  for (;;) {
+    const byte = file[start++]
+    if (byte === undefined) throw new CarError('the file ends inside a length')
+    length |= (byte & 0x7f) << shift
+    if (byte < 0x80) {
+      if (byte === 0 && shift > 0) throw new CarError('a length that is not in its shortest form')
+      break
+    }
+    shift += 7
+    if (shift > 21) throw new CarError('a section that is too long')
+  }
+  if (length === 0) throw new CarError('an empty section')
+  if (length > bytesMax) throw new CarError(`a section of ${length} bytes; ${bytesMax} are allowed`)
+  const end = start + length
+  if (end > file.length) throw new CarError('the file ends inside a section')
+  return { start, end }
+}
+
+function readHeader(bytes: Uint8Array): Cid[] {
+  let header: CborValue
+  try {
+    header = decode(bytes)
+  } catch (cause) {
+    if (cause instanceof CborError)
+      throw new CarError(`a header that is not DAG-CBOR: ${cause.message}`, { cause })
+    throw cause
+  }
+  if (!isMap(header) || header.version !== 1) throw new CarError('not a CAR file of version 1')
+  if (!Array.isArray(header.roots)) throw new CarError('a header without roots')
+  return header.roots.map((root) => {
+    if (!isLink(root)) throw new CarError('a root that is not a CID')
+    return wrapCid(() => linkToCid(root))
+  })
+}
+
+function readCid(file: Buffer, at: number): Cid {
+  return wrapCid(() => cidFromBytes(file, at))
+}
+
+function wrapCid(read: () => Cid): Cid {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof InvalidCidError) throw new CarError(cause.message, { cause })
+    throw cause
+  }
+}
+
+function varintBytes(n: number): number {
+  return n < 0x80 ? 1 : n < 0x4000 ? 2 : n < 0x200000 ? 3 : n < 0x10000000 ? 4 : 5
+}
+
+function varint(n: number): Buffer {
+  const bytes = Buffer.allocUnsafe(varintBytes(n))
+  writeVarint(bytes, 0, n)
+  return bytes
+}
+
+function writeVarint(file: Buffer, start: number, n: number): number {
+  let at = start
+  let rest = n
+  while (rest >= 0x80) {
+    file[at++] = (rest & 0x7f) | 0x80
+    rest = Math.floor(rest / 128)
+  }
+  file[at++] = rest
+  return at
+}

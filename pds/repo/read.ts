@@ -1,0 +1,73 @@
+/** Reads of repositories that need the tree or the commit: proofs, blocks, the head. Plain records are read from the store. */
+import { writeCar } from '#protocol/car.ts'
+import { type Cid, formatCid } from '#protocol/cid.ts'
+import { pathTo } from '#protocol/mst/proof.ts'
+import type { RecordPath, StoredRecord, ListOptions } from '../store/records.ts'
+import type { RepoHead } from '../store/repos.ts'
+import type { Store } from '../store/store.ts'
+import { MissingBlocksError, RepoNotFoundError, type RepoOwner } from './errors.ts'
+import type { NodeCache } from './node-cache.ts'
+
+export class RepoReader {
+  readonly #store: Store
+  readonly #nodes: NodeCache
+
+  constructor(store: Store, nodes: NodeCache) {
+    this.#store = store
+    this.#nodes = nodes
+  }
+
+  /** @throws RepoNotFoundError */
+  head(owner: RepoOwner): RepoHead {
+    const head = this.#store.repos.head(owner.id)
+    if (head === undefined) throw new RepoNotFoundError(owner.did)
+    return head
+  }
+
+  record(owner: RepoOwner, path: RecordPath): StoredRecord | undefined {
+    return this.#store.records.get(owner.id, path)
+  }
+
+  /** A page of one collection. */
+  records(owner: RepoOwner, options: Omit<ListOptions, 'account'>): StoredRecord[] {
+    return this.#store.records.list({ ...options, account: owner.id })
+  }
+
+  /** The collections that have records. */
+  collections(owner: RepoOwner): string[] {
+    return this.#store.records.collections(owner.id)
+  }
+
+  /**
+   * A CAR file that proves that the record is in the repository, or that it is not: the commit, the tree's path, the record.
+   * @throws RepoNotFoundError
+   */
+  recordProof(owner: RepoOwner, path: RecordPath): Buffer {
+    const head = this.head(owner)
+    const record = this.record(owner, path)
+    const nodes = pathTo(this.#nodes.of(owner.id), head.data, `${path.collection}/${path.rkey}`)
+    const blocks: [Cid, Uint8Array][] = [[head.commit, head.commitBlock], ...nodes]
+    if (record !== undefined) blocks.push([record.cid, record.block])
+    return writeCar(head.commit, blocks)
+  }
+
+  /**
+   * Blocks of the present repository, by their CIDs, as a CAR file.
+   * @throws RepoNotFoundError, MissingBlocksError
+   */
+  blocks(owner: RepoOwner, cids: readonly Cid[]): Buffer {
+    const head = this.head(owner)
+    const found = new Map<Cid, Uint8Array>()
+    const missing: string[] = []
+    for (const cid of cids) {
+      const block =
+        cid === head.commit
+          ? head.commitBlock
+          : (this.#store.repos.node(owner.id, cid)?.block ?? this.#store.records.block(owner.id, cid))
+      if (block === undefined) missing.push(formatCid(cid))
+      else found.set(cid, block)
+    }
+    if (missing.length > 0) throw new MissingBlocksError(missing)
+    return writeCar(null, found)
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * The one write path of repositories. Creating, putting, deleting and applying writes, and making a repository, are callers.
+ *
+ * Inside one transaction: the head is read, records are written, the tree gets its new root, a commit is signed, and head,
+ * nodes and firehose event are stored. What can be done outside (checking and encoding records) was done by `prepare.ts`.
+ */
+import { writeCar } from '#protocol/car.ts'
+import { type Cid, formatCid } from '#protocol/cid.ts'
+import { signCommit } from '#protocol/commit.ts'
+import type { RepoOp } from '#protocol/frame.ts'
+import { decodeNode, EMPTY_ROOT, encodeNode, nodesOf } from '#protocol/mst/node.ts'
+import { applyOps, invertOps, type Op } from '#protocol/mst/tree.ts'
+import { TidClock } from '#protocol/tid.ts'
+import type { Tx } from '#platform/sqlite.ts'
+import type { Firehose } from '../firehose/firehose.ts'
+import type { RepoHead } from '../store/repos.ts'
+import type { RecordPath, RecordRef } from '../store/records.ts'
+import type { Store } from '../store/store.ts'
+import {
+  BlobReferenceError,
+  RecordStateError,
+  RepoNotFoundError,
+  type RepoOwner,
+  SwapMismatchError,
+  TooManyWritesError,
+} from './errors.ts'
+import type { Exports } from './export.ts'
+import type { NodeCache } from './node-cache.ts'
+import type { BlobReference, PreparedRecord } from './prepare.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+/** One change to a repository. `swapRecord`: the record must be this one now; null: there must be none. */
+export type Write =
+  | { readonly action: 'create'; readonly record: PreparedRecord; readonly replaceSameSubject?: boolean }
+  | { readonly action: 'update'; readonly record: PreparedRecord }
+  | { readonly action: 'put'; readonly record: PreparedRecord; readonly swapRecord?: Cid | null }
+  | { readonly action: 'delete'; readonly path: RecordPath; readonly ifThere?: boolean; readonly swapRecord?: Cid }
+
+/** The commit that writes made. */
+export interface CommitRef {
+  readonly cid: Cid
+  readonly rev: string
+}
+
+/** Writes that one commit may hold. https://atproto.com/specs/repository */
+export const WRITES_MAX = 200
+/** Blocks of one commit in bytes, as the firehose allows. */
+const COMMIT_BYTES_MAX = 2_000_000
+
+export class RepoWriter {
+  readonly #store: Store
+  readonly #firehose: Firehose
+  readonly #keys: SigningKeys
+  readonly #nodes: NodeCache
+  readonly #exports: Exports
+  readonly #clock = new TidClock()
+
+  constructor(store: Store, firehose: Firehose, keys: SigningKeys, nodes: NodeCache, exports: Exports) {
+    this.#store = store
+    this.#firehose = firehose
+    this.#keys = keys
+    this.#nodes = nodes
+    this.#exports = exports
+  }
+
+  /**
+   * Applies writes in their order, as one commit; resolves once it is durable. Null when nothing was to be done: a put of what is
+   * there already, a delete (with `ifThere`) of what is not.
+   * @throws RepoNotFoundError, SwapMismatchError, RecordStateError, BlobReferenceError, TooManyWritesError; then nothing was written
+   */
+  write(owner: RepoOwner, writes: readonly Write[], swapCommit?: Cid): Promise<CommitRef | null> {
+    return this.#store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
+  }
+
+  /** Makes an account's empty repository and tells the firehose of the account's beginning. Inside the account's transaction. */
+  create(tx: Tx, owner: RepoOwner, handle: string): CommitRef {
+    const rev = this.#clock.next()
+    const commit = signCommit({ did: owner.did, data: EMPTY_ROOT, rev, prev: null }, this.#keys.of(owner.id))
+    const emptyNode = encodeNode({ left: null, entries: [] })
+    this.#store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
+    this.#store.repos.setHead(tx, owner.id, { commit: commit.cid, rev, data: EMPTY_ROOT, commitBlock: commit.block })
+    const { did } = owner
+    this.#firehose.append(tx, owner.id, { kind: 'identity', did, handle })
+    this.#firehose.append(tx, owner.id, { kind: 'account', did, active: true })
+    this.#firehose.append(tx, owner.id, {
+      kind: 'commit',
+      repo: did,
+      commit: commit.cid,
+      rev,
+      since: null,
+      blocks: writeCar(commit.cid, [
+        [commit.cid, commit.block],
+        [EMPTY_ROOT, emptyNode],
+      ]),
+      ops: [],
+      blobs: [],
+      rebase: false,
+      tooBig: false,
+    })
+    this.#firehose.append(tx, owner.id, {
+      kind: 'sync',
+      did,
+      rev,
+      blocks: writeCar(commit.cid, [[commit.cid, commit.block]]),
+    })
+    return { cid: commit.cid, rev }
+  }
+
+  #apply(tx: Tx, owner: RepoOwner, writes: readonly Write[], swapCommit: Cid | undefined): CommitRef | null {
+    const head = this.#store.repos.head(owner.id)
+    if (head === undefined) throw new RepoNotFoundError(owner.did)
+    if (swapCommit !== undefined && swapCommit !== head.commit) throw new SwapMismatchError('Commit', head.commit)
+    if (writes.length > WRITES_MAX) throw new TooManyWritesError(`Too many writes. Max: ${WRITES_MAX}`)
+    const change = new Change(this.#store, tx, owner, this.#clock.next(head.rev), this.#exports.isRunning(owner.id))
+    for (const write of writes) change.apply(write)
+    // A call without writes still makes a commit, as the reference does; a write that changes nothing does not.
+    if (change.ops.length === 0 && writes.length > 0) return null
+    return this.#commit(tx, owner, head, change)
+  }
+
+  #commit(tx: Tx, owner: RepoOwner, head: RepoHead, { ops, rev, records, retires }: Change): CommitRef {
+    const { repos } = this.#store
+    const treeOps: Op[] = ops.map(({ path, cid, prev }) => ({ key: path, value: cid, prev: prev ?? null }))
+    const tree = applyOps(this.#nodes.of(owner.id), head.data, treeOps)
+    const commit = signCommit({ did: owner.did, data: tree.root, rev, prev: null }, this.#keys.of(owner.id))
+    const blocks = new Map<Cid, Uint8Array>([[commit.cid, commit.block], ...tree.created, ...tree.proof, ...records])
+    assertInverts(blocks, tree.root, treeOps, head.data)
+    let bytes = 0
+    for (const block of blocks.values()) bytes += block.length
+    if (bytes > COMMIT_BYTES_MAX) throw new TooManyWritesError('Too many writes. Max event size: 2MB')
+
+    for (const cid of tree.removed) {
+      if (retires) {
+        const node = repos.node(owner.id, cid)
+        if (node !== undefined) repos.retire(tx, owner.id, cid, node.rev, node.block)
+      }
+      repos.deleteNode(tx, owner.id, cid)
+    }
+    for (const [cid, block] of tree.created) {
+      repos.insertNode(tx, owner.id, cid, rev, block)
+      this.#nodes.put(cid, decodeNode(block))
+    }
+    repos.setHead(tx, owner.id, { commit: commit.cid, rev, data: tree.root, commitBlock: commit.block })
+    this.#firehose.append(tx, owner.id, {
+      kind: 'commit',
+      repo: owner.did,
+      commit: commit.cid,
+      rev,
+      since: head.rev,
+      prevData: head.data,
+      blocks: writeCar(commit.cid, blocks),
+      ops,
+      blobs: [],
+      rebase: false,
+      tooBig: false,
+    })
+    return { cid: commit.cid, rev }
+  }
+}
+
+/** The records' side of a commit: rows written one after the other, and the operations that they make. */
+class Change {
+  readonly ops: RepoOp[] = []
+  /** Blocks of the records that were created or updated. */
+  readonly records = new Map<Cid, Buffer>()
+  readonly rev: string
+  /** Whether blocks that leave the repository are kept for an export that is under way. */
+  readonly retires: boolean
+  readonly #store: Store
+  readonly #tx: Tx
+  readonly #owner: RepoOwner
+
+  constructor(store: Store, tx: Tx, owner: RepoOwner, rev: string, retires: boolean) {
+    this.#store = store
+    this.#tx = tx
+    this.#owner = owner
+    this.rev = rev
+    this.retires = retires
+  }
+
+  apply(write: Write): void {
+    switch (write.action) {
+      case 'create':
+        return this.#create(write.record, write.replaceSameSubject === true)
+      case 'update':
+        return this.#update(write.record, this.#existing(write.record))
+      case 'put':
+        return this.#put(write.record, write.swapRecord)
+      case 'delete':
+        return this.#deleteIf(write.path, write.ifThere === true, write.swapRecord)
+    }
+  }
+
+  #create(record: PreparedRecord, replaceSameSubject: boolean): void {
+    const { records } = this.#store
+    if (replaceSameSubject && record.subject !== null) {
+      for (const rkey of records.withSubject(this.#owner.id, record.collection, record.subject)) {
+        const path = { collection: record.collection, rkey }
+        this.#delete(path, this.#existing(path))
+      }
+    }
+    if (records.find(this.#owner.id, record) !== undefined) {
+      throw new RecordStateError(`Record already exists: ${keyOf(record)}`)
+    }
+    const row = records.insert(this.#tx, this.#owner.id, this.rev, record)
+    this.#refer(record.blobs, row)
+    this.records.set(record.cid, record.block)
+    this.ops.push({ action: 'create', path: keyOf(record), cid: record.cid })
+  }
+
+  #put(record: PreparedRecord, swapRecord: Cid | null | undefined): void {
+    const current = this.#store.records.find(this.#owner.id, record)
+    assertSwap(swapRecord, current)
+    if (current === undefined) this.#create(record, false)
+    else if (current.cid !== record.cid) this.#update(record, current)
+  }
+
+  #update(record: PreparedRecord, current: RecordRef): void {
+    this.#retire(record, current)
+    this.#store.records.update(this.#tx, current.id, this.rev, record)
+    this.#store.blobs.unrefer(this.#tx, current.id)
+    this.#refer(record.blobs, current.id)
+    this.records.set(record.cid, record.block)
+    this.ops.push({ action: 'update', path: keyOf(record), cid: record.cid, prev: current.cid })
+  }
+
+  #deleteIf(path: RecordPath, ifThere: boolean, swapRecord: Cid | undefined): void {
+    const current = this.#store.records.find(this.#owner.id, path)
+    if (current === undefined && ifThere) return
+    assertSwap(swapRecord, current)
+    this.#delete(path, current ?? this.#existing(path))
+  }
+
+  #delete(path: RecordPath, current: RecordRef): void {
+    this.#retire(path, current)
+    this.#store.records.delete(this.#tx, current.id)
+    this.#store.blobs.unrefer(this.#tx, current.id)
+    this.ops.push({ action: 'delete', path: keyOf(path), cid: null, prev: current.cid })
+  }
+
+  #existing(path: RecordPath): RecordRef {
+    const current = this.#store.records.find(this.#owner.id, path)
+    if (current === undefined) throw new RecordStateError(`Could not find record: ${keyOf(path)}`)
+    return current
+  }
+
+  #retire(path: RecordPath, current: RecordRef): void {
+    if (!this.retires) return
+    const record = this.#store.records.get(this.#owner.id, path)
+    if (record !== undefined) {
+      this.#store.repos.retire(this.#tx, this.#owner.id, record.cid, current.rev, record.block)
+    }
+  }
+
+  #refer(blobs: readonly BlobReference[], record: number): void {
+    for (const { cid, mimeType, size } of blobs) {
+      const blob = this.#store.blobs.get(this.#owner.id, cid)
+      if (blob === undefined || blob.takedownRef !== null) {
+        throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${formatCid(cid)}`)
+      }
+      if (blob.mimeType !== mimeType) {
+        throw new BlobReferenceError(
+          'InvalidMimeType',
+          `Referenced Mimetype does not match stored blob. Expected: ${blob.mimeType}, Got: ${mimeType}`,
+        )
+      }
+      if (blob.size !== size) {
+        throw new BlobReferenceError(
+          'InvalidSize',
+          `Referenced size does not match stored blob. Expected: ${blob.size}, Got: ${size}`,
+        )
+      }
+      this.#store.blobs.refer(this.#tx, this.#owner.id, cid, record, this.rev)
+    }
+  }
+}
+
+const keyOf = ({ collection, rkey }: RecordPath): string => `${collection}/${rkey}`
+
+function assertSwap(expected: Cid | null | undefined, current: RecordRef | undefined): void {
+  if (expected === undefined) return
+  if (expected !== (current?.cid ?? null)) throw new SwapMismatchError('Record', current?.cid ?? null)
+}
+
+/** What a consumer of the firehose will do with this commit: undo its operations over its own blocks. */
+function assertInverts(blocks: Map<Cid, Uint8Array>, root: Cid, ops: readonly Op[], previous: Cid): void {
+  if (invertOps(nodesOf(blocks), root, [...ops]) !== previous) throw new Error('a commit does not invert to its predecessor')
+}

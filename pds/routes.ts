@@ -1,0 +1,42 @@
+/** The routes that are not XRPC: the front page, robots, health, and handles of ours for who asks by HTTP. */
+import { Router } from 'express'
+import type { Services } from './services.ts'
+import { statusOf } from './store/accounts.ts'
+
+const FRONT_PAGE = `
+        _        _ _
+   __ _| |_ ___ | | |
+  / _\` | __/ _ \\| | |
+ | (_| | || (_) | | |
+  \\__,_|\\__\\___/|_|_|
+
+This is Atoll, an AT Protocol Personal Data Server (PDS).
+
+Most API routes are under /xrpc/
+
+ Protocol: https://atproto.com
+`
+
+const ROBOTS = '# Crawling the public API is allowed\nUser-agent: *\nAllow: /'
+
+export function routes({ accounts, handles, config, isHealthy }: Pick<Services, 'accounts' | 'handles' | 'config'> & { isHealthy: () => boolean }): Router {
+  const router = Router()
+  router.get('/', (_, response) => {
+    response.type('text/plain').send(FRONT_PAGE)
+  })
+  router.get('/robots.txt', (_, response) => {
+    response.type('text/plain').send(ROBOTS)
+  })
+  router.get('/xrpc/_health', (_, response) => {
+    const { version } = config
+    if (isHealthy()) response.send({ version })
+    else response.status(503).send({ version, error: 'Service Unavailable' })
+  })
+  router.get('/.well-known/atproto-did', (request, response) => {
+    const handle = request.hostname.toLowerCase()
+    const account = handles.isLocal(handle) ? accounts.find(handle) : undefined
+    if (account === undefined || statusOf(account) !== 'active') response.status(404).send('User not found')
+    else response.type('text/plain').send(account.did)
+  })
+  return router
+}

@@ -1,0 +1,182 @@
+/** The present records of every repository. */
+import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
+import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
+import type { Schema } from './schema.ts'
+
+/** A record's place in a repository. */
+export interface RecordPath {
+  readonly collection: string
+  readonly rkey: string
+}
+
+/** Where a record stands, without its contents. */
+export interface RecordRef {
+  readonly id: number
+  readonly cid: Cid
+  readonly rev: string
+}
+
+/** A record with its contents as a DAG-CBOR block. */
+export interface StoredRecord {
+  readonly rkey: string
+  readonly cid: Cid
+  readonly block: Buffer
+}
+
+/** A record as it is written. */
+export interface NewRecord extends RecordPath {
+  readonly cid: Cid
+  readonly block: Buffer
+  /** What a like, repost, follow or block points at. */
+  readonly subject: string | null
+}
+
+/** One page of `listRecords`. */
+export interface ListOptions {
+  readonly account: number
+  readonly collection: string
+  readonly limit: number
+  /** Leave out keys up to and including this one, in the direction of the page. */
+  readonly cursor?: string
+  /** From the lowest key upwards instead of from the highest downwards. */
+  readonly reverse: boolean
+}
+
+export class RecordStore {
+  readonly #find
+  readonly #get
+  readonly #descending
+  readonly #ascending
+  readonly #nextCollection
+  readonly #bySubject
+  readonly #byCid
+  readonly #insert
+  readonly #update
+  readonly #delete
+
+  constructor(db: Sqlite<Schema>) {
+    type Path = { account: number; collection: string; rkey: string }
+    this.#find = db.prepare((q, arg: Args<Path>) =>
+      q
+        .selectFrom('record')
+        .select(['id', 'cid', 'rev'])
+        .where('account', '=', arg.account)
+        .where('collection', '=', arg.collection)
+        .where('rkey', '=', arg.rkey),
+    )
+    this.#get = db.prepare((q, arg: Args<Path>) =>
+      q
+        .selectFrom('record')
+        .select(['rkey', 'cid', 'block'])
+        .where('account', '=', arg.account)
+        .where('collection', '=', arg.collection)
+        .where('rkey', '=', arg.rkey),
+    )
+    const page = (direction: 'asc' | 'desc') =>
+      db.prepare((q, arg: Args<Path & { limit: number }>) =>
+        q
+          .selectFrom('record')
+          .select(['rkey', 'cid', 'block'])
+          .where('account', '=', arg.account)
+          .where('collection', '=', arg.collection)
+          .where('rkey', direction === 'asc' ? '>' : '<', arg.rkey)
+          .orderBy('rkey', direction)
+          .limit(arg.limit),
+      )
+    this.#ascending = page('asc')
+    this.#descending = page('desc')
+    this.#nextCollection = db.prepare((q, arg: Args<{ account: number; after: string }>) =>
+      q
+        .selectFrom('record')
+        .select('collection')
+        .where('account', '=', arg.account)
+        .where('collection', '>', arg.after)
+        .orderBy('collection')
+        .limit(1),
+    )
+    this.#bySubject = db.prepare((q, arg: Args<{ account: number; collection: string; subject: string }>) =>
+      q
+        .selectFrom('record')
+        .select('rkey')
+        .where('account', '=', arg.account)
+        .where('collection', '=', arg.collection)
+        .where('subject', '=', arg.subject),
+    )
+    this.#byCid = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
+      q.selectFrom('record').select('block').where('account', '=', arg.account).where('cid', '=', arg.cid).limit(1),
+    )
+    this.#insert = db.prepare((q, arg: Args<Omit<Schema['record'], 'id'>>) =>
+      q.insertInto('record').values({
+        account: arg.account,
+        collection: arg.collection,
+        rkey: arg.rkey,
+        cid: arg.cid,
+        rev: arg.rev,
+        subject: arg.subject,
+        block: arg.block,
+      }),
+    )
+    this.#update = db.prepare(
+      (q, arg: Args<{ id: number; cid: Buffer; rev: string; subject: string | null; block: Buffer }>) =>
+        q
+          .updateTable('record')
+          .set({ cid: arg.cid, rev: arg.rev, subject: arg.subject, block: arg.block })
+          .where('id', '=', arg.id),
+    )
+    this.#delete = db.prepare((q, arg: Args<{ id: number }>) => q.deleteFrom('record').where('id', '=', arg.id))
+  }
+
+  find(account: number, { collection, rkey }: RecordPath): RecordRef | undefined {
+    const row = this.#find.get({ account, collection, rkey })
+    return row && { ...row, cid: cidFromBytes(row.cid) }
+  }
+
+  get(account: number, { collection, rkey }: RecordPath): StoredRecord | undefined {
+    const row = this.#get.get({ account, collection, rkey })
+    return row && { ...row, cid: cidFromBytes(row.cid) }
+  }
+
+  /** A page of one collection, newest key first unless `reverse`. */
+  list({ account, collection, limit, cursor, reverse }: ListOptions): StoredRecord[] {
+    const rows = reverse
+      ? this.#ascending.all({ account, collection, limit, rkey: cursor ?? '' })
+      : this.#descending.all({ account, collection, limit, rkey: cursor ?? ABOVE_EVERY_KEY })
+    return rows.map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
+  }
+
+  /** The names of the collections that have records, in order. A seek each, however many records there are. */
+  collections(account: number): string[] {
+    const found: string[] = []
+    for (;;) {
+      const next = this.#nextCollection.get({ account, after: found.at(-1) ?? '' })
+      if (next === undefined) return found
+      found.push(next.collection)
+    }
+  }
+
+  /** The keys of the records of a collection that point at `subject`. */
+  withSubject(account: number, collection: string, subject: string): string[] {
+    return this.#bySubject.all({ account, collection, subject }).map((row) => row.rkey)
+  }
+
+  /** The block of a present record, by its CID. */
+  block(account: number, cid: Cid): Buffer | undefined {
+    return this.#byCid.get({ account, cid: cidToBytes(cid) })?.block
+  }
+
+  /** @returns the id of the new row */
+  insert(_tx: Tx, account: number, rev: string, record: NewRecord): number {
+    return this.#insert.insert({ ...record, account, rev, cid: cidToBytes(record.cid) })
+  }
+
+  update(_tx: Tx, id: number, rev: string, { cid, subject, block }: NewRecord): void {
+    this.#update.run({ id, rev, subject, block, cid: cidToBytes(cid) })
+  }
+
+  delete(_tx: Tx, id: number): void {
+    this.#delete.run({ id })
+  }
+}
+
+/** Record keys are ASCII: this sorts after all of them. */
+const ABOVE_EVERY_KEY = '\x7f'

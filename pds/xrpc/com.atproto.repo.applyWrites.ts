@@ -1,0 +1,47 @@
+import { ComAtprotoRepoApplyWrites as Method } from '@atproto/api'
+import { InvalidRequestError } from '@atproto/xrpc-server'
+import { formatCid } from '#protocol/cid.ts'
+import type { AccessCredentials } from '../auth/credentials.ts'
+import { prepareRecord } from '../repo/prepare.ts'
+import { type Write, WRITES_MAX } from '../repo/write.ts'
+import type { Services } from '../services.ts'
+import { endpoint, json } from './endpoint.ts'
+import { commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from './writing.ts'
+
+export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
+  endpoint<object, Method.InputSchema, AccessCredentials>({
+    auth: (request) => auth.access(request),
+    jsonBytesMax: WRITE_JSON_BYTES_MAX,
+    handler: async ({ input, credentials }) => {
+      const account = ownRepo(auth, input.repo, credentials)
+      if (input.writes.length > WRITES_MAX) throw new InvalidRequestError(`Too many writes. Max: ${WRITES_MAX}`)
+      const writes = input.writes.map((write) => toWrite(write, input.validate))
+      const commit = await writer.write(account, writes, optionalCid(input.swapCommit))
+      return json({
+        commit: commit === null ? undefined : commitJson(commit),
+        results: writes.map((write) => toResult(account.did, write)),
+      })
+    },
+  })
+
+function toWrite(write: Method.InputSchema['writes'][number], validate: boolean | undefined): Write {
+  if (Method.isCreate(write)) {
+    const { collection, rkey, value } = write
+    return { action: 'create', record: prepareRecord({ collection, rkey, validate, record: value }) }
+  }
+  if (Method.isUpdate(write)) {
+    const { collection, rkey, value } = write
+    return { action: 'update', record: prepareRecord({ collection, rkey, validate, record: value }) }
+  }
+  if (Method.isDelete(write)) {
+    return { action: 'delete', path: { collection: write.collection, rkey: write.rkey } }
+  }
+  throw new InvalidRequestError(`Action not supported: ${String((write as { $type?: unknown }).$type).slice(0, 300)}`)
+}
+
+function toResult(did: string, write: Write): object {
+  const $type = `com.atproto.repo.applyWrites#${write.action}Result`
+  if (write.action === 'delete') return { $type }
+  const { collection, rkey, cid, validationStatus } = write.record
+  return { $type, uri: uriOf(did, collection, rkey), cid: formatCid(cid), validationStatus }
+}

@@ -1,0 +1,25 @@
+import type { ComAtprotoRepoGetRecord as Method } from '@atproto/api'
+import { InvalidRequestError } from '@atproto/xrpc-server'
+import { formatCid } from '#protocol/cid.ts'
+import { cborToJsonText } from '#protocol/json.ts'
+import type { Services } from '../services.ts'
+import { statusOf } from '../store/accounts.ts'
+import { endpoint, jsonText } from './endpoint.ts'
+import { uriOf } from './writing.ts'
+
+export default ({ accounts, reader }: Pick<Services, 'accounts' | 'reader'>) =>
+  endpoint<Method.QueryParams>({
+    handler: ({ params: { repo, collection, rkey, cid: wanted } }) => {
+      const account = accounts.find(repo)
+      if (account === undefined || statusOf(account) !== 'active') {
+        throw new InvalidRequestError('Could not locate record')
+      }
+      const uri = uriOf(account.did, collection, rkey)
+      const record = reader.record(account, { collection, rkey })
+      const cid = record && formatCid(record.cid)
+      if (record === undefined || (wanted !== undefined && wanted !== cid)) {
+        throw new InvalidRequestError(`Could not locate record: ${uri}`, 'RecordNotFound')
+      }
+      return jsonText(`{"uri":${JSON.stringify(uri)},"cid":"${cid}","value":${cborToJsonText(record.block)}}`)
+    },
+  })

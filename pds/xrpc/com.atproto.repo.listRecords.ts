@@ -1,0 +1,28 @@
+import type { ComAtprotoRepoListRecords as Method } from '@atproto/api'
+import { InvalidRequestError } from '@atproto/xrpc-server'
+import { formatCid } from '#protocol/cid.ts'
+import { cborToJsonText } from '#protocol/json.ts'
+import type { Services } from '../services.ts'
+import { statusOf } from '../store/accounts.ts'
+import { endpoint, jsonText } from './endpoint.ts'
+import { uriOf } from './writing.ts'
+
+const LIMIT_DEFAULT = 50
+
+export default ({ accounts, reader }: Pick<Services, 'accounts' | 'reader'>) =>
+  endpoint<Method.QueryParams>({
+    handler: ({ params: { repo, collection, limit = LIMIT_DEFAULT, cursor, reverse = false } }) => {
+      const account = accounts.find(repo)
+      if (account === undefined || statusOf(account) !== 'active') {
+        throw new InvalidRequestError(`Could not find repo: ${repo}`)
+      }
+      const page = reader.records(account, { collection, limit, cursor, reverse })
+      const records = page.map(({ rkey, cid, block }) => {
+        const uri = JSON.stringify(uriOf(account.did, collection, rkey))
+        return `{"uri":${uri},"cid":"${formatCid(cid)}","value":${cborToJsonText(block)}}`
+      })
+      const last = page.at(-1)
+      const next = last === undefined ? '' : `,"cursor":${JSON.stringify(last.rkey)}`
+      return jsonText(`{"records":[${records.join(',')}]${next}}`)
+    },
+  })

@@ -1,0 +1,11 @@
+import type { ComAtprotoSyncGetRecord as Method } from '@atproto/api'
+import type { Services } from '../services.ts'
+import { car, endpoint } from './endpoint.ts'
+import { type Viewer, viewedRepo } from './viewing.ts'
+
+export default ({ auth, accounts, reader }: Pick<Services, 'auth' | 'accounts' | 'reader'>) =>
+  endpoint<Method.QueryParams, undefined, Viewer>({
+    auth: (request) => auth.optional(request),
+    handler: ({ params: { did, collection, rkey }, credentials }) =>
+      car(reader.recordProof(viewedRepo(accounts, did, credentials), { collection, rkey })),
+  })

@@ -1,0 +1,18 @@
+import type { ComAtprotoSyncListBlobs as Method } from '@atproto/api'
+import { formatCid, parseCid } from '#protocol/cid.ts'
+import type { Services } from '../services.ts'
+import { endpoint, json } from './endpoint.ts'
+import { type Viewer, viewedRepo } from './viewing.ts'
+
+const LIMIT_DEFAULT = 500
+
+export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 'blobs'>) =>
+  endpoint<Method.QueryParams, undefined, Viewer>({
+    auth: (request) => auth.optional(request),
+    handler: ({ params: { did, since, limit, cursor }, credentials }) => {
+      const account = viewedRepo(accounts, did, credentials)
+      const page = blobs.list(account, { since, limit: limit ?? LIMIT_DEFAULT, cursor: cursor ? parseCid(cursor) : undefined })
+      const cids = page.map(formatCid)
+      return json({ cursor: cids.at(-1), cids })
+    },
+  })

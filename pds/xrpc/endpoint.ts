@@ -1,0 +1,79 @@
+/** The form of an endpoint file, and the answers it can give. Routing, body limits and lexicon checks are the library's. */
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import type { HandlerContext, HandlerPipeThrough, MethodConfig, Server } from '@atproto/xrpc-server'
+import type { Response } from 'express'
+
+/** What a handler is given: the checked parameters and input, and the credentials that its `auth` found. */
+export interface Call<P, I, C> {
+  readonly params: P
+  readonly input: I
+  readonly credentials: C
+  readonly request: IncomingMessage
+  readonly response: Response
+  /** The content type of the input. */
+  readonly encoding: string
+}
+
+/** One XRPC method. `P`: its parameters; `I`: its input; `C`: the credentials it asks for. */
+export interface Endpoint<P, I, C> {
+  readonly auth?: (request: IncomingMessage) => Promise<C> | C
+  /** For methods that take larger JSON than others. */
+  readonly jsonBytesMax?: number
+  readonly handler: (call: Call<P, I, C>) => Promise<Answer> | Answer
+}
+
+/** Bytes of an answer with their content type; nothing for a method without output. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without output returns nothing
+export type Answer = HandlerPipeThrough | void
+
+/** Declares an endpoint; only for its types. */
+export function endpoint<P, I = undefined, C = undefined>(definition: Endpoint<P, I, C>): Endpoint<P, I, C> {
+  return definition
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+const CAR_TYPE = 'application/vnd.ipld.car'
+
+/** A JSON answer: a value made of plain JSON. */
+export function json(body: object): HandlerPipeThrough {
+  return jsonText(JSON.stringify(body))
+}
+
+/** A JSON answer that is text already. */
+export function jsonText(text: string): HandlerPipeThrough {
+  return { encoding: JSON_TYPE, buffer: Buffer.from(text) }
+}
+
+/** A CAR file as an answer: whole, or in chunks that are asked for as the client takes them. */
+export function car(bytes: Buffer | AsyncIterable<Buffer>): HandlerPipeThrough {
+  return Buffer.isBuffer(bytes)
+    ? { encoding: CAR_TYPE, buffer: bytes }
+    : { encoding: CAR_TYPE, stream: Readable.from(bytes, { objectMode: false }) }
+}
+
+/** An endpoint of any types, as the list in index.ts holds it. */
+// biome-ignore lint/suspicious/noExplicitAny: the types of parameters and input differ from method to method
+export type AnyEndpoint = Endpoint<any, any, any>
+
+/** Hands an endpoint to the library's server. */
+export function register(server: Server, nsid: string, { auth, jsonBytesMax, handler }: AnyEndpoint): void {
+  server.method(nsid, {
+    opts: jsonBytesMax === undefined ? undefined : { jsonLimit: jsonBytesMax },
+    auth: auth && (async ({ req, res }) => {
+      // What an answer says depends on who asks: no cache may give it to another.
+      res.setHeader('Cache-Control', 'private')
+      res.vary('Authorization')
+      return { credentials: await auth(req) }
+    }),
+    handler: ({ params, input, auth, req, res }: HandlerContext) =>
+      handler({
+        params,
+        input: (input as { body?: unknown } | undefined)?.body,
+        encoding: (input as { encoding?: string } | undefined)?.encoding ?? '',
+        credentials: (auth as { credentials?: unknown } | undefined)?.credentials,
+        request: req,
+        response: res,
+      }),
+  } as MethodConfig)
+}

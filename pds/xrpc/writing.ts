@@ -1,0 +1,28 @@
+/** What the methods that write to a repository have in common. */
+import { parseCid } from '#protocol/cid.ts'
+import type { AccessCredentials } from '../auth/credentials.ts'
+import { AuthError } from '../auth/credentials.ts'
+import { formatCid, type Cid } from '#protocol/cid.ts'
+import type { Services } from '../services.ts'
+import type { Account } from '../store/accounts.ts'
+
+/** A write's JSON may be this large. */
+export const WRITE_JSON_BYTES_MAX = 1_000_000
+
+/**
+ * The account whose repository the caller names and may write to: his own.
+ * @throws AuthError
+ */
+export function ownRepo(auth: Services['auth'], repo: string, { did }: AccessCredentials): Account {
+  const account = auth.account(repo, { checkTakedown: true, checkDeactivated: true })
+  if (account.did !== did) throw new AuthError(401, undefined)
+  return account
+}
+
+export const uriOf = (did: string, collection: string, rkey: string): string => `at://${did}/${collection}/${rkey}`
+
+/** A commit as answers show it. */
+export const commitJson = (commit: { cid: Cid; rev: string }) => ({ cid: formatCid(commit.cid), rev: commit.rev })
+
+/** @throws InvalidCidError */
+export const optionalCid = (text: string | undefined): Cid | undefined => (text ? parseCid(text) : undefined)

@@ -1,0 +1,139 @@
+/**
+ * What the benchmark measures: a server in a process of its own, in production mode as its users run it, and the HTTP that loads it.
+ * What is asked of it is for `workloads.ts`.
+ */
+import { randomBytes } from 'node:crypto'
+import path from 'node:path'
+import { Pool } from 'undici'
+import { freePort, type RunningProcess, startProcess } from '../processes.ts'
+
+/** As many as the most workers of a workload: none of them waits for another's connection. */
+const connectionsMax = 20
+const HOSTNAME = 'bench.test'
+
+export interface Account {
+  did: string
+  accessJwt: string
+}
+
+/** An answer that is no success ends the benchmark: nothing is measured by counting errors. */
+export class RequestFailedError extends Error {
+  override name = 'RequestFailedError'
+}
+
+/** The environment both servers get, but for their port and folder: production mode, against a PLC directory on this machine. */
+export function benchEnvironment(plcUrl: string): NodeJS.ProcessEnv {
+  const { PATH } = process.env
+  return {
+    PATH,
+    NODE_ENV: 'production',
+    LOG_ENABLED: 'false',
+    PDS_DEV_MODE: 'false',
+    PDS_HOSTNAME: HOSTNAME,
+    PDS_SERVICE_HANDLE_DOMAINS: `.${HOSTNAME}`,
+    PDS_INVITE_REQUIRED: 'false',
+    PDS_DID_PLC_URL: plcUrl,
+    // The PLC directory is on this machine and speaks http.
+    PDS_DISABLE_SSRF_PROTECTION: 'true',
+    PDS_JWT_SECRET: randomBytes(16).toString('hex'),
+    PDS_ADMIN_PASSWORD: randomBytes(16).toString('hex'),
+    PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: randomBytes(32).toString('hex'),
+  }
+}
+
+export class BenchServer implements AsyncDisposable {
+  readonly #process: RunningProcess
+  readonly #pool: Pool
+  readonly #port: number
+  #accounts = 0
+
+  private constructor(process: RunningProcess, port: number) {
+    this.#process = process
+    this.#port = port
+    this.#pool = new Pool(`http://127.0.0.1:${port}`, { connections: connectionsMax, pipelining: 1 })
+  }
+
+  /** Starts `file` with its data below `folder`. */
+  static async start(file: string, env: NodeJS.ProcessEnv, folder: string): Promise<BenchServer> {
+    const port = await freePort()
+    const running = await startProcess({
+      file,
+      env: {
+        ...env,
+        PDS_PORT: String(port),
+        PDS_DATA_DIRECTORY: folder,
+        PDS_BLOBSTORE_DISK_LOCATION: path.join(folder, 'blocks'),
+      },
+      ready: `http://127.0.0.1:${port}/xrpc/_health`,
+    })
+    return new BenchServer(running, port)
+  }
+
+  /** The URL of a subscription. */
+  subscriptionUrl(method: string, params: string): string {
+    return `ws://127.0.0.1:${this.#port}/xrpc/${method}?${params}`
+  }
+
+  /**
+   * A query whose answer is read whole and thrown away; resolves with its size in bytes.
+   * @param params the query string
+   */
+  async fetchBytes(method: string, params: string): Promise<number> {
+    const { statusCode, body } = await this.#pool.request({
+      method: 'GET',
+      path: `/xrpc/${method}?${params}`,
+    })
+    if (statusCode !== 200) throw await failure(method, statusCode, body)
+    let bytes = 0
+    for await (const chunk of body) bytes += (chunk as Buffer).length
+    return bytes
+  }
+
+  /** A query whose answer is JSON. */
+  async query<T>(method: string, params: string): Promise<T> {
+    const { statusCode, body } = await this.#pool.request({
+      method: 'GET',
+      path: `/xrpc/${method}?${params}`,
+    })
+    if (statusCode !== 200) throw await failure(method, statusCode, body)
+    return (await body.json()) as T
+  }
+
+  /** A procedure called with JSON, as an account when one is given. */
+  async call<T>(method: string, input: unknown, account?: Account): Promise<T> {
+    const { statusCode, body } = await this.#pool.request({
+      method: 'POST',
+      path: `/xrpc/${method}`,
+      headers: {
+        'content-type': 'application/json',
+        ...(account && { authorization: `Bearer ${account.accessJwt}` }),
+      },
+      body: JSON.stringify(input),
+    })
+    if (statusCode !== 200) throw await failure(method, statusCode, body)
+    return (await body.json()) as T
+  }
+
+  /** A new account with no records. */
+  createAccount(): Promise<Account> {
+    const name = `account-${++this.#accounts}`
+    return this.call<Account>('com.atproto.server.createAccount', {
+      handle: `${name}.${HOSTNAME}`,
+      email: `${name}@${HOSTNAME}`,
+      password: 'bench-password',
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.destroy()
+    await this.#process.stop()
+  }
+}
+
+async function failure(
+  method: string,
+  status: number,
+  body: { text(): Promise<string> },
+): Promise<RequestFailedError> {
+  return new RequestFailedError(`${method} answered ${status}: ${(await body.text()).slice(0, 500)}`)
+}
