@@ -1,13 +1,13 @@
 /** The PDS's composition root: the only file that constructs services, and what owns them while they run. */
 import { mkdirSync } from 'node:fs'
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { schemas } from '@atproto/api'
 import { DidResolver, HandleResolver, MemoryCache } from '@atproto/identity'
-import { createServer as createXrpcServer, MethodNotImplementedError, XRPCError } from '@atproto/xrpc-server'
+import { createServer as createXrpcServer, MethodNotImplementedError } from '@atproto/xrpc-server'
 import cors from 'cors'
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import express, { type ErrorRequestHandler } from 'express'
 import { guardedFetch } from '#platform/fetch.ts'
 import { logger } from '#platform/log.ts'
 import { importKey } from '#protocol/keys.ts'
@@ -28,7 +28,7 @@ import { NodeCache } from './repo/node-cache.ts'
 import { RepoReader } from './repo/read.ts'
 import { loadKeySecret, SigningKeys } from './repo/signing-keys.ts'
 import { RepoWriter } from './repo/write.ts'
-import { routes } from './routes.ts'
+import { HEALTH_PATH, routes } from './routes.ts'
 import type { Services } from './services.ts'
 import { RepoPages } from './store/repos.ts'
 import { Store } from './store/store.ts'
@@ -131,7 +131,7 @@ function createServices(config: Config, store: Store, disk: DiskBlobs): Services
   }
 }
 
-function createApp(services: Services, store: Store): Express {
+function createApp(services: Services, store: Store): RequestListener {
   const log = logger('xrpc')
   const { config } = services
   const xrpc = createXrpcServer(schemas, {
@@ -145,25 +145,30 @@ function createApp(services: Services, store: Store): Express {
       return answer
     },
   })
-  for (const [nsid, make] of Object.entries(endpoints)) register(xrpc, nsid, make(services))
+  for (const [nsid, make] of Object.entries(endpoints)) register(xrpc, nsid, make(services), () => store.db.durable())
 
-  const app = express()
-  app.disable('x-powered-by')
-  app.set('trust proxy', ['loopback', 'linklocal', 'uniquelocal'])
-  app.use(cors({ maxAge: CORS_SECONDS }))
-  app.use(routes({ ...services, isHealthy: () => store.isReadable() }))
-  app.use(xrpc.router)
+  const pages = express()
+  pages.use(routes({ ...services, isHealthy: () => store.isReadable() }))
   const onError: ErrorRequestHandler = (error, _request, response, next) => {
     log.error({ err: error }, 'a request failed')
     if (response.headersSent) return next(error)
-    const answer = XRPCError.fromError(error)
-    response.status(answer.type).json(answer.payload)
+    response.status(500).type('text/plain').send('Internal Server Error')
   }
-  app.use(onError)
-  return app
+  pages.use(onError)
+  for (const app of [pages, xrpc.router]) {
+    app.disable('x-powered-by')
+    app.set('trust proxy', ['loopback', 'linklocal', 'uniquelocal'])
+  }
+  // Two applications side by side: one inside the other would prepare every request twice.
+  const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
+  return (request, response) => {
+    const isXrpc = request.url?.startsWith('/xrpc/') === true && !request.url.startsWith(HEALTH_PATH)
+    const app = isXrpc ? xrpc.router : pages
+    allowEveryOrigin(request, response, () => app(request, response))
+  }
 }
 
-async function listen(app: Express, { port, host }: Config): Promise<HttpServer> {
+async function listen(app: RequestListener, { port, host }: Config): Promise<HttpServer> {
   const http = createHttpServer(app)
   http.keepAliveTimeout = KEEP_ALIVE_MS
   await new Promise<void>((resolve, reject) => {

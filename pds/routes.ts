@@ -3,6 +3,8 @@ import { Router } from 'express'
 import type { Services } from './services.ts'
 import { statusOf } from './store/accounts.ts'
 
+export const HEALTH_PATH = '/xrpc/_health'
+
 const FRONT_PAGE = `
         _        _ _
    __ _| |_ ___ | | |
@@ -27,7 +29,7 @@ export function routes({ accounts, handles, config, isHealthy }: Pick<Services, 
   router.get('/robots.txt', (_, response) => {
     response.type('text/plain').send(ROBOTS)
   })
-  router.get('/xrpc/_health', (_, response) => {
+  router.get(HEALTH_PATH, (_, response) => {
     const { version } = config
     if (isHealthy()) response.send({ version })
     else response.status(503).send({ version, error: 'Service Unavailable' })

@@ -32,10 +32,12 @@ export class Firehose {
   readonly #wakeup = new Wakeup()
   readonly #pages = new Map<number, Page>()
   #lastSeq: number
+  #durableSeq: number
 
   constructor(events: EventStore) {
     this.#events = events
     this.#lastSeq = events.lastSeq()
+    this.#durableSeq = this.#lastSeq
   }
 
   /**
@@ -45,12 +47,15 @@ export class Firehose {
   append(tx: Tx, account: number, event: NewEvent): void {
     const seq = ++this.#lastSeq
     this.#events.append(tx, seq, account, encodeFrame({ ...event, seq, time: tx.now } as RepoEvent))
-    tx.afterCommit(() => this.#wakeup.wake())
+    tx.afterCommit(() => {
+      this.#durableSeq = seq
+      this.#wakeup.wake()
+    })
   }
 
   /** The `seq` of the last event that is durable; 0 when there is none. */
   tip(): number {
-    return this.#events.lastSeq()
+    return this.#durableSeq
   }
 
   /** Resolves when there may be events after those that were there when it was called. */
@@ -58,11 +63,11 @@ export class Firehose {
     return this.#wakeup.next()
   }
 
-  /** The events after `cursor`, as many as fit a page; undefined when there are none. */
+  /** The durable events after `cursor`, as many as fit a page; undefined when there are none. */
   pageAfter(cursor: number): Page | undefined {
     const kept = this.#pages.get(cursor)
     if (kept !== undefined) return kept
-    const rows = this.#events.page(cursor, PAGE_EVENTS_MAX, PAGE_BYTES_MAX)
+    const rows = this.#events.page(cursor, this.#durableSeq, PAGE_EVENTS_MAX, PAGE_BYTES_MAX)
     const last = rows.at(-1)
     if (last === undefined) return undefined
     const page = { bytes: encodeMessages(rows.map((row) => row.frame)), events: rows.length, cursor: last.seq }

@@ -2,8 +2,7 @@
  * One SQLite file: opened, migrated, read and written.
  *
  * Kysely writes the SQL and its types; better-sqlite3 runs it, synchronously, on statements that are compiled once.
- * Writes that arrive together share one COMMIT (`write`), each in a savepoint of its own. What the rows mean is left to
- * the stores.
+ * How writes share transactions and reach the disk is in `group-commit.ts`; what the rows mean is left to the stores.
  */
 import Sqlite3 from 'better-sqlite3'
 import {
@@ -16,6 +15,9 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely'
+import { GroupCommit, type Tx } from './group-commit.ts'
+
+export { TransactionLostError, type Tx } from './group-commit.ts'
 
 /** A step of the schema: the SQL that makes version n + 1 out of version n. Published steps never change. */
 export type Migration = string
@@ -37,14 +39,6 @@ export interface Statement<A, R> {
   insert(args: A): number
 }
 
-/** Proof of being inside a write transaction, and its time. */
-export interface Tx {
-  /** When this write began: ISO 8601, UTC, milliseconds. */
-  readonly now: string
-  /** Runs `effect` once the transaction is durable; not at all when this write fails. */
-  afterCommit(effect: () => void): void
-}
-
 /** A function that may not be async: nothing can be awaited inside a transaction. */
 export type SyncResult<T> = T extends PromiseLike<unknown> ? never : T
 
@@ -58,11 +52,6 @@ export class SchemaTooNewError extends Error {
   }
 }
 
-/** SQLite ended the whole transaction (full disk, I/O error): this write and those beside it did not happen. */
-export class TransactionLostError extends Error {
-  override name = 'TransactionLostError'
-}
-
 export interface SqliteOptions {
   readonly path: string
   readonly migrations: readonly Migration[]
@@ -70,8 +59,6 @@ export interface SqliteOptions {
   readonly onFatal: (error: unknown) => never
 }
 
-/** How long writes that arrived together may share one transaction before it is committed. */
-const GROUP_MS_MAX = 20
 const CACHE_KIB = 64 * 1024
 /** Pages (4 KiB) that the write-ahead log grows to before they are copied into the file. */
 const CHECKPOINT_PAGES = 8_000
@@ -83,17 +70,10 @@ class Placeholder {
   }
 }
 
-interface Waiting {
-  readonly run: (tx: Tx) => unknown
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
-}
-
 /** A connection to a database of the given schema. */
 export class Sqlite<Schema> {
   readonly #path: string
   readonly #connection: Sqlite3.Database
-  readonly #onFatal: (error: unknown) => never
   readonly #builder = new Kysely<Schema>({
     dialect: {
       createAdapter: () => new SqliteAdapter(),
@@ -102,28 +82,21 @@ export class Sqlite<Schema> {
       createQueryCompiler: () => new SqliteQueryCompiler(),
     },
   })
-  readonly #savepoint: Sqlite3.Statement
-  readonly #release: Sqlite3.Statement
-  readonly #rollbackToSavepoint: Sqlite3.Statement
-  #waiting: Waiting[] = []
-  #flushScheduled = false
-  #closed = false
+  readonly #commits: GroupCommit
 
   constructor({ path, migrations, onFatal }: SqliteOptions) {
     this.#path = path
-    this.#onFatal = onFatal
     this.#connection = new Sqlite3(path)
     const pragma = (text: string) => this.#connection.pragma(text)
     pragma('journal_mode = WAL')
-    pragma('synchronous = FULL')
+    // The syncs are the group commit's.
+    pragma('synchronous = NORMAL')
     pragma('foreign_keys = ON')
     pragma('busy_timeout = 5000')
     pragma(`cache_size = -${CACHE_KIB}`)
     pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     this.#migrate(migrations)
-    this.#savepoint = this.#connection.prepare('SAVEPOINT one')
-    this.#release = this.#connection.prepare('RELEASE one')
-    this.#rollbackToSavepoint = this.#connection.prepare('ROLLBACK TO one')
+    this.#commits = new GroupCommit(this.#connection, onFatal)
   }
 
   /** Compiles a query. `build` gets Kysely and the named values: `(q, arg: Args<{ did: string }>) => q.selectFrom(...)`. */
@@ -149,71 +122,20 @@ export class Sqlite<Schema> {
    * @throws what `work` throws; TransactionLostError when SQLite gave up the whole group
    */
   write<T>(work: (tx: Tx) => SyncResult<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error('the database is closed'))
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject })
-      if (this.#flushScheduled) return
-      this.#flushScheduled = true
-      setImmediate(() => this.#flush())
-    })
+    return this.#commits.write(work) as Promise<T>
   }
 
-  /** Runs the writes that wait, then closes the file. */
+  /**
+   * Resolves when everything that can be read now is durable; undefined when it is already. An answer made of what was read waits for it.
+   */
+  durable(): Promise<void> | undefined {
+    return this.#commits.durable()
+  }
+
+  /** Finishes the writes that wait, then closes the file. */
   [Symbol.dispose](): void {
-    while (this.#waiting.length > 0) this.#flush()
-    this.#closed = true
+    this.#commits[Symbol.dispose]()
     this.#connection.close()
-  }
-
-  #flush(): void {
-    const db = this.#connection
-    const done: { task: Waiting; result?: unknown; error?: unknown; failed: boolean }[] = []
-    const effects: (() => void)[] = []
-    try {
-      db.exec('BEGIN IMMEDIATE')
-      const deadline = performance.now() + GROUP_MS_MAX
-      while (this.#waiting.length > 0 && performance.now() < deadline) {
-        const task = this.#waiting.shift() as Waiting
-        const entry: (typeof done)[number] = { task, failed: false }
-        done.push(entry)
-        const effectsOfTask: (() => void)[] = []
-        const tx: Tx = { now: new Date().toISOString(), afterCommit: (effect) => effectsOfTask.push(effect) }
-        this.#savepoint.run()
-        try {
-          entry.result = task.run(tx)
-          this.#release.run()
-          effects.push(...effectsOfTask)
-        } catch (error) {
-          entry.failed = true
-          entry.error = error
-          if (!db.inTransaction)
-            throw new TransactionLostError('the transaction ended early', { cause: error })
-          this.#rollbackToSavepoint.run()
-          this.#release.run()
-        }
-      }
-      db.exec('COMMIT')
-    } catch (error) {
-      if (isFailedSync(error)) this.#onFatal(error)
-      if (db.inTransaction) db.exec('ROLLBACK')
-      const lost =
-        error instanceof TransactionLostError
-          ? error
-          : new TransactionLostError('the transaction failed', { cause: error })
-      // With no transaction to run in (a locked file), nobody was tried: whoever waits is told, rather than tried for ever.
-      if (done.length === 0) for (const task of this.#waiting.splice(0)) task.reject(lost)
-      for (const { task, failed, error: own } of done) task.reject(failed ? own : lost)
-      this.#scheduleRest()
-      return
-    }
-    for (const effect of effects) effect()
-    for (const { task, failed, result, error } of done) failed ? task.reject(error) : task.resolve(result)
-    this.#scheduleRest()
-  }
-
-  #scheduleRest(): void {
-    this.#flushScheduled = this.#waiting.length > 0
-    if (this.#flushScheduled) setImmediate(() => this.#flush())
   }
 
   #migrate(migrations: readonly Migration[]): void {
@@ -227,14 +149,4 @@ export class Sqlite<Schema> {
       })()
     }
   }
-}
-
-function isFailedSync(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code
-  const cause = (error as { cause?: unknown } | null)?.cause
-  return (
-    code === 'SQLITE_IOERR_FSYNC' ||
-    code === 'SQLITE_IOERR_DIR_FSYNC' ||
-    (cause !== undefined && isFailedSync(cause))
-  )
 }

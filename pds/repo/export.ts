@@ -39,6 +39,7 @@ export class Exports {
     try {
       const head = this.#store.repos.head(account)
       if (head === undefined) throw new RepoNotFoundError(did)
+      await this.#store.db.durable()
       const options = { account, since, rev: head.rev, bytesMax: PAGE_BYTES_MAX }
       yield Buffer.concat([carHeader(head.commit), ...(head.rev > since ? [carBlock(head.commit, head.commitBlock)] : [])])
       for (let after = ''; ; ) {

@@ -22,8 +22,14 @@ export class EventStore {
         .select('seq')
         .where('name', '=', 'event'),
     )
-    this.#after = db.prepare((q, arg: Args<{ cursor: number; limit: number }>) =>
-      q.selectFrom('event').select(['seq', 'frame']).where('seq', '>', arg.cursor).orderBy('seq').limit(arg.limit),
+    this.#after = db.prepare((q, arg: Args<{ cursor: number; last: number; limit: number }>) =>
+      q
+        .selectFrom('event')
+        .select(['seq', 'frame'])
+        .where('seq', '>', arg.cursor)
+        .where('seq', '<=', arg.last)
+        .orderBy('seq')
+        .limit(arg.limit),
     )
     this.#first = db.prepare((q, arg: Args<{ cursor: number }>) =>
       q.selectFrom('event').select(['seq', 'time']).where('seq', '>', arg.cursor).orderBy('seq').limit(1),
@@ -40,11 +46,11 @@ export class EventStore {
     return this.#sequence.get({})?.seq ?? 0
   }
 
-  /** Frames after `cursor`: at most `limit`, ending with the one that reaches `bytesMax`. */
-  page(cursor: number, limit: number, bytesMax: number): EventRow[] {
+  /** Frames after `cursor` up to `last`: at most `limit`, ending with the one that reaches `bytesMax`. */
+  page(cursor: number, last: number, limit: number, bytesMax: number): EventRow[] {
     const page: EventRow[] = []
     let bytes = 0
-    for (const row of this.#after.iterate({ cursor, limit })) {
+    for (const row of this.#after.iterate({ cursor, last, limit })) {
       page.push(row)
       bytes += row.frame.length
       if (bytes >= bytesMax) break

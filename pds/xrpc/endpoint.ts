@@ -56,8 +56,16 @@ export function car(bytes: Buffer | AsyncIterable<Buffer>): HandlerPipeThrough {
 // biome-ignore lint/suspicious/noExplicitAny: the types of parameters and input differ from method to method
 export type AnyEndpoint = Endpoint<any, any, any>
 
-/** Hands an endpoint to the library's server. */
-export function register(server: Server, nsid: string, { auth, jsonBytesMax, handler }: AnyEndpoint): void {
+/**
+ * Hands an endpoint to the library's server.
+ * @param durable resolves when everything that can be read now is durable
+ */
+export function register(
+  server: Server,
+  nsid: string,
+  { auth, jsonBytesMax, handler }: AnyEndpoint,
+  durable: () => Promise<void> | undefined,
+): void {
   server.method(nsid, {
     opts: jsonBytesMax === undefined ? undefined : { jsonLimit: jsonBytesMax },
     auth: auth && (async ({ req, res }) => {
@@ -66,14 +74,20 @@ export function register(server: Server, nsid: string, { auth, jsonBytesMax, han
       res.vary('Authorization')
       return { credentials: await auth(req) }
     }),
-    handler: ({ params, input, auth, req, res }: HandlerContext) =>
-      handler({
-        params,
-        input: (input as { body?: unknown } | undefined)?.body,
-        encoding: (input as { encoding?: string } | undefined)?.encoding ?? '',
-        credentials: (auth as { credentials?: unknown } | undefined)?.credentials,
-        request: req,
-        response: res,
-      }),
+    handler: async ({ params, input, auth, req, res }: HandlerContext) => {
+      try {
+        return await handler({
+          params,
+          input: (input as { body?: unknown } | undefined)?.body,
+          encoding: (input as { encoding?: string } | undefined)?.encoding ?? '',
+          credentials: (auth as { credentials?: unknown } | undefined)?.credentials,
+          request: req,
+          response: res,
+        })
+      } finally {
+        // What was read may not be on the disk yet: nobody hears of it before it is.
+        await durable()
+      }
+    },
   } as MethodConfig)
 }

@@ -1,4 +1,7 @@
-/** A whole tree made of its sorted entries: for imports, and to see that a tree from elsewhere is the one its entries make. */
+/**
+ * A whole tree made of its sorted entries: for imports, and to see that a tree from elsewhere is the one its
+ * entries make.
+ */
 import { type Cid, cidForCbor } from '../cid.ts'
 import {
   type Entry,
@@ -11,8 +14,9 @@ import {
 } from './node.ts'
 
 /**
- * The blocks of the tree that holds `entries`, each node after those below it and the root last; the generator returns the
- * root. Takes time in proportion to the entries and keeps one unfinished node for each layer.
+ * The blocks of the tree that holds `entries`, each node after those below it and the root last; the
+ * generator returns the root. Takes time in proportion to the entries and keeps one unfinished node for each
+ * layer.
  * @param entries in strictly ascending order of their keys
  * @throws InvalidKeyError, InvalidNodeError when the keys do not ascend
  */
@@ -23,7 +27,10 @@ export function* buildTree(
   const open: Node[] = [{ left: null, entries: [] }]
   let previous = ''
 
-  /** Finishes the nodes below `layer` and hangs them, the lower under the higher, at the end of that layer's node. */
+  /**
+   * Finishes the nodes below `layer` and hangs them, the lower under the higher, at the end of that layer's
+   * node.
+   */
   function* close(layer: number): Generator<[Cid, Buffer], void> {
     for (let i = 0; i < layer; i++) {
       const node = open[i]!

@@ -1,11 +1,13 @@
 /**
- * Reading and changing a tree: the value of a key, ops applied, ops inverted. Functions of a source and a root CID that
- * answer with a root CID and change nothing; storing what they make is the caller's.
+ * Reading and changing a tree: the value of a key, ops applied, ops inverted. Functions of a source and a
+ * root CID that answer with a root CID and change nothing; storing what they make is the caller's.
  *
- * A batch of ops works on one draft of the tree: the nodes that change are copied into memory when first touched, and each is
- * encoded and hashed once, at the end. The rest of the tree stays a CID and is not loaded.
+ * A batch of ops works on one draft of the tree: the nodes that change are copied into memory when first
+ * touched, and each is encoded and hashed once, at the end. The rest of the tree stays a CID and is not
+ * loaded.
  *
- * https://atproto.com/specs/repository#mst-structure, https://atproto.com/specs/sync#commit-validation-mst-operation-inversion
+ * https://atproto.com/specs/repository#mst-structure,
+ * https://atproto.com/specs/sync#commit-validation-mst-operation-inversion
  */
 import { type Cid, cidForCbor } from '../cid.ts'
 import {
@@ -42,8 +44,8 @@ export interface Applied {
   /** Nodes of the old tree that the new one does not have. */
   removed: Cid[]
   /**
-   * Blocks common to both trees which, with `created`, show what the new tree holds at each op's key and at the keys next to it.
-   * Over these blocks the ops can be inverted.
+   * Blocks common to both trees which, with `created`, show what the new tree holds at each op's key and at
+   * the keys next to it. Over these blocks the ops can be inverted.
    */
   proof: Map<Cid, Buffer>
 }
@@ -76,8 +78,9 @@ export function getValue(source: NodeSource, root: Cid, key: string): Cid | null
 }
 
 /**
- * The tree after `ops`. Several ops on one key are taken in their order, each `prev` being the `value` before it, and count as
- * the one change they make together; a key whose value ends as it began does not change the tree, but is proved.
+ * The tree after `ops`. Several ops on one key are taken in their order, each `prev` being the `value` before
+ * it, and count as the one change they make together; a key whose value ends as it began does not change the
+ * tree, but is proved.
  * @throws OpError when the tree does not hold an op's `prev`, InvalidKeyError, and what the source throws
  */
 export function applyOps(source: NodeSource, root: Cid, ops: readonly Op[]): Applied {
@@ -98,31 +101,36 @@ export function applyOps(source: NodeSource, root: Cid, ops: readonly Op[]): App
 }
 
 /**
- * The root of the tree before `ops`, told from the tree after them and from no more of it than `created` and `proof` of `applyOps`.
- * The blocks may come from anyone: each node that is used is checked to be of the layer and in the order that its place demands.
- * The ops are taken as a set, in whatever order lets the blocks suffice; several on one key stand in the order they were applied.
- * @throws OpError when the tree does not hold an op's `value`, MissingNodeError when the blocks do not suffice,
- *   InvalidNodeError when they are no tree, InvalidKeyError
+ * The root of the tree before `ops`, told from the tree after them and from no more of it than `created` and
+ * `proof` of `applyOps`. The blocks may come from anyone: each node that is used is checked to be of the
+ * layer and in the order that its place demands. The ops are taken as a set, in whatever order lets the
+ * blocks suffice; several on one key stand in the order they were applied.
+ * @throws OpError when the tree does not hold an op's `value`, MissingNodeError when the blocks do not
+ *   suffice, InvalidNodeError when they are no tree, InvalidKeyError
  */
 export function invertOps(source: NodeSource, root: Cid, ops: readonly Op[]): Cid {
   const folded = foldOps(ops)
   const draft = new DraftTree(source, root, true)
-  // Putting back what was deleted comes first: splitting takes only nodes around the key, while removing first could join or trim away
-  // nodes beyond those that were sent.
+  // Putting back what was deleted comes first: splitting takes only nodes around the key, while removing
+  // first could join or trim away nodes beyond those that were sent.
   for (const op of folded) if (op.value === null) draft.change(op, null, op.prev)
   for (const op of folded) if (op.value !== null) draft.change(op, op.value, op.prev)
   return draft.seal().root
 }
 
 /**
- * What `ops` do, as the firehose wants it: one op for each key, sorted by key, and none for a key that ends as it began.
+ * What `ops` do, as the firehose wants it: one op for each key, sorted by key, and none for a key that ends
+ * as it began.
  * @throws OpError when an op's `prev` is not the `value` of the op before it on the same key, InvalidKeyError
  */
 export function netOps(ops: readonly Op[]): Op[] {
   return foldOps(ops).filter(({ prev, value }) => prev !== value)
 }
 
-/** As `netOps`, but a key that ends as it began keeps an op, whose `prev` and `value` are the same and may be null. */
+/**
+ * As `netOps`, but a key that ends as it began keeps an op, whose `prev` and `value` are the same and may be
+ * null.
+ */
 function foldOps(ops: readonly Op[]): Op[] {
   const byKey = new Map<string, Op>()
   for (const op of ops) {
@@ -139,7 +147,10 @@ function foldOps(ops: readonly Op[]): Op[] {
 /** A subtree that is unchanged, one that is being changed, or none. */
 type Subtree = Cid | Draft | null
 
-/** A node in the making. Its entries are shared with the node it was copied from, so they are replaced, not altered. */
+/**
+ * A node in the making. Its entries are shared with the node it was copied from, so they are replaced, not
+ * altered.
+ */
 interface Draft {
   left: Subtree
   entries: DraftEntry[]
@@ -247,7 +258,9 @@ class DraftTree {
     return null
   }
 
-  /** Drafts the way to where `key` belongs, has `edit` change the node there, and drops what this left empty. */
+  /**
+   * Drafts the way to where `key` belongs, has `edit` change the node there, and drops what this left empty.
+   */
   #edit(
     tree: Subtree,
     layer: number,
@@ -262,7 +275,10 @@ class DraftTree {
     return node.left === null && node.entries.length === 0 ? null : node
   }
 
-  /** The parts of a subtree before and after a key that it does not hold. A subtree all on one side stays as it is. */
+  /**
+   * The parts of a subtree before and after a key that it does not hold. A subtree all on one side stays as
+   * it is.
+   */
   #split(tree: Subtree, layer: number, key: string): [Subtree, Subtree] {
     if (tree === null) return [null, null]
     const node = this.#peek(tree, layer)
@@ -296,7 +312,8 @@ class DraftTree {
       try {
         node = this.#peek(this.#root, this.#layer)
       } catch (error) {
-        // Of a foreign tree the blocks may end here: then the caller, who knows the old root, sees whether this is it.
+        // Of a foreign tree the blocks may end here: then the caller, who knows the old root, sees whether
+        // this is it.
         if (this.#foreign && error instanceof MissingNodeError) return
         throw error
       }

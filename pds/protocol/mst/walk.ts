@@ -1,5 +1,6 @@
 /**
- * Going through a tree in the order of its keys: lazily, with one node for each layer in memory, loading no subtree that is not asked for.
+ * Going through a tree in the order of its keys: lazily, with one node for each layer in memory, loading no
+ * subtree that is not asked for.
  *
  * A tree from elsewhere may be walked: a walk ends, and its keys ascend. That each key is on its own layer is
  * not looked at; building a tree of the entries (`build.ts`) and comparing roots shows that.
@@ -77,7 +78,10 @@ export class Cursor {
     return this.#top - this.#entered.length
   }
 
-  /** Goes into the subtree here, past its keys less than `from` and the subtrees that hold only such. Gives its top node. */
+  /**
+   * Goes into the subtree here, past its keys less than `from` and the subtrees that hold only such. Gives
+   * its top node.
+   */
   enter(from = ''): Node {
     const node = this.#source.node(this.at as Cid)
     if (this.layer < 0) throw new InvalidNodeError('a subtree below layer 0')
