@@ -39,7 +39,7 @@ export interface FeedgenConfig {
  * Reads the configuration.
  * @throws ConfigError naming every variable at fault
  */
-export function readConfig(variables: Record<string, string | undefined>): FeedgenConfig {
+export function readConfig(variables: Record<string, string | undefined> = process.env): FeedgenConfig {
   return readEnv(variables, (env) => {
     const port = env.port('FEEDGEN_PORT', 3000)
     const hostname = env.parse('FEEDGEN_HOSTNAME', parseHostname, 'localhost', 'localhost')

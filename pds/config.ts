@@ -4,8 +4,16 @@
  */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { CONFIG_EXIT_STATUS, type ConfigError, type Env, readEnv, required, ValueError } from '#platform/env.ts'
+import {
+  CONFIG_EXIT_STATUS,
+  type ConfigError,
+  type Env,
+  readEnv,
+  required,
+  ValueError,
+} from '#platform/env.ts'
 import { type LogSettings, readLogSettings } from '#platform/log.ts'
+import manifest from '../package.json' with { type: 'json' }
 
 export { CONFIG_EXIT_STATUS, type ConfigError }
 
@@ -19,7 +27,11 @@ export interface Config {
   readonly devMode: boolean
   readonly log: LogSettings
   readonly dataDirectory: string
-  readonly blobs: { readonly folder: string; readonly temporary: string | undefined; readonly bytesMax: number }
+  readonly blobs: {
+    readonly folder: string
+    readonly temporary: string | undefined
+    readonly bytesMax: number
+  }
   readonly secrets: {
     readonly jwt: string
     readonly adminPassword: string
@@ -47,7 +59,6 @@ export interface Config {
   }
 }
 
-const VERSION = '0.1.0'
 const BLOB_BYTES_MAX = 5 * 1024 * 1024
 const DAY_MS = 86_400_000
 
@@ -67,7 +78,7 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       hostname,
       publicUrl: local ? `http://localhost:${port}` : `https://${hostname}`,
       serviceDid: env.string('PDS_SERVICE_DID', `did:web:${hostname}`),
-      version: env.string('PDS_VERSION', VERSION),
+      version: env.string('PDS_VERSION', manifest.version),
       devMode,
       log: readLogSettings(env),
       dataDirectory,
@@ -111,7 +122,10 @@ function refuseUnsupported(env: Env): void {
     env.fault('PDS_BLOBSTORE_S3_BUCKET', 'blobs on S3 are not supported yet; set PDS_BLOBSTORE_DISK_LOCATION')
   }
   if (env.has('PDS_PLC_ROTATION_KEY_KMS_KEY_ID')) {
-    env.fault('PDS_PLC_ROTATION_KEY_KMS_KEY_ID', 'a key in KMS is not supported; set PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX')
+    env.fault(
+      'PDS_PLC_ROTATION_KEY_KMS_KEY_ID',
+      'a key in KMS is not supported; set PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX',
+    )
   }
 }
 
@@ -119,7 +133,8 @@ function handleDomains(env: Env, fallback: string[]): string[] {
   const parse = (text: string): string[] => {
     const domains = text.split(',').map((domain) => domain.trim().toLowerCase())
     for (const domain of domains) {
-      if (!domain.startsWith('.') || domain.includes('..')) throw new ValueError(`each domain starts with a dot, "${domain}" does not`)
+      if (!domain.startsWith('.') || domain.includes('..'))
+        throw new ValueError(`each domain starts with a dot, "${domain}" does not`)
     }
     return domains
   }

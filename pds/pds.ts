@@ -1,6 +1,6 @@
 /** The PDS's composition root: the only file that constructs services, and what owns them while they run. */
 import { mkdirSync } from 'node:fs'
-import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http'
+import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { schemas } from '@atproto/api'
@@ -104,10 +104,17 @@ function createServices(config: Config, store: Store, disk: DiskBlobs): Services
     serviceDomains: identity.serviceHandleDomains,
     resolver: new HandleResolver({ ...resolver, backupNameservers: [...identity.backupNameservers] }),
   })
-  const plc = new Plc({ url: identity.plcUrl, fetch: plcFetch, rotationKey: importKey(secrets.plcRotationKey, 'ES256K') })
+  const plc = new Plc({
+    url: identity.plcUrl,
+    fetch: plcFetch,
+    rotationKey: importKey(secrets.plcRotationKey, 'ES256K'),
+  })
 
   const firehose = new Firehose(store.events)
-  const keys = new SigningKeys(store.accounts, loadKeySecret(path.join(config.dataDirectory, KEY_SECRET_FILE)))
+  const keys = new SigningKeys(
+    store.accounts,
+    loadKeySecret(path.join(config.dataDirectory, KEY_SECRET_FILE)),
+  )
   const nodes = new NodeCache(store.repos)
   const exports = new Exports(store, new RepoPages(store.db))
   const writer = new RepoWriter(store, firehose, keys, nodes, exports)
@@ -117,7 +124,11 @@ function createServices(config: Config, store: Store, disk: DiskBlobs): Services
     auth: new AuthVerifier(sessions, store.accounts, { adminPassword: secrets.adminPassword }),
     accounts: new Accounts(
       { store, handles, plc, keys, writer, firehose, sessions },
-      { publicUrl: config.publicUrl, inviteRequired: config.inviteRequired, recoveryDidKey: identity.recoveryDidKey },
+      {
+        publicUrl: config.publicUrl,
+        inviteRequired: config.inviteRequired,
+        recoveryDidKey: identity.recoveryDidKey,
+      },
     ),
     sessions,
     serviceTokens: new ServiceTokens((account) => keys.of(account)),
@@ -145,7 +156,8 @@ function createApp(services: Services, store: Store): RequestListener {
       return answer
     },
   })
-  for (const [nsid, make] of Object.entries(endpoints)) register(xrpc, nsid, make(services), () => store.db.durable())
+  for (const [nsid, make] of Object.entries(endpoints))
+    register(xrpc, nsid, make(services), () => store.db.durable())
 
   const pages = express()
   pages.use(routes({ ...services, isHealthy: () => store.isReadable() }))

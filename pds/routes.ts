@@ -1,7 +1,7 @@
 /** The routes that are not XRPC: the front page, robots, health, and handles of ours for who asks by HTTP. */
 import { Router } from 'express'
+import { statusOf } from './accounts/status.ts'
 import type { Services } from './services.ts'
-import { statusOf } from './store/accounts.ts'
 
 export const HEALTH_PATH = '/xrpc/_health'
 
@@ -21,7 +21,12 @@ Most API routes are under /xrpc/
 
 const ROBOTS = '# Crawling the public API is allowed\nUser-agent: *\nAllow: /'
 
-export function routes({ accounts, handles, config, isHealthy }: Pick<Services, 'accounts' | 'handles' | 'config'> & { isHealthy: () => boolean }): Router {
+export function routes({
+  accounts,
+  handles,
+  config,
+  isHealthy,
+}: Pick<Services, 'accounts' | 'handles' | 'config'> & { isHealthy: () => boolean }): Router {
   const router = Router()
   router.get('/', (_, response) => {
     response.type('text/plain').send(FRONT_PAGE)

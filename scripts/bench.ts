@@ -8,7 +8,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { BenchServer, benchEnvironment } from './bench/server.ts'
 import { type Workload, workloads } from './bench/workloads.ts'
-import { CommandError, runCommand, untilSignal } from './command.ts'
+import { CommandError, runCommand, UsageError, untilSignal } from './command.ts'
 import { freePort, root, startProcess } from './processes.ts'
 
 const HELP = `npm run bench -- [option...]
@@ -38,6 +38,9 @@ interface Result {
 
 type Side = 'ours' | 'reference'
 
+/** Load before the first round that is not counted: the engine compiles what is hot, caches fill. */
+const warmUpSeconds = 0.5
+
 await runCommand(async () => {
   const stopped = untilSignal().then(() => {
     throw new CommandError('Stopped.')
@@ -55,7 +58,7 @@ function readOptions(): Options | undefined {
   if (values.help) return undefined
   const chosen = workloads.filter(({ name }) => values.only?.some((part) => name.includes(part)) ?? true)
   if (chosen.length === 0)
-    throw new CommandError(`No measurement is called ${values.only?.join(' or ')}; see --help`)
+    throw new UsageError(`No measurement is called ${values.only?.join(' or ')}; see --help`)
   return {
     chosen,
     rounds: positive('--rounds', values.rounds),
@@ -77,13 +80,13 @@ function parse(args: string[]) {
       },
     })
   } catch (error) {
-    throw new CommandError(`${(error as Error).message}\n\n${HELP}`)
+    throw new UsageError(`${(error as Error).message}\n\n${HELP}`)
   }
 }
 
 function positive(option: string, text: string): number {
   const number = Number(text)
-  if (!(number > 0)) throw new CommandError(`${option} is not a number above 0: ${text}`)
+  if (!(number > 0)) throw new UsageError(`${option} is not a number above 0: ${text}`)
   return number
 }
 
@@ -136,7 +139,10 @@ async function measure(
 ): Promise<Result> {
   console.log(`\n${name}`)
   const rates: Record<Side, number[]> = { ours: [], reference: [] }
-  for (const server of Object.values(servers)) await prepare(server)
+  for (const server of Object.values(servers)) {
+    await prepare(server)
+    await measure(server, warmUpSeconds)
+  }
   for (let round = 0; round < rounds; round++) {
     // Whoever comes first in one round comes second in the next.
     const order: Side[] = round % 2 === 0 ? ['ours', 'reference'] : ['reference', 'ours']

@@ -3,18 +3,24 @@
 /** An ending that its message explains whole: it is printed without a stack. */
 export class CommandError extends Error {
   override name = 'CommandError'
+  /** What the process ends with. */
+  readonly exitCode: number = 1
 }
 
-/**
- * Runs a script's body. An error ends the process with code 1 and its message; one that the user can do nothing about, with its stack.
- */
+/** The command line is not one that the script knows. */
+export class UsageError extends CommandError {
+  override name = 'UsageError'
+  override readonly exitCode = 2
+}
+
+/** Runs a script's body. An error ends the process with its exit code and message, or with its stack when the message is not enough. */
 export async function runCommand(body: () => Promise<void>): Promise<void> {
   try {
     await body()
   } catch (error) {
     console.error(explain(error))
     // Whatever still runs (a pool, a child) does not keep a failed command alive.
-    process.exit(1)
+    process.exit(error instanceof CommandError ? error.exitCode : 1)
   }
 }
 
@@ -27,12 +33,13 @@ export function untilSignal(): Promise<NodeJS.Signals> {
 
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (isPortInUse(error)) return `port ${error.port} is in use: stop what listens there, or choose another`
-  return EXPLAINED.has(error.name) ? error.message : (error.stack ?? error.message)
+  if (isPortInUse(error)) return `Port ${error.port} is in use: stop what listens there, or choose another.`
+  const isExplained = error instanceof CommandError || EXPLAINED.has(error.name)
+  return isExplained ? error.message : (error.stack ?? error.message)
 }
 
-/** Names of errors whose message is enough. */
-const EXPLAINED = new Set(['CommandError', 'DataInUseError', 'ProcessNotReadyError'])
+/** Names of other errors whose message is enough. */
+const EXPLAINED = new Set(['ConfigError', 'DataInUseError', 'ProcessNotReadyError', 'RequestFailedError'])
 
 function isPortInUse(error: Error): error is Error & { port: number } {
   return 'code' in error && error.code === 'EADDRINUSE' && 'port' in error

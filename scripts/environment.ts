@@ -3,7 +3,7 @@
  *
  * A variable that is set always wins. The PDS's secrets are made once and kept beside its data, readable by their owner
  * only: with other secrets its sessions end and it can no longer change the identities it made. An environment that names a
- * PDS_HOSTNAME of its own was written for a real server, and nothing of the PDS's is added to it.
+ * public host (PDS_HOSTNAME, FEEDGEN_HOSTNAME) was written for a real server, and nothing is added to it.
  */
 import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -44,9 +44,16 @@ export function plcUrl(env: Environment): string {
   return env.PDS_DID_PLC_URL || `http://localhost:${plcSettings(env).port}`
 }
 
+/** Where the PDS answers, without a slash at the end. */
+export function pdsUrl(env: Environment): string {
+  return isPublic(env.PDS_HOSTNAME)
+    ? `https://${env.PDS_HOSTNAME}`
+    : `http://localhost:${pdsSettings(env).port}`
+}
+
 /** `env` and what the PDS needs besides to run for this machine alone. Makes its data folder and its secrets if they are missing. */
 export function pdsEnvironment(env: Environment): Environment {
-  if (env.PDS_HOSTNAME && env.PDS_HOSTNAME !== 'localhost') return env
+  if (isPublic(env.PDS_HOSTNAME)) return env
   const { port, dataDirectory } = pdsSettings(env)
   const development = {
     PDS_DEV_MODE: 'true',
@@ -64,11 +71,11 @@ export function pdsEnvironment(env: Environment): Environment {
 
 /** `env` and what the feed generator needs besides to follow the PDS beside it. */
 export function feedgenEnvironment(env: Environment): Environment {
+  if (isPublic(env.FEEDGEN_HOSTNAME)) return env
   const { port, dataDirectory } = feedgenSettings(env)
   const development = {
     FEEDGEN_PORT: String(port),
     FEEDGEN_DATA_DIRECTORY: dataDirectory,
-    FEEDGEN_HOSTNAME: `localhost:${port}`,
     FEEDGEN_SUBSCRIPTION_ENDPOINT: `ws://localhost:${pdsSettings(env).port}`,
     PDS_DID_PLC_URL: plcUrl(env),
   }
@@ -112,6 +119,10 @@ function readIfThere(file: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     return undefined
   }
+}
+
+function isPublic(hostname: string | undefined): boolean {
+  return hostname !== undefined && !['', 'localhost', '127.0.0.1'].includes(hostname.replace(/:\d+$/, ''))
 }
 
 function withoutEmpty(env: Environment): Environment {

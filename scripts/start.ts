@@ -38,7 +38,7 @@ const services = (env: Environment): Service[] => [
   },
   {
     name: 'feedgen',
-    title: 'Feed generator',
+    title: 'feed generator',
     file: 'feedgen/main.ts',
     healthPath: '/xrpc/app.bsky.feed.describeFeedGenerator',
     environment: feedgenEnvironment,

@@ -2,7 +2,7 @@
  * What the index keeps of records: which collections, and which of their fields. Fields that are used are checked here; a record
  * that lacks one is malformed, and what it carries besides is nobody's concern.
  */
-import { isValidDid, isValidTid } from '@atproto/syntax'
+import { isValidDid } from '@atproto/syntax'
 import { CborError, type CborObject, type CborValue, decode, isMap } from '#protocol/cbor.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import type { RepoOp } from '#protocol/frame.ts'

@@ -1,8 +1,8 @@
 /** Accounts: made, signed in to, renamed. What the tokens of a session are is in `sessions.ts`. */
 import { isEmailValid } from '@hapi/address'
 import { isDisposableEmail } from 'disposable-email-domains-js'
-import type { SigningKey } from '#protocol/keys.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import type { SigningKey } from '#protocol/keys.ts'
 import type { Firehose } from '../firehose/firehose.ts'
 import { HandleError, type Handles } from '../identity/handles.ts'
 import type { Plc } from '../identity/plc.ts'
@@ -10,7 +10,12 @@ import type { SigningKeys } from '../repo/signing-keys.ts'
 import type { RepoWriter } from '../repo/write.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
-import { hashPassword, NEW_PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MAX, verifyPassword } from './passwords.ts'
+import {
+  hashPassword,
+  NEW_PASSWORD_CHARACTERS_MAX,
+  PASSWORD_CHARACTERS_MAX,
+  verifyPassword,
+} from './passwords.ts'
 import type { Sessions, SessionTokens } from './sessions.ts'
 
 /** An account that cannot be made or changed as asked. `code` is the XRPC error name where the reference gives one. */
@@ -155,7 +160,14 @@ export class Accounts {
     // The directory comes first: an identity without an account is a name that nobody uses, an account without an identity is broken.
     await this.#plc.send(did, op)
     await this.#store.db.write((tx) => {
-      const account = { did, handle, email, password: passwordHash, signingKey: encrypted, deactivatedAt: null }
+      const account = {
+        did,
+        handle,
+        email,
+        password: passwordHash,
+        signingKey: encrypted,
+        deactivatedAt: null,
+      }
       const id = this.#store.accounts.insert(tx, account)
       this.#writer.create(tx, { id, did }, handle)
       this.#sessions.keep(tx, id, tokens)
@@ -211,9 +223,14 @@ export class Accounts {
     return this.#plc.formatCreate({ signingKey: key.did, handle, pds: publicUrl, rotationKeys })
   }
 
-  #assertCredentials({ email, password, inviteCode }: NewAccountInput): { email: string; password: string | undefined } {
+  #assertCredentials({ email, password, inviteCode }: NewAccountInput): {
+    email: string
+    password: string | undefined
+  } {
     if (password !== undefined && password.length > NEW_PASSWORD_CHARACTERS_MAX) {
-      throw new AccountError(`Password too long. Maximum length is ${NEW_PASSWORD_CHARACTERS_MAX} characters.`)
+      throw new AccountError(
+        `Password too long. Maximum length is ${NEW_PASSWORD_CHARACTERS_MAX} characters.`,
+      )
     }
     if (this.#options.inviteRequired) {
       throw inviteCode === undefined

@@ -3,7 +3,7 @@
  * reference's, so that those it issued go on working here.
  */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { decodeJwt, errors, jwtVerify, type JWTPayload, SignJWT } from 'jose'
+import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Tx } from '#platform/sqlite.ts'
 import type { RefreshToken, SessionStore } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -96,8 +96,9 @@ export class Sessions {
       const current = this.#sessions.get(tokenId)
       if (current === undefined) return 'over'
       if (current.nextId !== null && current.nextId !== next.id) return 'overtaken'
-      const graceEnds = new Date(Date.parse(tx.now) + REFRESH_GRACE_HOURS * 3_600_000).toISOString()
-      this.#sessions.rotate(tx, tokenId, graceEnds < current.expiresAt ? graceEnds : current.expiresAt, next.id)
+      const graceEndsMs = Date.parse(tx.now) + REFRESH_GRACE_HOURS * 3_600_000
+      const expiresAt = new Date(Math.min(graceEndsMs, Date.parse(current.expiresAt))).toISOString()
+      this.#sessions.rotate(tx, tokenId, expiresAt, next.id)
       this.#sessions.insert(tx, next)
       return 'done'
     })
@@ -135,10 +136,15 @@ export class Sessions {
 
   async #verify(token: string, typ: string, allowExpired = false): Promise<JWTPayload> {
     try {
-      const options = { audience: this.#audience, typ, ...(allowExpired && { clockTolerance: Number.POSITIVE_INFINITY }) }
+      const options = {
+        audience: this.#audience,
+        typ,
+        ...(allowExpired && { clockTolerance: Number.POSITIVE_INFINITY }),
+      }
       return (await jwtVerify(token, this.#key, options)).payload
     } catch (cause) {
-      if (cause instanceof errors.JWTExpired) throw new TokenError('ExpiredToken', 'Token has expired', { cause })
+      if (cause instanceof errors.JWTExpired)
+        throw new TokenError('ExpiredToken', 'Token has expired', { cause })
       throw new TokenError('InvalidToken', 'Token could not be verified', { cause })
     }
   }
@@ -164,8 +170,15 @@ const newTokenId = (): string => randomBytes(TOKEN_ID_BYTES).toString('base64')
 
 function refreshRow(account: number, refreshJwt: string): RefreshToken {
   const { jti, exp } = decodeJwt(refreshJwt)
-  if (jti === undefined || exp === undefined) throw new Error('a refresh token of our own lacks its id or its end')
-  return { account, id: jti, expiresAt: new Date(exp * 1000).toISOString(), nextId: null, appPasswordName: null }
+  if (jti === undefined || exp === undefined)
+    throw new Error('a refresh token of our own lacks its id or its end')
+  return {
+    account,
+    id: jti,
+    expiresAt: new Date(exp * 1000).toISOString(),
+    nextId: null,
+    appPasswordName: null,
+  }
 }
 
 /** A service token or a key-bound token signed with the same secret is no session token. */

@@ -56,13 +56,18 @@ export class ServiceTokens {
    * A token signed with the account's key.
    * @throws ServiceTokenError
    */
-  create(account: { id: number; did: string }, { audience, method, expiresAt }: ServiceTokenRequest): Promise<string> {
+  create(
+    account: { id: number; did: string },
+    { audience, method, expiresAt }: ServiceTokenRequest,
+  ): Promise<string> {
     if (!AUDIENCE.test(audience)) {
       throw new ServiceTokenError('aud must be a valid atproto DID or did#serviceId reference')
     }
     if (expiresAt !== undefined) assertLifetime(expiresAt - Date.now() / 1000, method)
     if (method !== undefined && PROTECTED_METHODS.has(method)) {
-      throw new ServiceTokenError(`cannot request a service auth token for the following protected method: ${method}`)
+      throw new ServiceTokenError(
+        `cannot request a service auth token for the following protected method: ${method}`,
+      )
     }
     const key = this.#keyOf(account.id)
     return createServiceJwt({

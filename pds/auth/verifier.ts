@@ -1,9 +1,14 @@
 /** From a request to credentials. Which methods want which is said by the endpoints; the error names are the reference's. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { type Sessions, type SessionScope, TokenError } from '../accounts/sessions.ts'
+import { type SessionScope, type Sessions, TokenError } from '../accounts/sessions.ts'
 import type { Account, AccountStore } from '../store/accounts.ts'
-import { type AccessCredentials, type AdminCredentials, AuthError, type RefreshCredentials } from './credentials.ts'
+import {
+  type AccessCredentials,
+  type AdminCredentials,
+  AuthError,
+  type RefreshCredentials,
+} from './credentials.ts'
 
 /** Which accounts a method lets in. */
 export interface StatusRules {
@@ -34,7 +39,10 @@ export class AuthVerifier {
   }
 
   /** @throws AuthError */
-  async access(request: IncomingMessage, { scopes = SCOPES_STANDARD, ...status }: AccessRules = {}): Promise<AccessCredentials> {
+  async access(
+    request: IncomingMessage,
+    { scopes = SCOPES_STANDARD, ...status }: AccessRules = {},
+  ): Promise<AccessCredentials> {
     const token = bearer(request)
     const { did, scope } = await this.#verified(this.#sessions.verifyAccess(token))
     const allowed = scopes.find((allowed) => allowed === scope)
@@ -44,11 +52,15 @@ export class AuthVerifier {
   }
 
   /** @throws AuthError */
-  async refresh(request: IncomingMessage, options: { allowExpired?: boolean } = {}): Promise<RefreshCredentials> {
+  async refresh(
+    request: IncomingMessage,
+    options: { allowExpired?: boolean } = {},
+  ): Promise<RefreshCredentials> {
     const token = bearer(request)
     const { did, scope, tokenId } = await this.#verified(this.#sessions.verifyRefresh(token, options))
     if (scope !== 'com.atproto.refresh') throw new AuthError(400, 'Bad token scope', 'InvalidToken')
-    if (tokenId === undefined) throw new AuthError(401, 'Unexpected missing refresh token id', 'MissingTokenId')
+    if (tokenId === undefined)
+      throw new AuthError(401, 'Unexpected missing refresh token id', 'MissingTokenId')
     return { type: 'refresh', did, tokenId }
   }
 
@@ -97,20 +109,26 @@ export class AuthVerifier {
 }
 
 /** Whether a repository's owner or the operator asks. */
-export function isOwnerOrAdmin(credentials: AccessCredentials | AdminCredentials | null, did: string): boolean {
+export function isOwnerOrAdmin(
+  credentials: AccessCredentials | AdminCredentials | null,
+  did: string,
+): boolean {
   return credentials?.type === 'admin' || credentials?.did === did
 }
 
 /** Compared instead of the password: of one length, whatever was sent. */
 const fingerprint = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-type Authorization = { readonly kind: 'bearer' | 'basic' | 'dpop'; readonly value: string } | { readonly kind: null; readonly value: '' }
+type Authorization =
+  | { readonly kind: 'bearer' | 'basic' | 'dpop'; readonly value: string }
+  | { readonly kind: null; readonly value: '' }
 
 function authorization(request: IncomingMessage): Authorization {
   const header = request.headers.authorization
   if (!header) return { kind: null, value: '' }
   const [name = '', value, ...rest] = header.split(' ')
-  if (value === undefined || rest.length > 0) throw new AuthError(400, 'Malformed authorization header', 'InvalidToken')
+  if (value === undefined || rest.length > 0)
+    throw new AuthError(400, 'Malformed authorization header', 'InvalidToken')
   const kind = name.toLowerCase()
   if (kind === 'bearer' || kind === 'basic' || kind === 'dpop') return { kind, value }
   throw new AuthError(400, `Unsupported authorization type: ${name.slice(0, 40)}`, 'InvalidToken')

@@ -41,7 +41,11 @@ export class Blobs {
    * @param claimedType what the caller says it is; what the bytes say counts for more
    * @throws BlobTooLargeError, BlobTakendownError
    */
-  async upload(owner: { id: number; did: string }, stream: AsyncIterable<Uint8Array>, claimedType: string): Promise<UploadedBlob> {
+  async upload(
+    owner: { id: number; did: string },
+    stream: AsyncIterable<Uint8Array>,
+    claimedType: string,
+  ): Promise<UploadedBlob> {
     const file = await this.#disk.receive(stream, this.#bytesMax)
     const mimeType = (await fileTypeFromBuffer(file.head))?.mime ?? claimedType
     await this.#disk.keep(owner.did, file)
@@ -57,7 +61,8 @@ export class Blobs {
   /** A blob that a present record refers to; undefined when there is none, or it was taken down. */
   read(owner: { id: number; did: string }, cid: Cid): OpenedBlob | undefined {
     const blob = this.#store.blobs.get(owner.id, cid)
-    if (blob === undefined || blob.takedownRef !== null || !this.#store.blobs.isReferenced(owner.id, cid)) return undefined
+    if (blob === undefined || blob.takedownRef !== null || !this.#store.blobs.isReferenced(owner.id, cid))
+      return undefined
     return { mimeType: blob.mimeType, size: blob.size, stream: this.#disk.read(owner.did, cid) }
   }
 

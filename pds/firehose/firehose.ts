@@ -4,9 +4,10 @@
  * The event table is the log and the truth: an event is the frame as it will be sent, in the row that its transaction wrote.
  * Subscribers (subscribe.ts) pull pages after their cursor and are woken by a commit.
  */
-import { encodeFrame, type RepoEvent } from '#protocol/frame.ts'
+
 import type { Tx } from '#platform/sqlite.ts'
 import { Wakeup } from '#platform/wakeup.ts'
+import { encodeFrame, type RepoEvent } from '#protocol/frame.ts'
 import type { EventStore } from '../store/events.ts'
 import { encodeMessages } from './websocket.ts'
 
@@ -20,7 +21,11 @@ export interface Page {
 }
 
 /** An event without what `append` gives it. */
-export type NewEvent = RepoEvent extends infer E ? (E extends { seq: number; time: string } ? Omit<E, 'seq' | 'time'> : never) : never
+export type NewEvent = RepoEvent extends infer E
+  ? E extends { seq: number; time: string }
+    ? Omit<E, 'seq' | 'time'>
+    : never
+  : never
 
 const PAGE_EVENTS_MAX = 1_000
 const PAGE_BYTES_MAX = 256 * 1024
@@ -70,7 +75,11 @@ export class Firehose {
     const rows = this.#events.page(cursor, this.#durableSeq, PAGE_EVENTS_MAX, PAGE_BYTES_MAX)
     const last = rows.at(-1)
     if (last === undefined) return undefined
-    const page = { bytes: encodeMessages(rows.map((row) => row.frame)), events: rows.length, cursor: last.seq }
+    const page = {
+      bytes: encodeMessages(rows.map((row) => row.frame)),
+      events: rows.length,
+      cursor: last.seq,
+    }
     this.#pages.set(cursor, page)
     const oldest = this.#pages.keys().next()
     if (this.#pages.size > PAGES_KEPT_MAX && !oldest.done) this.#pages.delete(oldest.value)

@@ -8,8 +8,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { encodeErrorFrame, encodeFrame } from '#protocol/frame.ts'
 import type { Logger } from '#platform/log.ts'
+import { encodeErrorFrame, encodeFrame } from '#protocol/frame.ts'
 import type { Firehose } from './firehose.ts'
 
 export const SUBSCRIBE_PATH = '/xrpc/com.atproto.sync.subscribeRepos'
@@ -42,7 +42,11 @@ const CLOSE_SECONDS_MAX = 2
 
 export class Subscribers implements AsyncDisposable {
   readonly #options: Required<SubscribersOptions>
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: INCOMING_BYTES_MAX, perMessageDeflate: false })
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: INCOMING_BYTES_MAX,
+    perMessageDeflate: false,
+  })
   readonly #running = new Set<Promise<void>>()
   readonly #pings: NodeJS.Timeout
   readonly #silent = new WeakSet<WebSocket>()
@@ -75,7 +79,9 @@ export class Subscribers implements AsyncDisposable {
     this.#ended = true
     clearInterval(this.#pings)
     for (const ws of this.#sockets.clients) ws.close(CLOSE_GOING_AWAY)
-    const patience = setTimeout(() => this.#sockets.clients.forEach((ws) => ws.terminate()), CLOSE_SECONDS_MAX * 1000)
+    const patience = setTimeout(() => {
+      for (const ws of this.#sockets.clients) ws.terminate()
+    }, CLOSE_SECONDS_MAX * 1000)
     await Promise.all(this.#running)
     clearTimeout(patience)
   }
@@ -103,7 +109,9 @@ export class Subscribers implements AsyncDisposable {
     } catch (error) {
       if (ended.signal.aborted) return
       const { name, message } =
-        error instanceof SubscriptionError ? error : new SubscriptionError('InternalServerError', 'Internal Server Error')
+        error instanceof SubscriptionError
+          ? error
+          : new SubscriptionError('InternalServerError', 'Internal Server Error')
       if (!(error instanceof SubscriptionError)) log.error({ error }, 'a subscription failed')
       ws.send(encodeErrorFrame(name, message))
       ws.close(CLOSE_POLICY, name)

@@ -1,8 +1,8 @@
 /** did:plc: making identities and updating them in a PLC directory. https://web.plc.directory/spec/v0.1/did-plc */
 import type { Keypair } from '@atproto/crypto'
-import { createOp, createUpdateOp, type CompatibleOp, type Operation } from '@did-plc/lib'
-import type { SigningKey } from '#protocol/keys.ts'
+import { type CompatibleOp, createOp, createUpdateOp, type Operation } from '@did-plc/lib'
 import type { Fetch } from '#platform/fetch.ts'
+import type { SigningKey } from '#protocol/keys.ts'
 
 /** The directory refused an operation, or could not be asked. */
 export class PlcError extends Error {
@@ -100,6 +100,9 @@ export class Plc {
     }
     if (response.ok) return response
     const text = await response.text().catch(() => '')
-    throw new PlcError(`the PLC directory answered ${response.status}: ${text.slice(0, MESSAGE_CHARACTERS_MAX)}`, response.status)
+    throw new PlcError(
+      `the PLC directory answered ${response.status}: ${text.slice(0, MESSAGE_CHARACTERS_MAX)}`,
+      response.status,
+    )
   }
 }

@@ -41,7 +41,10 @@ export class Exports {
       if (head === undefined) throw new RepoNotFoundError(did)
       await this.#store.db.durable()
       const options = { account, since, rev: head.rev, bytesMax: PAGE_BYTES_MAX }
-      yield Buffer.concat([carHeader(head.commit), ...(head.rev > since ? [carBlock(head.commit, head.commitBlock)] : [])])
+      yield Buffer.concat([
+        carHeader(head.commit),
+        ...(head.rev > since ? [carBlock(head.commit, head.commitBlock)] : []),
+      ])
       for (let after = ''; ; ) {
         const page = this.#pages.nodes(options, after)
         const last = page.at(-1)

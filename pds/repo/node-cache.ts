@@ -41,7 +41,8 @@ export class NodeCache {
   #load(account: number, cid: Cid): Node {
     const row = this.#store.node(account, cid)
     if (row === undefined) throw new MissingNodeError(cid)
-    if (!isBlockOf(cid, row.block)) throw new Error(`a tree node of account ${account} is damaged in the store`)
+    if (!isBlockOf(cid, row.block))
+      throw new Error(`a tree node of account ${account} is damaged in the store`)
     const node = decodeNode(row.block)
     this.put(cid, node)
     return node

@@ -3,12 +3,13 @@
  * transaction begins.
  */
 import { schemas } from '@atproto/api'
-import { BlobRef, type LexUserType, Lexicons, lexToIpld, ValidationError } from '@atproto/lexicon'
-import { isValidDid, isValidNsid, isValidRecordKey, isValidTid, ensureValidAtUri } from '@atproto/syntax'
+import { BlobRef, Lexicons, type LexUserType, lexToIpld, ValidationError } from '@atproto/lexicon'
+import { ensureValidAtUri, isValidDid, isValidNsid, isValidRecordKey, isValidTid } from '@atproto/syntax'
 import { CborError, encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, InvalidCidError, linkToCid } from '#protocol/cid.ts'
 import { TidClock } from '#protocol/tid.ts'
 import type { NewRecord } from '../store/records.ts'
+import { checkBlobRules } from './blob-rules.ts'
 import { InvalidRecordError } from './errors.ts'
 
 /** What a record says of a blob. */
@@ -45,20 +46,48 @@ const RECORD_DEPTH_MAX = 64
  * Checks a record and encodes it.
  * @throws InvalidRecordError
  */
-export function prepareRecord({ collection, rkey = clock.next(), record: given, validate }: RecordInput): PreparedRecord {
+export function prepareRecord({
+  collection,
+  rkey = clock.next(),
+  record: given,
+  validate,
+}: RecordInput): PreparedRecord {
   const record = given.$type === undefined ? { ...given, $type: collection } : given
   if (record.$type !== collection) {
-    throw new InvalidRecordError(`Invalid $type: expected ${collection}, got ${String(given.$type).slice(0, 300)}`)
+    throw new InvalidRecordError(
+      `Invalid $type: expected ${collection}, got ${String(given.$type).slice(0, 300)}`,
+    )
   }
-  if (!isValidNsid(collection)) throw new InvalidRecordError(`Invalid collection: ${String(collection).slice(0, 300)}`)
-  if (!isValidRecordKey(rkey)) throw new InvalidRecordError(`Invalid record key: ${String(rkey).slice(0, 512)}`)
+  if (!isValidNsid(collection))
+    throw new InvalidRecordError(`Invalid collection: ${String(collection).slice(0, 300)}`)
+  if (!isValidRecordKey(rkey))
+    throw new InvalidRecordError(`Invalid record key: ${String(rkey).slice(0, 512)}`)
   const blobs = findBlobs(record)
-  const validationStatus = validate === false ? undefined : check(collection, rkey, record, validate === true)
+  const validationStatus =
+    validate === false
+      ? undefined
+      : check({ collection, rkey, record, hasBlobs: blobs.length > 0 }, validate === true)
   const block = encodeRecord(record)
-  return { collection, rkey, block, blobs, validationStatus, cid: cidForCbor(block), subject: subjectOf(record) }
+  return {
+    collection,
+    rkey,
+    block,
+    blobs,
+    validationStatus,
+    cid: cidForCbor(block),
+    subject: subjectOf(record),
+  }
 }
 
-function check(collection: string, rkey: string, record: Record<string, unknown>, required: boolean): 'valid' | 'unknown' {
+function check(
+  {
+    collection,
+    rkey,
+    record,
+    hasBlobs,
+  }: { collection: string; rkey: string; record: Record<string, unknown>; hasBlobs: boolean },
+  required: boolean,
+): 'valid' | 'unknown' {
   const definition = lexicons.getDef(collection)
   if (definition?.type !== 'record') {
     if (required) throw new InvalidRecordError(`Unknown lexicon type: ${collection}`)
@@ -71,11 +100,16 @@ function check(collection: string, rkey: string, record: Record<string, unknown>
     if (!(error instanceof ValidationError)) throw error
     throw new InvalidRecordError(`Invalid ${collection} record: ${error.message}`)
   }
+  if (hasBlobs) checkBlobRules(lexicons, collection, record)
   return 'valid'
 }
 
 /** Whether the key is of the kind that the lexicon asks for. https://atproto.com/specs/record-key */
-function checkKey(collection: string, rkey: string, definition: Extract<LexUserType, { type: 'record' }>): void {
+function checkKey(
+  collection: string,
+  rkey: string,
+  definition: Extract<LexUserType, { type: 'record' }>,
+): void {
   const kind = definition.key ?? 'any'
   const fits =
     kind === 'tid'
@@ -83,7 +117,8 @@ function checkKey(collection: string, rkey: string, definition: Extract<LexUserT
       : kind === 'nsid'
         ? isValidNsid(rkey)
         : !kind.startsWith('literal:') || rkey === kind.slice('literal:'.length)
-  if (!fits) throw new InvalidRecordError(`Invalid record key for ${collection}: expected ${kind}, got ${rkey}`)
+  if (!fits)
+    throw new InvalidRecordError(`Invalid record key for ${collection}: expected ${kind}, got ${rkey}`)
 }
 
 function encodeRecord(record: Record<string, unknown>): Buffer {
@@ -102,7 +137,8 @@ function findBlobs(record: unknown): BlobReference[] {
   const found: BlobReference[] = []
   const visit = (value: unknown, depth: number): void => {
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
-    if (depth > RECORD_DEPTH_MAX) throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
+    if (depth > RECORD_DEPTH_MAX)
+      throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
     if (value instanceof BlobRef) {
       if (value.size < 0) throw new InvalidRecordError(`Legacy blobs are not allowed (${value.ref})`)
       found.push({ cid: cidOfBlob(value), mimeType: value.mimeType, size: value.size })

@@ -2,7 +2,7 @@
 import { writeCar } from '#protocol/car.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { pathTo } from '#protocol/mst/proof.ts'
-import type { RecordPath, StoredRecord, ListOptions } from '../store/records.ts'
+import type { ListOptions, RecordPath, StoredRecord } from '../store/records.ts'
 import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
 import { MissingBlocksError, RepoNotFoundError, type RepoOwner } from './errors.ts'

@@ -21,7 +21,8 @@ const KEYS_KEPT_MAX = 10_000
 export function loadKeySecret(path: string): Buffer {
   try {
     const secret = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
-    if (secret.length !== SECRET_BYTES) throw new Error(`${path} does not hold ${SECRET_BYTES} bytes in hexadecimal`)
+    if (secret.length !== SECRET_BYTES)
+      throw new Error(`${path} does not hold ${SECRET_BYTES} bytes in hexadecimal`)
     return secret
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
@@ -69,12 +70,17 @@ export class SigningKeys {
   }
 
   #decrypt(encrypted: Buffer): Buffer {
-    const decipher = createDecipheriv(CIPHER, this.#secret, encrypted.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
+    const decipher = createDecipheriv(CIPHER, this.#secret, encrypted.subarray(0, IV_BYTES), {
+      authTagLength: TAG_BYTES,
+    })
     decipher.setAuthTag(encrypted.subarray(IV_BYTES, IV_BYTES + TAG_BYTES))
     try {
       return Buffer.concat([decipher.update(encrypted.subarray(IV_BYTES + TAG_BYTES)), decipher.final()])
     } catch (cause) {
-      throw new Error('a signing key does not decrypt: the key secret is not the one it was encrypted under', { cause })
+      throw new Error(
+        'a signing key does not decrypt: the key secret is not the one it was encrypted under',
+        { cause },
+      )
     }
   }
 }

@@ -4,17 +4,18 @@
  * Inside one transaction: the head is read, records are written, the tree gets its new root, a commit is signed, and head,
  * nodes and firehose event are stored. What can be done outside (checking and encoding records) was done by `prepare.ts`.
  */
+
+import type { Tx } from '#platform/sqlite.ts'
 import { writeCar } from '#protocol/car.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { signCommit } from '#protocol/commit.ts'
 import type { RepoOp } from '#protocol/frame.ts'
-import { decodeNode, EMPTY_ROOT, encodeNode, nodesOf } from '#protocol/mst/node.ts'
-import { applyOps, invertOps, type Op } from '#protocol/mst/tree.ts'
+import { EMPTY_ROOT, encodeNode, nodesOf } from '#protocol/mst/node.ts'
+import { applyOps, invertOps, netOps, type Op } from '#protocol/mst/tree.ts'
 import { TidClock } from '#protocol/tid.ts'
-import type { Tx } from '#platform/sqlite.ts'
 import type { Firehose } from '../firehose/firehose.ts'
-import type { RepoHead } from '../store/repos.ts'
 import type { RecordPath, RecordRef } from '../store/records.ts'
+import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
 import {
   BlobReferenceError,
@@ -34,7 +35,12 @@ export type Write =
   | { readonly action: 'create'; readonly record: PreparedRecord; readonly replaceSameSubject?: boolean }
   | { readonly action: 'update'; readonly record: PreparedRecord }
   | { readonly action: 'put'; readonly record: PreparedRecord; readonly swapRecord?: Cid | null }
-  | { readonly action: 'delete'; readonly path: RecordPath; readonly ifThere?: boolean; readonly swapRecord?: Cid }
+  | {
+      readonly action: 'delete'
+      readonly path: RecordPath
+      readonly ifThere?: boolean
+      readonly swapRecord?: Cid
+    }
 
 /** The commit that writes made. */
 export interface CommitRef {
@@ -78,7 +84,12 @@ export class RepoWriter {
     const commit = signCommit({ did: owner.did, data: EMPTY_ROOT, rev, prev: null }, this.#keys.of(owner.id))
     const emptyNode = encodeNode({ left: null, entries: [] })
     this.#store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
-    this.#store.repos.setHead(tx, owner.id, { commit: commit.cid, rev, data: EMPTY_ROOT, commitBlock: commit.block })
+    this.#store.repos.setHead(tx, owner.id, {
+      commit: commit.cid,
+      rev,
+      data: EMPTY_ROOT,
+      commitBlock: commit.block,
+    })
     const { did } = owner
     this.#firehose.append(tx, owner.id, { kind: 'identity', did, handle })
     this.#firehose.append(tx, owner.id, { kind: 'account', did, active: true })
@@ -109,9 +120,16 @@ export class RepoWriter {
   #apply(tx: Tx, owner: RepoOwner, writes: readonly Write[], swapCommit: Cid | undefined): CommitRef | null {
     const head = this.#store.repos.head(owner.id)
     if (head === undefined) throw new RepoNotFoundError(owner.did)
-    if (swapCommit !== undefined && swapCommit !== head.commit) throw new SwapMismatchError('Commit', head.commit)
+    if (swapCommit !== undefined && swapCommit !== head.commit)
+      throw new SwapMismatchError('Commit', head.commit)
     if (writes.length > WRITES_MAX) throw new TooManyWritesError(`Too many writes. Max: ${WRITES_MAX}`)
-    const change = new Change(this.#store, tx, owner, this.#clock.next(head.rev), this.#exports.isRunning(owner.id))
+    const change = new Change(
+      this.#store,
+      tx,
+      owner,
+      this.#clock.next(head.rev),
+      this.#exports.isRunning(owner.id),
+    )
     for (const write of writes) change.apply(write)
     // A call without writes still makes a commit, as the reference does; a write that changes nothing does not.
     if (change.ops.length === 0 && writes.length > 0) return null
@@ -123,7 +141,12 @@ export class RepoWriter {
     const treeOps: Op[] = ops.map(({ path, cid, prev }) => ({ key: path, value: cid, prev: prev ?? null }))
     const tree = applyOps(this.#nodes.of(owner.id), head.data, treeOps)
     const commit = signCommit({ did: owner.did, data: tree.root, rev, prev: null }, this.#keys.of(owner.id))
-    const blocks = new Map<Cid, Uint8Array>([[commit.cid, commit.block], ...tree.created, ...tree.proof, ...records])
+    const blocks = new Map<Cid, Uint8Array>([
+      [commit.cid, commit.block],
+      ...tree.created,
+      ...tree.proof,
+      ...records,
+    ])
     assertInverts(blocks, tree.root, treeOps, head.data)
     let bytes = 0
     for (const block of blocks.values()) bytes += block.length
@@ -138,8 +161,8 @@ export class RepoWriter {
     }
     for (const [cid, block] of tree.created) {
       repos.insertNode(tx, owner.id, cid, rev, block)
-      this.#nodes.put(cid, decodeNode(block))
     }
+    for (const [cid, node] of tree.nodes) this.#nodes.put(cid, node)
     repos.setHead(tx, owner.id, { commit: commit.cid, rev, data: tree.root, commitBlock: commit.block })
     this.#firehose.append(tx, owner.id, {
       kind: 'commit',
@@ -149,13 +172,25 @@ export class RepoWriter {
       since: head.rev,
       prevData: head.data,
       blocks: writeCar(commit.cid, blocks),
-      ops,
+      ops: onePerKey(ops, treeOps),
       blobs: [],
       rebase: false,
       tooBig: false,
     })
     return { cid: commit.cid, rev }
   }
+}
+
+/**
+ * The operations as an event tells of them: one for each key. Several on one key are told as what they come to, because a consumer
+ * compares each with the tree as it is afterwards.
+ */
+function onePerKey(ops: RepoOp[], treeOps: readonly Op[]): RepoOp[] {
+  if (new Set(ops.map((op) => op.path)).size === ops.length) return ops
+  return netOps(treeOps).map(({ key: path, value: cid, prev }) => {
+    if (prev === null) return { action: 'create', path, cid }
+    return cid === null ? { action: 'delete', path, cid, prev } : { action: 'update', path, cid, prev }
+  })
 }
 
 /** The records' side of a commit: rows written one after the other, and the operations that they make. */
@@ -284,5 +319,6 @@ function assertSwap(expected: Cid | null | undefined, current: RecordRef | undef
 
 /** What a consumer of the firehose will do with this commit: undo its operations over its own blocks. */
 function assertInverts(blocks: Map<Cid, Uint8Array>, root: Cid, ops: readonly Op[], previous: Cid): void {
-  if (invertOps(nodesOf(blocks), root, [...ops]) !== previous) throw new Error('a commit does not invert to its predecessor')
+  if (invertOps(nodesOf(blocks), root, [...ops]) !== previous)
+    throw new Error('a commit does not invert to its predecessor')
 }

@@ -14,15 +14,6 @@ export interface Account {
   readonly takedownRef: string | null
 }
 
-/** What `com.atproto.sync` says of an account: active, or why not. */
-export type AccountStatus = 'active' | 'takendown' | 'deactivated'
-
-/** The status that the rest of the network is told. A takedown outweighs a deactivation. */
-export function statusOf(account: Pick<Account, 'deactivatedAt' | 'takedownRef'>): AccountStatus {
-  if (account.takedownRef !== null) return 'takendown'
-  return account.deactivatedAt === null ? 'active' : 'deactivated'
-}
-
 export interface NewAccount {
   readonly did: string
   readonly handle: string

@@ -1,6 +1,7 @@
 /** What is known of blobs, and which records refer to them. Their bytes lie in the blob store. */
-import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
+
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
+import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
 import type { Schema } from './schema.ts'
 
 /** A blob that was received. */
@@ -35,16 +36,17 @@ export class BlobStore {
         .where('cid', '=', arg.cid)
         .limit(1),
     )
-    this.#list = db.prepare((q, arg: Args<{ account: number; since: string; cursor: Buffer; limit: number }>) =>
-      q
-        .selectFrom('record_blob')
-        .select('cid')
-        .distinct()
-        .where('account', '=', arg.account)
-        .where('cid', '>', arg.cursor)
-        .where('rev', '>', arg.since)
-        .orderBy('cid')
-        .limit(arg.limit),
+    this.#list = db.prepare(
+      (q, arg: Args<{ account: number; since: string; cursor: Buffer; limit: number }>) =>
+        q
+          .selectFrom('record_blob')
+          .select('cid')
+          .distinct()
+          .where('account', '=', arg.account)
+          .where('cid', '>', arg.cursor)
+          .where('rev', '>', arg.since)
+          .orderBy('cid')
+          .limit(arg.limit),
     )
     this.#put = db.prepare((q, arg: Args<Omit<Schema['blob'], 'takedownRef'>>) =>
       q
@@ -57,7 +59,9 @@ export class BlobStore {
           createdAt: arg.createdAt,
         })
         // An upload of the same bytes begins its time as a temporary blob anew.
-        .onConflict((conflict) => conflict.columns(['account', 'cid']).doUpdateSet({ createdAt: arg.createdAt })),
+        .onConflict((conflict) =>
+          conflict.columns(['account', 'cid']).doUpdateSet({ createdAt: arg.createdAt }),
+        ),
     )
     this.#refer = db.prepare((q, arg: Args<Schema['record_blob']>) =>
       q
@@ -88,7 +92,13 @@ export class BlobStore {
 
   /** Notes a blob whose bytes are durable. */
   put(tx: Tx, account: number, cid: Cid, blob: { mimeType: string; size: number }): void {
-    this.#put.run({ account, cid: cidToBytes(cid), mimeType: blob.mimeType, size: blob.size, createdAt: tx.now })
+    this.#put.run({
+      account,
+      cid: cidToBytes(cid),
+      mimeType: blob.mimeType,
+      size: blob.size,
+      createdAt: tx.now,
+    })
   }
 
   /** Notes that a record refers to a blob. */

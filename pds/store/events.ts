@@ -35,9 +35,7 @@ export class EventStore {
       q.selectFrom('event').select(['seq', 'time']).where('seq', '>', arg.cursor).orderBy('seq').limit(1),
     )
     this.#append = db.prepare((q, arg: Args<Schema['event']>) =>
-      q
-        .insertInto('event')
-        .values({ seq: arg.seq, account: arg.account, time: arg.time, frame: arg.frame }),
+      q.insertInto('event').values({ seq: arg.seq, account: arg.account, time: arg.time, frame: arg.frame }),
     )
   }
 

@@ -1,6 +1,7 @@
 /** The present records of every repository. */
-import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
+
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
+import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
 import type { Schema } from './schema.ts'
 
 /** A record's place in a repository. */
@@ -103,7 +104,12 @@ export class RecordStore {
         .where('subject', '=', arg.subject),
     )
     this.#byCid = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
-      q.selectFrom('record').select('block').where('account', '=', arg.account).where('cid', '=', arg.cid).limit(1),
+      q
+        .selectFrom('record')
+        .select('block')
+        .where('account', '=', arg.account)
+        .where('cid', '=', arg.cid)
+        .limit(1),
     )
     this.#insert = db.prepare((q, arg: Args<Omit<Schema['record'], 'id'>>) =>
       q.insertInto('record').values({
@@ -123,7 +129,9 @@ export class RecordStore {
           .set({ cid: arg.cid, rev: arg.rev, subject: arg.subject, block: arg.block })
           .where('id', '=', arg.id),
     )
-    this.#delete = db.prepare((q, arg: Args<{ id: number }>) => q.deleteFrom('record').where('id', '=', arg.id))
+    this.#delete = db.prepare((q, arg: Args<{ id: number }>) =>
+      q.deleteFrom('record').where('id', '=', arg.id),
+    )
   }
 
   find(account: number, { collection, rkey }: RecordPath): RecordRef | undefined {

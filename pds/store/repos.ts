@@ -1,6 +1,7 @@
 /** Repositories: the head of each, the nodes of its tree, and blocks kept for exports that are under way. */
-import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
+
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
+import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
 import type { Schema } from './schema.ts'
 
 /** Where a repository stands. */
@@ -24,7 +25,10 @@ export class RepoStore {
 
   constructor(db: Sqlite<Schema>) {
     this.#head = db.prepare((q, arg: Args<{ account: number }>) =>
-      q.selectFrom('repo').select(['commit', 'rev', 'data', 'commitBlock']).where('account', '=', arg.account),
+      q
+        .selectFrom('repo')
+        .select(['commit', 'rev', 'data', 'commitBlock'])
+        .where('account', '=', arg.account),
     )
     this.#putHead = db.prepare((q, arg: Args<Schema['repo']>) =>
       q.replaceInto('repo').values({
@@ -36,16 +40,23 @@ export class RepoStore {
       }),
     )
     this.#node = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
-      q.selectFrom('node').select(['block', 'rev']).where('account', '=', arg.account).where('cid', '=', arg.cid),
+      q
+        .selectFrom('node')
+        .select(['block', 'rev'])
+        .where('account', '=', arg.account)
+        .where('cid', '=', arg.cid),
     )
-    this.#insertNode = db.prepare((q, arg: Args<{ account: number; cid: Buffer; rev: string; block: Buffer }>) =>
-      q.insertInto('node').values({ account: arg.account, cid: arg.cid, rev: arg.rev, block: arg.block }),
+    this.#insertNode = db.prepare(
+      (q, arg: Args<{ account: number; cid: Buffer; rev: string; block: Buffer }>) =>
+        q.insertInto('node').values({ account: arg.account, cid: arg.cid, rev: arg.rev, block: arg.block }),
     )
     this.#deleteNode = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
       q.deleteFrom('node').where('account', '=', arg.account).where('cid', '=', arg.cid),
     )
     this.#retire = db.prepare((q, arg: Args<{ account: number; cid: Buffer; rev: string; block: Buffer }>) =>
-      q.insertInto('retired_block').values({ account: arg.account, cid: arg.cid, rev: arg.rev, block: arg.block }),
+      q
+        .insertInto('retired_block')
+        .values({ account: arg.account, cid: arg.cid, rev: arg.rev, block: arg.block }),
     )
     this.#dropRetired = db.prepare((q, arg: Args<{ account: number }>) =>
       q.deleteFrom('retired_block').where('account', '=', arg.account),

@@ -40,7 +40,14 @@ export interface Schema {
   /** Blocks that left a repository while an export of it was under way; gone when it ends. */
   retired_block: { id: Generated<number>; account: number; cid: Buffer; rev: string; block: Buffer }
   /** Blobs whose bytes lie in the blob store. */
-  blob: { account: number; cid: Buffer; mimeType: string; size: number; createdAt: string; takedownRef: string | null }
+  blob: {
+    account: number
+    cid: Buffer
+    mimeType: string
+    size: number
+    createdAt: string
+    takedownRef: string | null
+  }
   /** Which records refer to which blobs. A blob that none refers to is temporary. */
   record_blob: { account: number; cid: Buffer; record: number; rev: string }
   /** The firehose: each frame as it is sent. `seq` is never used again. */

@@ -33,7 +33,9 @@ export class SessionStore {
         .set({ expiresAt: arg.expiresAt, nextId: arg.nextId })
         .where('id', '=', arg.id),
     )
-    this.#delete = db.prepare((q, arg: Args<{ id: string }>) => q.deleteFrom('refresh_token').where('id', '=', arg.id))
+    this.#delete = db.prepare((q, arg: Args<{ id: string }>) =>
+      q.deleteFrom('refresh_token').where('id', '=', arg.id),
+    )
     this.#deleteExpired = db.prepare((q, arg: Args<{ account: number; now: string }>) =>
       q.deleteFrom('refresh_token').where('account', '=', arg.account).where('expiresAt', '<=', arg.now),
     )

@@ -1,8 +1,8 @@
 import type { ComAtprotoIdentityResolveHandle as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
-import { statusOf } from '../store/accounts.ts'
-import { endpoint, json } from './endpoint.ts'
+import { statusOf } from '../accounts/status.ts'
 import type { Services } from '../services.ts'
+import { endpoint, json } from './endpoint.ts'
 
 export default ({ accounts, handles }: Pick<Services, 'accounts' | 'handles'>) =>
   endpoint<Method.QueryParams>({

@@ -1,7 +1,7 @@
 import type { ComAtprotoIdentityUpdateHandle as Method } from '@atproto/api'
 import type { AccessCredentials } from '../auth/credentials.ts'
-import { endpoint } from './endpoint.ts'
 import type { Services } from '../services.ts'
+import { endpoint } from './endpoint.ts'
 
 export default ({ auth, accounts, didDocuments }: Pick<Services, 'auth' | 'accounts' | 'didDocuments'>) =>
   endpoint<object, Method.InputSchema, AccessCredentials>({

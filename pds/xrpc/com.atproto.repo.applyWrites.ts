@@ -3,7 +3,7 @@ import { InvalidRequestError } from '@atproto/xrpc-server'
 import { formatCid } from '#protocol/cid.ts'
 import type { AccessCredentials } from '../auth/credentials.ts'
 import { prepareRecord } from '../repo/prepare.ts'
-import { type Write, WRITES_MAX } from '../repo/write.ts'
+import { WRITES_MAX, type Write } from '../repo/write.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 import { commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from './writing.ts'
@@ -14,7 +14,8 @@ export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
     jsonBytesMax: WRITE_JSON_BYTES_MAX,
     handler: async ({ input, credentials }) => {
       const account = ownRepo(auth, input.repo, credentials)
-      if (input.writes.length > WRITES_MAX) throw new InvalidRequestError(`Too many writes. Max: ${WRITES_MAX}`)
+      if (input.writes.length > WRITES_MAX)
+        throw new InvalidRequestError(`Too many writes. Max: ${WRITES_MAX}`)
       const writes = input.writes.map((write) => toWrite(write, input.validate))
       const commit = await writer.write(account, writes, optionalCid(input.swapCommit))
       return json({
@@ -36,7 +37,9 @@ function toWrite(write: Method.InputSchema['writes'][number], validate: boolean 
   if (Method.isDelete(write)) {
     return { action: 'delete', path: { collection: write.collection, rkey: write.rkey } }
   }
-  throw new InvalidRequestError(`Action not supported: ${String((write as { $type?: unknown }).$type).slice(0, 300)}`)
+  throw new InvalidRequestError(
+    `Action not supported: ${String((write as { $type?: unknown }).$type).slice(0, 300)}`,
+  )
 }
 
 function toResult(did: string, write: Write): object {

@@ -15,7 +15,11 @@ export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
       const swapCommit = optionalCid(input.swapCommit)
       const record = prepareRecord(input)
       const replaceSameSubject = input.validate !== false
-      const commit = await writer.write(account, [{ action: 'create', record, replaceSameSubject }], swapCommit)
+      const commit = await writer.write(
+        account,
+        [{ action: 'create', record, replaceSameSubject }],
+        swapCommit,
+      )
       return json({
         uri: uriOf(account.did, record.collection, record.rkey),
         cid: formatCid(record.cid),

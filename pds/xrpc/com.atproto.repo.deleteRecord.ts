@@ -12,7 +12,11 @@ export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
       const path = { collection: input.collection, rkey: input.rkey }
       const swapRecord = optionalCid(input.swapRecord)
       const swapCommit = optionalCid(input.swapCommit)
-      const commit = await writer.write(account, [{ action: 'delete', path, ifThere: true, swapRecord }], swapCommit)
+      const commit = await writer.write(
+        account,
+        [{ action: 'delete', path, ifThere: true, swapRecord }],
+        swapCommit,
+      )
       return json({ commit: commit === null ? undefined : commitJson(commit) })
     },
   })

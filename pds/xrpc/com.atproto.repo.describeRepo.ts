@@ -15,7 +15,8 @@ export default ({ accounts, reader, didDocuments }: Pick<Services, 'accounts' | 
         did: account.did,
         didDoc,
         collections: reader.collections(account),
-        handleIsCorrect: didDoc.alsoKnownAs?.find((name) => name.startsWith('at://')) === `at://${account.handle}`,
+        handleIsCorrect:
+          didDoc.alsoKnownAs?.find((name) => name.startsWith('at://')) === `at://${account.handle}`,
       })
     },
   })

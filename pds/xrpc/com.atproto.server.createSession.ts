@@ -1,7 +1,7 @@
 import type { ComAtprotoServerCreateSession as Method } from '@atproto/api'
+import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 import { describeSession } from './session.ts'
-import type { Services } from '../services.ts'
 
 type Parts = Pick<Services, 'accounts' | 'sessions' | 'config' | 'didDocuments'>
 

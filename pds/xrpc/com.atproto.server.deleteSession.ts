@@ -1,6 +1,6 @@
 import type { RefreshCredentials } from '../auth/credentials.ts'
-import { endpoint } from './endpoint.ts'
 import type { Services } from '../services.ts'
+import { endpoint } from './endpoint.ts'
 
 export default ({ auth, sessions }: Pick<Services, 'auth' | 'sessions'>) =>
   endpoint<object, undefined, RefreshCredentials>({

@@ -1,5 +1,5 @@
-import { endpoint, json } from './endpoint.ts'
 import type { Services } from '../services.ts'
+import { endpoint, json } from './endpoint.ts'
 
 export default ({ config, handles }: Pick<Services, 'config' | 'handles'>) =>
   endpoint<object>({

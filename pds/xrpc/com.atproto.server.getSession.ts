@@ -1,8 +1,8 @@
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import type { AccessCredentials } from '../auth/credentials.ts'
+import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 import { describeSession } from './session.ts'
-import type { Services } from '../services.ts'
 
 type Parts = Pick<Services, 'auth' | 'accounts' | 'config' | 'didDocuments'>
 

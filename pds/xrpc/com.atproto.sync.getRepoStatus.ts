@@ -1,6 +1,6 @@
 import type { ComAtprotoSyncGetRepoStatus as Method } from '@atproto/api'
+import { statusOf } from '../accounts/status.ts'
 import type { Services } from '../services.ts'
-import { statusOf } from '../store/accounts.ts'
 import { endpoint, json } from './endpoint.ts'
 
 export default ({ accounts, reader }: Pick<Services, 'accounts' | 'reader'>) =>

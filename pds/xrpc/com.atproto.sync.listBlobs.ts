@@ -11,7 +11,11 @@ export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 
     auth: (request) => auth.optional(request),
     handler: ({ params: { did, since, limit, cursor }, credentials }) => {
       const account = viewedRepo(accounts, did, credentials)
-      const page = blobs.list(account, { since, limit: limit ?? LIMIT_DEFAULT, cursor: cursor ? parseCid(cursor) : undefined })
+      const page = blobs.list(account, {
+        since,
+        limit: limit ?? LIMIT_DEFAULT,
+        cursor: cursor ? parseCid(cursor) : undefined,
+      })
       const cids = page.map(formatCid)
       return json({ cursor: cids.at(-1), cids })
     },

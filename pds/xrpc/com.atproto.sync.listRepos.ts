@@ -1,8 +1,8 @@
 import type { ComAtprotoSyncListRepos as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import { cidFromBytes, formatCid } from '#protocol/cid.ts'
+import { statusOf } from '../accounts/status.ts'
 import type { Services } from '../services.ts'
-import { statusOf } from '../store/accounts.ts'
 import { endpoint, json } from './endpoint.ts'
 
 const LIMIT_DEFAULT = 500

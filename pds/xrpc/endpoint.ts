@@ -68,12 +68,14 @@ export function register(
 ): void {
   server.method(nsid, {
     opts: jsonBytesMax === undefined ? undefined : { jsonLimit: jsonBytesMax },
-    auth: auth && (async ({ req, res }) => {
-      // What an answer says depends on who asks: no cache may give it to another.
-      res.setHeader('Cache-Control', 'private')
-      res.vary('Authorization')
-      return { credentials: await auth(req) }
-    }),
+    auth:
+      auth &&
+      (async ({ req, res }) => {
+        // What an answer says depends on who asks: no cache may give it to another.
+        res.setHeader('Cache-Control', 'private')
+        res.vary('Authorization')
+        return { credentials: await auth(req) }
+      }),
     handler: async ({ params, input, auth, req, res }: HandlerContext) => {
       try {
         return await handler({

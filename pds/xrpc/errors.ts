@@ -23,7 +23,8 @@ import {
 export function toXrpcError(error: unknown): XRPCError {
   if (error instanceof XRPCError) return error
   if (error instanceof AuthError) return new XRPCError(error.status, error.message || undefined, error.code)
-  if (error instanceof LoginError) return new XRPCError(ResponseType.AuthenticationRequired, error.message, error.code)
+  if (error instanceof LoginError)
+    return new XRPCError(ResponseType.AuthenticationRequired, error.message, error.code)
   if (
     error instanceof AccountError ||
     error instanceof HandleError ||

@@ -1,7 +1,7 @@
 /** What the methods of a session say of the account that it belongs to. */
 import { INVALID_HANDLE } from '@atproto/syntax'
+import { type Account, statusOf } from '../accounts/status.ts'
 import type { Services } from '../services.ts'
-import { type Account, statusOf } from '../store/accounts.ts'
 
 type Parts = Pick<Services, 'config' | 'didDocuments'>
 

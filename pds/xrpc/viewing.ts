@@ -1,8 +1,9 @@
 /** What the `com.atproto.sync` methods have in common: anybody reads what is active; its owner and the operator read the rest too. */
+
+import type { Account } from '../accounts/status.ts'
 import type { AccessCredentials, AdminCredentials } from '../auth/credentials.ts'
 import { isOwnerOrAdmin } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
 
 export type Viewer = AccessCredentials | AdminCredentials | null
 

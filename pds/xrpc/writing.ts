@@ -1,10 +1,9 @@
 /** What the methods that write to a repository have in common. */
-import { parseCid } from '#protocol/cid.ts'
+import { type Cid, formatCid, parseCid } from '#protocol/cid.ts'
+import type { Account } from '../accounts/status.ts'
 import type { AccessCredentials } from '../auth/credentials.ts'
 import { AuthError } from '../auth/credentials.ts'
-import { formatCid, type Cid } from '#protocol/cid.ts'
 import type { Services } from '../services.ts'
-import type { Account } from '../store/accounts.ts'
 
 /** A write's JSON may be this large. */
 export const WRITE_JSON_BYTES_MAX = 1_000_000
@@ -19,10 +18,14 @@ export function ownRepo(auth: Services['auth'], repo: string, { did }: AccessCre
   return account
 }
 
-export const uriOf = (did: string, collection: string, rkey: string): string => `at://${did}/${collection}/${rkey}`
+export const uriOf = (did: string, collection: string, rkey: string): string =>
+  `at://${did}/${collection}/${rkey}`
 
 /** A commit as answers show it. */
-export const commitJson = (commit: { cid: Cid; rev: string }) => ({ cid: formatCid(commit.cid), rev: commit.rev })
+export const commitJson = (commit: { cid: Cid; rev: string }) => ({
+  cid: formatCid(commit.cid),
+  rev: commit.rev,
+})
 
 /** @throws InvalidCidError */
 export const optionalCid = (text: string | undefined): Cid | undefined => (text ? parseCid(text) : undefined)

@@ -1,4 +1,6 @@
-/** What the tests of the tree share: keys, ops, a store in memory, and the tree made the slow, obvious way. */
+/**
+ * What the tests of the tree share: keys, ops, a store in memory, and the tree made the slow, obvious way.
+ */
 import { type Cid, cidForCbor } from '#protocol/cid.ts'
 import {
   EMPTY_ROOT,
@@ -71,7 +73,10 @@ export class Store implements NodeSource {
   }
 }
 
-/** The tree by its definition: the highest keys make the root, and what lies between them makes its subtrees, layer by layer. */
+/**
+ * The tree by its definition: the highest keys make the root, and what lies between them makes its subtrees,
+ * layer by layer.
+ */
 export function slowTree(pairs: readonly Pair[]): { root: Cid; blocks: Map<Cid, Uint8Array> } {
   const blocks = new Map<Cid, Uint8Array>()
   const write = (node: Node): Cid => {
@@ -93,7 +98,10 @@ export function slowTree(pairs: readonly Pair[]): { root: Cid; blocks: Map<Cid, 
   return { root: subtree(pairs, top) ?? write({ left: null, entries: [] }), blocks }
 }
 
-/** Random ops that a tree holding `held` can take, one key sometimes several times, and what it holds after them. */
+/**
+ * Random ops that a tree holding `held` can take, one key sometimes several times, and what it holds after
+ * them.
+ */
 export function randomOps(
   random: Random,
   held: ReadonlyMap<string, Cid>,

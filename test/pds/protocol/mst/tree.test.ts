@@ -28,7 +28,10 @@ import {
 /** What a commit carries of the tree. */
 const sent = ({ created, proof }: Applied) => new Map<Cid, Uint8Array>([...created, ...proof])
 
-/** Histories of random batches from the empty tree on; every third is of small trees that often become empty again. */
+/**
+ * Histories of random batches from the empty tree on; every third is of small trees that often become empty
+ * again.
+ */
 function histories(
   count: number,
   visit: (step: {
@@ -75,7 +78,7 @@ describe('random histories', () => {
     })
   })
 
-  test('the ops are inverted over nothing but the blocks sent, in any order', () => {
+  test('the ops invert over nothing but the blocks sent', () => {
     histories(60, ({ before, root, ops }) => {
       const applied = applyOps(before, root, ops)
       expect(invertOps(nodesOf(sent(applied)), applied.root, ops)).toBe(root)
@@ -265,7 +268,7 @@ describe('partial trees from elsewhere', () => {
   const base = applyOps(store, EMPTY_ROOT, creates(pairs))
   store.take(base)
 
-  test('without any one of the blocks that are needed, inversion says that it is missing or gives another root', () => {
+  test('a block that inversion needs and does not get is named as missing', () => {
     let refused = 0
     for (let i = 0; i < 200; i++) {
       const { ops } = randomOps(random, new Map(pairs.map(({ key, value }) => [key, value])), 3)
@@ -290,6 +293,7 @@ describe('partial trees from elsewhere', () => {
   const [low, middle, high] = keysOnLayers(0, 1, 0) as [string, string, string]
   const [top] = keysOnLayers(2) as [string]
   const [lower, upper] = keysOnLayers(1, 1) as [string, string]
+  const [inside, bound, outside] = keysOnLayers(1, 2, 1) as [string, string, string]
   const blocks = new Map<Cid, Uint8Array>()
   const put = (left: Cid | null, ...entries: [key: string, right: Cid | null][]): Cid => {
     const node: Node = {
@@ -308,6 +312,11 @@ describe('partial trees from elsewhere', () => {
     ['a key on a layer above its own', put(null, [middle, null], [high, null]), [created(middle)]],
     ['a child two layers down', put(put(null, [low, null]), [top, null]), [created(top), deleted(high)]],
     ["a child of its parent's layer", put(put(null, [lower, null]), [upper, null]), [deleted(low)]],
+    [
+      'a key beyond the one above it',
+      put(put(null, [inside, null], [outside, null]), [bound, null]),
+      [created(inside)],
+    ],
     ['a root without keys', put(put(null, [low, null])), [created(low)]],
     ['a child that is empty', put(put(null), [middle, null]), [deleted(low)]],
     [

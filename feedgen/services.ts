@@ -1,0 +1,34 @@
+/** What `feedgen.ts` builds, as far as methods and pages use it. */
+import type { PublicKey } from '#protocol/keys.ts'
+import type { Catalogue } from './algorithms/catalogue.ts'
+
+/** The fragment of this service in its DID document. */
+export const SERVICE_ID = 'bsky_fg'
+
+export interface Services {
+  /** Who this service is and where. */
+  site: Site
+  feeds: Catalogue
+  viewers: Viewers
+}
+
+export interface Site {
+  origin: string
+  serviceDid: string
+  version: string
+}
+
+/** Tells who asks. */
+export interface Viewers {
+  /**
+   * The DID of the account in whose name a request for the method comes, by its `authorization` header; null when there is none.
+   * @throws AuthRequiredError when there is one and it is not in order
+   */
+  identify(authorization: string | undefined, method: string): Promise<string | null>
+}
+
+/** Finds the keys that service tokens are signed with. */
+export interface SigningKeys {
+  get(did: string): Promise<PublicKey>
+  refresh(did: string): Promise<PublicKey>
+}

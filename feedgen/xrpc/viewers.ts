@@ -1,0 +1,108 @@
+/**
+ * Service tokens: short-lived JWTs in which a viewer's account says to this service that a request comes in its name.
+ * https://atproto.com/specs/xrpc#inter-service-authentication-jwt
+ */
+import { AuthRequiredError, UpstreamFailureError, verifyJwt } from '@atproto/xrpc-server'
+import { formatDidKey, parseDidKey, verifySignature } from '#protocol/keys.ts'
+import { SERVICE_ID, type SigningKeys, type Viewers } from '../services.ts'
+
+export interface TokenVerifierOptions {
+  serviceDid: string
+  keys: SigningKeys
+  /** Whether an error in finding a key says that there is none, or that it cannot be known now. */
+  isUnknownAuthor(error: unknown): boolean
+}
+
+const tokenCharactersMax = 8192
+const tokenIdCharactersMax = 256
+/** Tokens remembered so that none is used twice; with more in their lifetime at once, the oldest are forgotten. */
+const tokensRememberedMax = 100_000
+
+const ALGORITHMS = new Set(['ES256K', 'ES256'])
+
+export class TokenVerifier implements Viewers {
+  readonly #options: TokenVerifierOptions
+  /** Until when (seconds since 1970) a token could be used again, in the order of their use. */
+  readonly #used = new Map<string, number>()
+
+  constructor(options: TokenVerifierOptions) {
+    this.#options = options
+  }
+
+  async identify(authorization: string | undefined, method: string): Promise<string | null> {
+    if (authorization === undefined) return null
+    const [, token] = /^Bearer +(\S+)$/i.exec(authorization.trim()) ?? []
+    if (!token || token.length > tokenCharactersMax)
+      throw new AuthRequiredError('not a service token', 'BadJwt')
+    const { aud, jti } = readClaims(token)
+    const { serviceDid } = this.#options
+    const audience = aud === `${serviceDid}#${SERVICE_ID}` ? aud : serviceDid
+    const { iss, exp } = await verifyJwt(
+      token,
+      audience,
+      method,
+      (issuer, again) => this.#keyOf(issuer, again),
+      async (key, message, signature, algorithm) =>
+        parseDidKey(key).algorithm === algorithm &&
+        verifySignature(key, message, signature, { allowMalleable: true }),
+    )
+    if (jti !== undefined) this.#useOnce(`${iss} ${jti}`, exp)
+    return didOf(iss)
+  }
+
+  async #keyOf(issuer: string, again: boolean): Promise<string> {
+    const { keys, isUnknownAuthor } = this.#options
+    const did = didOf(issuer)
+    try {
+      return formatDidKey(again ? await keys.refresh(did) : await keys.get(did))
+    } catch (error) {
+      if (isUnknownAuthor(error))
+        throw new AuthRequiredError('no key is known for the issuer of the token', 'BadJwtIss')
+      throw new UpstreamFailureError(
+        'the key of the issuer of the token cannot be looked up now',
+        undefined,
+        { cause: error },
+      )
+    }
+  }
+
+  #useOnce(id: string, expiry: number): void {
+    const now = Date.now() / 1000
+    for (const [old, until] of this.#used) {
+      if (until >= now && this.#used.size < tokensRememberedMax) break
+      this.#used.delete(old)
+    }
+    if (this.#used.has(id)) throw new AuthRequiredError('the token was used before', 'JwtReplayed')
+    this.#used.set(id, expiry)
+  }
+}
+
+/** The claims that the library does not look at, and whether it can read the token at all. */
+function readClaims(token: string): { aud: unknown; jti?: string } {
+  const [head = '', body = ''] = token.split('.')
+  const header = parse(head)
+  const claims = parse(body)
+  const { jti } = claims
+  if (typeof header.alg !== 'string' || !ALGORITHMS.has(header.alg)) {
+    throw new AuthRequiredError('a token is signed with ES256K or ES256', 'BadJwt')
+  }
+  if (jti !== undefined && (typeof jti !== 'string' || jti.length > tokenIdCharactersMax)) {
+    throw new AuthRequiredError('a token with a jti that is no short text', 'BadJwt')
+  }
+  return { aud: claims.aud, jti }
+}
+
+function parse(part: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(Buffer.from(part, 'base64url').toString())
+    if (typeof value === 'object' && value !== null) return value
+  } catch {
+    // Said below.
+  }
+  throw new AuthRequiredError('poorly formatted jwt', 'BadJwt')
+}
+
+/** The DID of an issuer, who may be a service of it. */
+function didOf(issuer: string): string {
+  return issuer.split('#', 1)[0] as string
+}

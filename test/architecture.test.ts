@@ -1,0 +1,133 @@
+/** Who may import whom: the house's plan as data, checked against every import in the sources, types included. */
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = path.resolve(import.meta.dirname, '..')
+
+const store = ['pds/protocol', 'pds/platform', 'pds/store']
+const repo = [...store, 'pds/firehose', 'pds/blobs']
+const accounts = [...repo, 'pds/repo', 'pds/identity']
+const auth = [...store, 'pds/identity', 'pds/accounts']
+const shared = ['pds/protocol', 'pds/platform']
+
+/** For each folder (or file at a service's root) what it may import besides itself. A folder that is not here may not exist. */
+const mayImport: Record<string, readonly string[]> = {
+  'pds/protocol': [],
+  'pds/platform': ['pds/protocol'],
+  'pds/config.ts': ['pds/platform', 'package.json'],
+  'pds/store': ['pds/protocol', 'pds/platform'],
+  'pds/identity': store,
+  'pds/firehose': store,
+  'pds/blobs': store,
+  'pds/repo': repo,
+  'pds/accounts': accounts,
+  'pds/auth': auth,
+  // Endpoints speak to services and know the domain's errors; rows and transactions are none of theirs.
+  'pds/xrpc': [
+    'pds/protocol',
+    'pds/services.ts',
+    'pds/accounts',
+    'pds/auth',
+    'pds/blobs',
+    'pds/identity',
+    'pds/repo',
+  ],
+  'pds/services.ts': [
+    'pds/config.ts',
+    'pds/accounts',
+    'pds/auth',
+    'pds/blobs',
+    'pds/firehose',
+    'pds/identity',
+    'pds/repo',
+  ],
+  'pds/routes.ts': ['pds/services.ts', 'pds/accounts'],
+  'pds/pds.ts': ['pds'],
+  'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'pds/platform'],
+
+  'feedgen/config.ts': ['pds/platform'],
+  'feedgen/ranking': [],
+  'feedgen/index': shared,
+  'feedgen/algorithms': [...shared, 'feedgen/index', 'feedgen/ranking'],
+  'feedgen/firehose': [...shared, 'feedgen/index', 'feedgen/algorithms'],
+  'feedgen/xrpc': [
+    ...shared,
+    'feedgen/services.ts',
+    'feedgen/algorithms',
+    'feedgen/index',
+    'feedgen/ranking',
+  ],
+  'feedgen/pages': [...shared, 'feedgen/services.ts', 'feedgen/algorithms', 'feedgen/index'],
+  'feedgen/services.ts': ['feedgen', ...shared],
+  'feedgen/publish.ts': ['feedgen/algorithms'],
+  'feedgen/feedgen.ts': ['feedgen', ...shared, 'package.json'],
+  'feedgen/main.ts': ['feedgen/config.ts', 'feedgen/feedgen.ts', 'pds/platform'],
+}
+
+interface Import {
+  readonly from: string
+  readonly to: string
+}
+
+const sources = ['pds', 'feedgen'].flatMap((folder) =>
+  readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `${folder}/${name}`),
+)
+
+const imports: Import[] = sources.flatMap((from) => {
+  const text = readFileSync(path.join(root, from), 'utf8')
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)].map(
+    (match) => match[1] as string,
+  )
+  return specifiers.flatMap((specifier) => {
+    const target = specifier.startsWith('#')
+      ? `pds/${specifier.slice(1)}`
+      : specifier.startsWith('.')
+        ? path.posix.join(path.posix.dirname(from), specifier)
+        : undefined
+    return target === undefined ? [] : [{ from, to: target }]
+  })
+})
+
+/** The row of the table that a file stands in: its folder, or the file itself at a service's root. */
+const rowOf = (file: string): string => file.split('/').slice(0, 2).join('/')
+
+const isWithin = (file: string, place: string): boolean => file === place || file.startsWith(`${place}/`)
+
+test('every import is one that the plan allows', () => {
+  expect(imports.length).toBeGreaterThan(100)
+  const violations = imports.filter(({ from, to }) => {
+    const row = rowOf(from)
+    return !isWithin(to, row) && !(mayImport[row] ?? []).some((place) => isWithin(to, place))
+  })
+  expect(violations).toEqual([])
+})
+
+test('every folder has its place in the plan, and every place exists', () => {
+  const rows = new Set(sources.map(rowOf))
+  expect([...rows].filter((row) => !(row in mayImport))).toEqual([])
+  expect(Object.keys(mayImport).filter((row) => !rows.has(row))).toEqual([])
+})
+
+test('imports make no circles', () => {
+  const next = Map.groupBy(imports, ({ from }) => from)
+  const done = new Set<string>()
+  const circles: string[] = []
+  const visit = (file: string, trail: readonly string[]): void => {
+    if (trail.includes(file)) circles.push([...trail.slice(trail.indexOf(file)), file].join(' -> '))
+    if (done.has(file) || trail.includes(file)) return
+    for (const { to } of next.get(file) ?? []) visit(to, [...trail, file])
+    done.add(file)
+  }
+  for (const file of sources) visit(file, [])
+  expect(circles).toEqual([])
+})
+
+test('only the two config files read the environment', () => {
+  const readers = sources.filter((file) =>
+    readFileSync(path.join(root, file), 'utf8').includes('process.env'),
+  )
+  expect(readers.filter((file) => !file.endsWith('/config.ts'))).toEqual([])
+})
