@@ -27,7 +27,7 @@ export default function getFeedSkeleton({
           'AuthMissing',
         )
       }
-      const page = await feed.page({ viewer: viewer ?? '', limit, cursor }).catch((error) => {
+      const page = await feed.page({ viewer: viewer ?? '', limit, cursor: cursor || undefined }).catch((error) => {
         throw error instanceof InvalidCursorError ? new InvalidRequestError(error.message) : error
       })
       const items = page.items.map(({ post, repost }) =>

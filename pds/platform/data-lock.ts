@@ -31,8 +31,8 @@ export function lockDataDirectory(folder: string, what: string): Disposable {
   mkdirSync(folder, { recursive: true })
   const db = new Database(path.join(folder, LOCK_FILE), { timeout: 0 })
   try {
-    // Nothing is ever written, so there is nothing that a journal could roll back.
-    db.pragma('journal_mode = OFF')
+    // Nothing is ever written: a journal would only be one more file.
+    db.pragma('journal_mode = MEMORY')
     db.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     db.close()

@@ -36,7 +36,8 @@ export interface PdsOptions {
 export const secrets = {
   PDS_JWT_SECRET: 'jwt-secret-of-the-tests-0123456789',
   PDS_ADMIN_PASSWORD: 'admin-password-of-the-tests',
-  PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: '4f7b2b1e7c1a4a0b9d7d3c5e6f8091a2b3c4d5e6f708192a3b4c5d6e7f809101',
+  PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX:
+    '4f7b2b1e7c1a4a0b9d7d3c5e6f8091a2b3c4d5e6f708192a3b4c5d6e7f809101',
 }
 
 /** The environment of a PDS for this machine alone. */

@@ -1,0 +1,69 @@
+/** `kill -9` of the PDS in the middle of writing: what was answered is there, what was sent was durable, and nothing is torn. */
+import { expect, test } from 'vitest'
+import { Load } from './load.ts'
+import { killNow, makePdsHome } from './pds.ts'
+import { Subscriber } from './subscriber.ts'
+
+const seed = Number(process.env.FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
+const rounds = 10
+
+test('survives kill -9 at any moment', { timeout: 120_000 }, async () => {
+  console.log(`FAULT_SEED=${seed}`)
+  await using home = await makePdsHome()
+  const load = new Load(seed)
+  const steady = new Subscriber()
+  const restless = new Subscriber()
+  let running = await home.start()
+  for (let count = 0; count < 4; count++) await load.join(home.url)
+
+  for (let round = 0; round < rounds; round++) {
+    steady.connect(home.url)
+    restless.connect(home.url)
+    load.start(home.url)
+    await load.answered(load.random.below(150))
+    await restless.disconnect()
+    restless.connect(home.url)
+    await load.answered(20 + load.random.below(150))
+    await killNow(running)
+    await Promise.all([load.gone(), steady.closed(), restless.closed()])
+
+    const { data, found } = await home.examine({ started: false })
+    const frames = new Map(data.events.map(({ seq, frame }) => [seq, frame]))
+    const unsound = [steady, restless].flatMap((subscriber) =>
+      subscriber.frames.filter(({ seq, frame }) => !frames.get(seq)?.equals(frame)).map(({ seq }) => seq),
+    )
+    expect({ round, found, lost: load.settle(data), unsound }).toEqual({
+      round,
+      found: [],
+      lost: [],
+      unsound: [],
+    })
+
+    if (load.random.below(3) === 0) {
+      const starting = await home.launch()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      setTimeout(resolve, 300 + load.random.below(600))
+      await promise
+      await killNow(starting)
+    }
+    running = await home.start()
+    expect(await load.settleAccounts(home.url, data)).toEqual([])
+  }
+
+  steady.connect(home.url)
+  restless.connect(home.url)
+  load.start(home.url)
+  await load.answered(100)
+  await load.stop()
+  const tip = (await home.examine({ started: true })).data.sequence
+  await Promise.all([steady.reaches(tip), restless.reaches(tip)])
+  expect(await running.stop()).toBe(0)
+  const { data, found } = await home.examine({ started: true })
+  expect({ found, lost: load.settle(data) }).toEqual({ found: [], lost: [] })
+  const expected = data.events.map(({ seq, frame }) => ({ seq, frame }))
+  for (const { frames, faults } of [steady, restless]) {
+    expect(faults).toEqual([])
+    expect(frames.map(({ seq }) => seq)).toEqual(expected.map(({ seq }) => seq))
+    expect(frames.every(({ frame }, i) => frame.equals(expected[i]!.frame))).toBe(true)
+  }
+})

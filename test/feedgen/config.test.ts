@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError } from '#platform/env.ts'
+import { readConfig } from '../../feedgen/config.ts'
+
+describe('the configuration', () => {
+  test('follows the PDS beside it unless told otherwise', () => {
+    expect(readConfig({})).toMatchObject({
+      port: 3000,
+      listenHost: '127.0.0.1',
+      origin: 'http://localhost:3000',
+      serviceDid: 'did:web:localhost%3A3000',
+      publisherDid: undefined,
+      endpoints: ['ws://localhost:2583/xrpc/com.atproto.sync.subscribeRepos'],
+      plcUrl: 'http://localhost:2582',
+      sqliteLocation: 'data/feedgen/feedgen.sqlite',
+      devMode: true,
+    })
+  })
+
+  test('of the official kit starts it', () => {
+    const kit = {
+      FEEDGEN_PORT: '3000',
+      FEEDGEN_LISTENHOST: '0.0.0.0',
+      FEEDGEN_SQLITE_LOCATION: ':memory:',
+      FEEDGEN_SUBSCRIPTION_ENDPOINT: 'wss://bsky.network',
+      FEEDGEN_HOSTNAME: 'feeds.example.com',
+      FEEDGEN_PUBLISHER_DID: 'did:plc:abcdefghijklmnopqrstuvwx',
+      FEEDGEN_SUBSCRIPTION_RECONNECT_DELAY: '3000',
+    }
+    expect(readConfig(kit)).toMatchObject({
+      listenHost: '0.0.0.0',
+      origin: 'https://feeds.example.com',
+      serviceDid: 'did:web:feeds.example.com',
+      publisherDid: 'did:plc:abcdefghijklmnopqrstuvwx',
+      endpoints: ['wss://bsky.network/xrpc/com.atproto.sync.subscribeRepos'],
+      reconnectDelayMs: 3000,
+      sqliteLocation: ':memory:',
+      plcUrl: 'https://plc.directory',
+      devMode: false,
+    })
+  })
+
+  test('names endpoints in any usual way', () => {
+    const list = 'bsky.network, localhost:2583,https://a.test/, ws://b.test:1/relay,wss://bsky.network'
+    expect(readConfig({ FEEDGEN_SUBSCRIPTION_ENDPOINT: list }).endpoints).toEqual([
+      'wss://bsky.network/xrpc/com.atproto.sync.subscribeRepos',
+      'ws://localhost:2583/xrpc/com.atproto.sync.subscribeRepos',
+      'wss://a.test/xrpc/com.atproto.sync.subscribeRepos',
+      'ws://b.test:1/relay',
+    ])
+  })
+
+  test('reports every fault at once', () => {
+    const bad = {
+      FEEDGEN_PORT: 'x',
+      FEEDGEN_HOSTNAME: 'https://feeds.test',
+      FEEDGEN_SERVICE_DID: 'feeds.test',
+      FEEDGEN_PUBLISHER_DID: 'alice.test',
+      FEEDGEN_SUBSCRIPTION_ENDPOINT: 'ftp://a.test',
+      FEEDGEN_SUBSCRIPTION_START: 'yesterday',
+      FEEDGEN_SUBSCRIPTION_RECONNECT_DELAY: 'soon',
+      FEEDGEN_DEV_MODE: 'yes',
+      PDS_DID_PLC_URL: 'plc.directory',
+      LOG_LEVEL: 'loud',
+    }
+    const faults = () => {
+      try {
+        readConfig(bad)
+      } catch (error) {
+        if (error instanceof ConfigError) return error.faults.map(({ name }) => name)
+        throw error
+      }
+    }
+    expect(faults()?.sort()).toEqual(Object.keys(bad).sort())
+  })
+})
