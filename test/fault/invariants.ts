@@ -190,22 +190,23 @@ export async function violations(data: PdsData, { plcUrl, started }: Expectation
   const found = [...data.faults, ...ofEvents(data), ...ofFiles(data, started)]
   if (started && data.retired > 0)
     found.push(`${data.retired} blocks are kept for exports of another process`)
-  for (const account of data.accounts.values()) {
-    try {
-      const identity = await identityOf(plcUrl, account.did)
-      const own = [
-        ...ofIdentity(account, identity),
-        ...ofTree(account),
-        ...ofChain(account, identity.key),
-        ...ofBlobs(account),
-      ]
-      own.push(...(await ofReference(account, identity.key)))
-      found.push(...own.map((text) => `${account.did}: ${text}`))
-    } catch (error) {
-      found.push(`${account.did}: ${String(error)}`)
-    }
+  const ofAccounts = await Promise.all(
+    [...data.accounts.values()].map((account) => ofAccount(account, plcUrl)),
+  )
+  return [...found, ...ofAccounts.flat()]
+}
+
+async function ofAccount(account: AccountData, plcUrl: string): Promise<string[]> {
+  const found: string[] = []
+  try {
+    const identity = await identityOf(plcUrl, account.did)
+    found.push(...ofIdentity(account, identity), ...ofTree(account), ...ofBlobs(account))
+    found.push(...ofChain(account, identity.key), ...(await ofReference(account, identity.key)))
+  } catch (error) {
+    // Data so damaged that they cannot even be read.
+    found.push(String(error))
   }
-  return found
+  return found.map((text) => `${account.did}: ${text}`)
 }
 
 function* ofEvents({ events, sequence }: PdsData): Generator<string> {
