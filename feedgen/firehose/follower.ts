@@ -328,7 +328,7 @@ export class Follower implements AsyncDisposable {
       const entry = this.#queue[length]
       if (entry?.ready === undefined) break
       length++
-      if (entry.ready === 'passedOver') continue
+      
       if (entry.ready.event !== null) events.push(entry.ready.event)
       if (entry.seq !== undefined) position = { endpoint, seq: entry.seq }
     }

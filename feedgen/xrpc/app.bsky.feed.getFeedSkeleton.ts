@@ -27,9 +27,11 @@ export default function getFeedSkeleton({
           'AuthMissing',
         )
       }
-      const page = await feed.page({ viewer: viewer ?? '', limit, cursor: cursor || undefined }).catch((error) => {
-        throw error instanceof InvalidCursorError ? new InvalidRequestError(error.message) : error
-      })
+      const page = await feed
+        .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined })
+        .catch((error) => {
+          throw error instanceof InvalidCursorError ? new InvalidRequestError(error.message) : error
+        })
       const items = page.items.map(({ post, repost }) =>
         repost ? { post, reason: { $type: 'app.bsky.feed.defs#skeletonReasonRepost', repost } } : { post },
       )

@@ -1,6 +1,7 @@
 /** Accounts: made, signed in to, renamed. What the tokens of a session are is in `sessions.ts`. */
 import { isEmailValid } from '@hapi/address'
 import { isDisposableEmail } from 'disposable-email-domains-js'
+import { crashPoint } from '#platform/crash-points.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import type { Firehose } from '../firehose/firehose.ts'
@@ -159,6 +160,7 @@ export class Accounts {
     const tokens = await this.#sessions.issue(did)
     // The directory comes first: an identity without an account is a name that nobody uses, an account without an identity is broken.
     await this.#plc.send(did, op)
+    crashPoint('account.beforeRow')
     await this.#store.db.write((tx) => {
       const account = {
         did,
@@ -205,6 +207,7 @@ export class Accounts {
       throw new HandleError(`Handle already taken: ${handle}`, 'HandleNotAvailable')
     }
     await this.#plc.updateHandle(account.did, handle)
+    crashPoint('handle.beforeRow')
     await this.#store.db.write((tx) => this.#setHandle(tx, account, handle))
   }
 

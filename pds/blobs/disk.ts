@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
+import { crashPoint } from '#platform/crash-points.ts'
 import { type Cid, cidForRawDigest, formatCid } from '#protocol/cid.ts'
 
 /** A file that is received and not yet anybody's. */
@@ -81,10 +82,17 @@ export class DiskBlobs {
   /** Makes a received file an account's blob. Durable when it resolves; the same blob again changes nothing. */
   async keep(did: string, { cid, path: file }: ReceivedFile): Promise<void> {
     const folder = path.join(this.#folder, did)
-    await mkdir(folder, { recursive: true })
-    await rename(file, path.join(folder, formatCid(cid)))
+    try {
+      await mkdir(folder, { recursive: true })
+      crashPoint('blob.beforeRename')
+      await rename(file, path.join(folder, formatCid(cid)))
+    } catch (error) {
+      await rm(file, { force: true })
+      throw error
+    }
     await syncFolder(folder)
     await syncFolder(this.#folder)
+    crashPoint('blob.beforeRow')
   }
 
   /** The bytes of a blob. The stream fails with ENOENT when there is none. */

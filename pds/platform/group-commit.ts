@@ -9,6 +9,7 @@
 import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync } from 'node:fs'
 import path from 'node:path'
 import type Sqlite3 from 'better-sqlite3'
+import { crashPoint } from './crash-points.ts'
 
 /** Proof of being inside a write transaction, and its time. */
 export interface Tx {
@@ -83,6 +84,7 @@ export class GroupCommit implements Disposable {
 
   /** Finishes the writes that wait. */
   [Symbol.dispose](): void {
+    if (this.#closed) return
     while (this.#waiting.length > 0) this.#flush()
     this.#closed = true
     try {
@@ -91,7 +93,8 @@ export class GroupCommit implements Disposable {
       this.#onFatal(error)
     }
     for (const settle of this.#unsynced.splice(0)) settle()
-    closeSync(this.#log)
+    // A sync that is under way needs the file, and closes it when it ends.
+    if (!this.#syncing) closeSync(this.#log)
   }
 
   #scheduleFlush(): void {
@@ -114,7 +117,9 @@ export class GroupCommit implements Disposable {
         settlements.push(this.#runOne(task))
         if (performance.now() > deadline) break
       }
+      crashPoint('group.beforeCommit')
       this.#statements.commit.run()
+      crashPoint('group.beforeSync')
     } catch (error) {
       this.#lose(tried, error)
       this.#scheduleFlush()
@@ -162,7 +167,9 @@ export class GroupCommit implements Disposable {
     this.#unsynced = []
     fdatasync(this.#log, (error) => {
       this.#syncing = false
+      if (this.#closed) closeSync(this.#log)
       if (error !== null) this.#onFatal(error)
+      crashPoint('group.beforeAnswers')
       for (const settle of settlements) settle()
       this.#sync()
     })

@@ -6,7 +6,9 @@
  * the database.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { crashPoint } from '#platform/crash-points.ts'
 import { generateKey, importKey, type SigningKey } from '#protocol/keys.ts'
 import type { AccountStore } from '../store/accounts.ts'
 
@@ -17,7 +19,10 @@ const TAG_BYTES = 16
 /** Keys kept in memory, decrypted. */
 const KEYS_KEPT_MAX = 10_000
 
-/** The secret of a key file, made on the first start, readable by its owner only. */
+/**
+ * The secret of a key file, made on the first start, readable by its owner only. It is whole and on the disk, its folder's entry too,
+ * before any key is encrypted under it.
+ */
 export function loadKeySecret(path: string): Buffer {
   try {
     const secret = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
@@ -28,14 +33,31 @@ export function loadKeySecret(path: string): Buffer {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   const secret = randomBytes(SECRET_BYTES)
-  const file = openSync(path, 'wx', 0o600)
+  const unfinished = `${path}.new`
+  writeSynced(unfinished, `${secret.toString('hex')}\n`)
+  crashPoint('secret.beforeRename')
+  renameSync(unfinished, path)
+  syncFolder(dirname(path))
+  return secret
+}
+
+function writeSynced(path: string, text: string): void {
+  const file = openSync(path, 'w', 0o600)
   try {
-    writeSync(file, `${secret.toString('hex')}\n`)
+    writeSync(file, text)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
-  return secret
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
 }
 
 export class SigningKeys {

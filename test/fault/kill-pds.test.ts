@@ -2,13 +2,13 @@
 import { expect, test } from 'vitest'
 import { Load } from './load.ts'
 import { killNow, makePdsHome } from './pds.ts'
+import { chosenSeed } from './seed.ts'
 import { Subscriber } from './subscriber.ts'
 
-const seed = Number(process.env.FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const rounds = 10
 
 test('survives kill -9 at any moment', { timeout: 120_000 }, async () => {
-  console.log(`FAULT_SEED=${seed}`)
+  const seed = chosenSeed()
   await using home = await makePdsHome()
   const load = new Load(seed)
   const steady = new Subscriber()

@@ -148,7 +148,7 @@ export class Load {
     const handles = new Set([...data.accounts.values()].map(({ handle }) => handle))
     for (const handle of this.#uncertainHandles) {
       const made = handles.has(handle)
-      const signIn = await this.post('com.atproto.server.createSession', {
+      const signIn = await this.#request('POST', 'com.atproto.server.createSession', {
         identifier: handle,
         password: PASSWORD,
       })
@@ -159,39 +159,24 @@ export class Load {
     return found
   }
 
-  /** @throws GoneError */
-  async post(
-    method: string,
-    body: object | Buffer,
-    jwt?: string,
-  ): Promise<{ status: number; json: unknown }> {
-    try {
-      const response = await this.#pool!.request({
-        method: 'POST',
-        path: `/xrpc/${method}`,
-        headers: {
-          'content-type': Buffer.isBuffer(body) ? 'image/gif' : 'application/json',
-          ...(jwt && { authorization: `Bearer ${jwt}` }),
-        },
-        body: Buffer.isBuffer(body) ? body : JSON.stringify(body),
-      })
-      return { status: response.statusCode, json: await response.body.json() }
-    } catch (cause) {
-      throw new GoneError('no answer', { cause })
-    }
-  }
-
   /**
    * A request that must succeed.
    * @throws GoneError, RefusedError
    */
   async ask<T>(method: string, body: object | Buffer, jwt?: string): Promise<T> {
-    const { status, json } = await this.post(method, body, jwt)
+    const { status, json } = await this.#request('POST', method, body, jwt)
     if (status !== 200) throw new RefusedError(`${method}: ${status} ${JSON.stringify(json)}`)
     const { commit } = json as { commit?: { rev: string; cid: string } }
     const person = this.people.find((person) => person.jwt === jwt)
     if (commit && person) this.#commits.push({ did: person.did, ...commit })
     return json as T
+  }
+
+  /** Asks where a repository stands. */
+  async look(did: string): Promise<void> {
+    const { status, json } = await this.#request('GET', `com.atproto.sync.getLatestCommit?did=${did}`)
+    if (status !== 200) throw new RefusedError(`getLatestCommit: ${status} ${JSON.stringify(json)}`)
+    this.#commits.push({ did, ...(json as { rev: string; cid: string }) })
   }
 
   noteBlob(did: string, cid: Cid): void {
@@ -201,6 +186,29 @@ export class Load {
   notePost(post: Post): void {
     if (this.posts.length < postsKnownMax) this.posts.push(post)
     else this.posts[this.random.below(postsKnownMax)] = post
+  }
+
+  /** @throws GoneError */
+  async #request(
+    verb: 'GET' | 'POST',
+    method: string,
+    body?: object | Buffer,
+    jwt?: string,
+  ): Promise<{ status: number; json: unknown }> {
+    try {
+      const response = await this.#pool!.request({
+        method: verb,
+        path: `/xrpc/${method}`,
+        headers: {
+          ...(body && { 'content-type': Buffer.isBuffer(body) ? 'image/gif' : 'application/json' }),
+          ...(jwt && { authorization: `Bearer ${jwt}` }),
+        },
+        body: body && (Buffer.isBuffer(body) ? body : JSON.stringify(body)),
+      })
+      return { status: response.statusCode, json: await response.body.json() }
+    } catch (cause) {
+      throw new GoneError('no answer', { cause })
+    }
   }
 
   async #createAccount(handle: string): Promise<void> {
@@ -267,8 +275,9 @@ class Lane {
     else if (dice < 50) await this.#create(this.#reaction())
     else if (dice < 62) await this.#put()
     else if (dice < 74) await this.#delete()
-    else if (dice < 90) await this.#batch()
-    else await this.#upload()
+    else if (dice < 86) await this.#batch()
+    else if (dice < 94) await this.#upload()
+    else await this.#look()
   }
 
   /** Compares what is there with what was answered; what was under way counts wholly or not at all. */
@@ -349,6 +358,12 @@ class Lane {
     if (parseCid(blob.ref.$link) !== cidForRaw(bytes)) throw new RefusedError('a blob got another CID')
     this.#load.noteBlob(did, cidForRaw(bytes))
     this.#blob = blob
+  }
+
+  /** What a reader is told of somebody's repository holds for good, too. */
+  async #look(): Promise<void> {
+    const { did } = this.#load.random.pick(this.#load.people)
+    await this.#load.look(did)
   }
 
   async #write(method: string, body: object, changes: Changes): Promise<void> {

@@ -164,6 +164,10 @@ describe('the parts', () => {
       env: { ...env, PDS_DID_PLC_URL: plc.url },
       ready: `${pdsUrl()}/xrpc/_health`,
     })
+    await expect(
+      startReferencePds(plc.url, { PDS_DATA_DIRECTORY: env.PDS_DATA_DIRECTORY }),
+      'the reference on the same data',
+    ).rejects.toThrow("holds Atoll's data")
     const agent = new AtpAgent({ service: pdsUrl() })
     await agent.createAccount(credentials)
     expect(agent.session?.handle).toBe(credentials.handle)

@@ -316,20 +316,19 @@ describe('closing', () => {
   it('waits for nobody but loses nothing while a sync is under way', async () => {
     onFatal.mockClear()
     const { insert } = statements(db)
+    const closes = vi.spyOn(fs, 'closeSync')
     const syncs = holdSyncs()
-    const opened = vi.spyOn(fs, 'closeSync')
-    syncBuiltinESMExports()
     const first = db.write(() => insert.insert({ name: 'first' }))
     await turn()
     expect(syncs.count).toBe(1)
     const second = db.write(() => insert.insert({ name: 'second' }))
     db[Symbol.dispose]()
-    expect(opened, 'the file of a sync that is under way stays open').not.toHaveBeenCalled()
+    expect(closes, 'the file of a sync that is under way stays open').not.toHaveBeenCalled()
     syncs.release()
     await Promise.all([first, second])
-    expect(opened).toHaveBeenCalledOnce()
-    opened.mockRestore()
-    syncBuiltinESMExports()
+    expect(closes).toHaveBeenCalledOnce()
+    closes.mockRestore()
+    syncs.restore()
     expect(onFatal).not.toHaveBeenCalled()
     db = open()
     expect(names()).toEqual(['first', 'second'])
@@ -352,7 +351,7 @@ describe('a file', () => {
 
   it('stays as it was when a step fails', () => {
     db[Symbol.dispose]()
-    const broken = [...migrations, "INSERT INTO item (name) VALUES ('x'); INSERT INTO nothing VALUES (1)"]
+    const broken = [...migrations, "INSERT INTO item (name) VALUES ('x'); INSERT INTO none VALUES (1)"]
     expect(() => new Sqlite({ path: file, migrations: broken, onFatal })).toThrow('no such table')
     db = open()
     expect(names()).toEqual([])

@@ -1,0 +1,117 @@
+/** The whole line: from the official client through a PDS and its firehose to a page of a feed, with our PDS and with the reference in its place. */
+import { AtpAgent } from '@atproto/api'
+import { describe, expect, test } from 'vitest'
+import { algorithms } from '../../feedgen/algorithms/index.ts'
+import { publishFeeds, unpublishFeeds } from '../../feedgen/publish.ts'
+import { createUser, startPds, type TestUser } from '../support/pds.ts'
+import { startPlc } from '../support/plc.ts'
+import { startReferencePds } from '../support/reference-pds.ts'
+import { eventually, SERVICE_DID, startFeedgen, type TestFeedgen } from './support.ts'
+
+const METHOD = 'app.bsky.feed.getFeedSkeleton'
+const visibleMsMax = 1000
+
+const servers = [
+  { name: 'our PDS', start: (plcUrl: string) => startPds({ plcUrl }) },
+  { name: 'the reference', start: (plcUrl: string) => startReferencePds(plcUrl) },
+]
+
+/** A page of a feed as the user's PDS asks for it in the user's name. */
+async function read(feedgen: TestFeedgen, feed: string, { agent }: TestUser) {
+  const { data } = await agent.com.atproto.server.getServiceAuth({ aud: SERVICE_DID, lxm: METHOD })
+  const { status, body } = await feedgen.get(METHOD, { feed }, { authorization: `Bearer ${data.token}` })
+  expect(status).toBe(200)
+  return body.feed as { post: string; reason?: { $type: string; repost: string } }[]
+}
+
+describe.for(servers)('from a post on $name to a feed', ({ start }) => {
+  test('feeds are published, switched between, and taken back', async () => {
+    await using plc = await startPlc()
+    await using pds = await start(plc.url)
+    const endpoint = `${pds.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos`
+    await using feedgen = await startFeedgen({
+      endpoints: [endpoint],
+      plcUrl: plc.url,
+      serviceDid: SERVICE_DID,
+    })
+    const [alice, bob, carol] = [
+      await createUser(pds, 'alice'),
+      await createUser(pds, 'bob'),
+      await createUser(pds, 'carol'),
+    ]
+
+    const options = { agent: carol.agent, serviceDid: SERVICE_DID }
+    const published = await publishFeeds(options)
+    expect(published.map(({ name, outcome }) => [name, outcome])).toEqual(
+      algorithms.map(({ name }) => [name, 'created']),
+    )
+    expect((await publishFeeds(options)).every(({ outcome }) => outcome === 'unchanged')).toBe(true)
+    const uris = Object.fromEntries(published.map(({ name, uri }) => [name, uri]))
+
+    await alice.agent.follow(bob.did)
+    const byCarol = await carol.agent.post({ text: 'by carol' })
+    const byBob = await bob.agent.post({ text: 'by bob' })
+    await bob.agent.like(byCarol.uri, byCarol.cid)
+    await alice.agent.like(byCarol.uri, byCarol.cid)
+    const shared = await bob.agent.repost(byCarol.uri, byCarol.cid)
+    const postedAt = performance.now()
+    const last = await carol.agent.post({ text: 'the last word' })
+    const latest = async () => (await feedgen.get(METHOD, { feed: uris.latest! })).body.feed?.[0]?.post
+    await eventually(async () => (await latest()) === last.uri)
+    expect(performance.now() - postedAt).toBeLessThan(visibleMsMax)
+
+    expect(await read(feedgen, uris.latest!, alice)).toEqual(
+      [last, byBob, byCarol].map(({ uri }) => ({ post: uri })),
+    )
+    expect((await read(feedgen, uris.hot!, alice))[0]).toEqual({ post: byCarol.uri })
+    const repost = { $type: 'app.bsky.feed.defs#skeletonReasonRepost', repost: shared.uri }
+    expect(await read(feedgen, uris.following!, alice)).toEqual([
+      { post: byCarol.uri, reason: repost },
+      { post: byBob.uri },
+    ])
+    expect(await read(feedgen, uris.mutuals!, alice)).toEqual([])
+    await bob.agent.follow(alice.did)
+    await eventually(async () => (await read(feedgen, uris.mutuals!, alice)).length === 2)
+
+    await carol.agent.deletePost(last.uri)
+    await eventually(async () => (await latest()) === byBob.uri)
+    expect(feedgen.counts.faults.size).toBe(0)
+    expect(feedgen.counts.outcomes.jumped).toBe(0)
+
+    const taken = await unpublishFeeds(options)
+    expect(taken.every(({ outcome }) => outcome === 'removed')).toBe(true)
+    expect((await unpublishFeeds(options)).every(({ outcome }) => outcome === 'absent')).toBe(true)
+    await eventually(async () => (await feedgen.get(METHOD, { feed: uris.latest! })).status === 400)
+  })
+})
+
+test('publishing again keeps what a record has besides, and takes back no other service’s', async () => {
+  await using plc = await startPlc()
+  await using pds = await startPds({ plcUrl: plc.url })
+  const { agent, did } = await createUser(pds, 'alice')
+  const feeds = algorithms.filter(({ name }) => name === 'hot')
+  await publishFeeds({ agent, serviceDid: 'did:web:old.test', feeds })
+  const record = async () => {
+    const { data } = await new AtpAgent({ service: pds.url }).com.atproto.repo.getRecord({
+      repo: did,
+      collection: 'app.bsky.feed.generator',
+      rkey: 'hot',
+    })
+    return data.value
+  }
+  const own = { ...(await record()), acceptsInteractions: true, createdAt: '2020-01-01T00:00:00.000Z' }
+  await agent.com.atproto.repo.putRecord({
+    repo: did,
+    collection: 'app.bsky.feed.generator',
+    rkey: 'hot',
+    record: own,
+  })
+  expect(await publishFeeds({ agent, serviceDid: 'did:web:new.test', feeds })).toMatchObject([
+    { outcome: 'updated' },
+  ])
+  expect(await record()).toEqual({ ...own, did: 'did:web:new.test' })
+  expect(await unpublishFeeds({ agent, serviceDid: 'did:web:old.test', feeds })).toMatchObject([
+    { outcome: 'foreign' },
+  ])
+  expect(await record()).toMatchObject({ did: 'did:web:new.test' })
+})
