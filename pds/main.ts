@@ -10,9 +10,15 @@ async function main(): Promise<void> {
   const config: Config = readConfig()
   configureLog(config.log)
   using _lock = lockDataDirectory(config.dataDirectory, 'A PDS')
+  const stopped = untilSignal()
   await using pds = await createPds(config)
   console.log(`PDS at http://localhost:${pds.port} (${config.serviceDid})`)
-  await new Promise((resolve) => {
+  await stopped
+}
+
+/** Resolves at the first signal to stop; further ones change nothing. */
+function untilSignal(): Promise<unknown> {
+  return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, resolve)
   })
 }
@@ -25,7 +31,11 @@ try {
     process.exit(CONFIG_EXIT_STATUS)
   }
   const isExplained =
-    error instanceof DataInUseError || error instanceof ForeignDataError || error instanceof SchemaTooNewError
+    error instanceof DataInUseError ||
+    error instanceof ForeignDataError ||
+    error instanceof SchemaTooNewError ||
+    // A port that is taken, or that this user may not have.
+    (error instanceof Error && 'syscall' in error && error.syscall === 'listen')
   console.error(isExplained ? `The PDS cannot start: ${error.message}` : error)
   process.exit(1)
 }

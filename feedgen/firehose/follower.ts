@@ -49,6 +49,9 @@ const queueBytesMax = 64 * 1024 * 1024
 const batchEventsMax = 500
 const gatherMsMax = 50
 const reconnectDelayMsMax = 30_000
+/** On this machine nobody is in the way of a server that starts again, and people wait for it. */
+const localReconnectDelayMsMax = 1000
+const LOCAL_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])
 const retryDelayMs = 500
 const retryDelayMsMax = 30_000
 /** After so many failures, the directory is asked whether it is there at all. */
@@ -101,6 +104,8 @@ export class Follower implements AsyncDisposable {
 
   async #connectForEver(): Promise<void> {
     const { endpoint, reconnectDelayMs } = this.#options
+    const { hostname } = new URL(endpoint)
+    const delayMsMax = LOCAL_HOSTS.has(hostname) ? localReconnectDelayMsMax : reconnectDelayMsMax
     let failures = 0
     /** Events that are too large to be read are stepped over by asking for what comes after the cursor and them. */
     let skip = 0
@@ -113,7 +118,8 @@ export class Follower implements AsyncDisposable {
       skip = oversized ? (this.#messages > 0 ? 1 : skip + 1) : 0
       failures = this.#messages > 0 ? 0 : failures + 1
       const delay =
-        Math.min(reconnectDelayMs * 2 ** failures, reconnectDelayMsMax) * (0.5 + Math.random() / 2)
+        Math.min(reconnectDelayMs * 2 ** failures, Math.max(reconnectDelayMs, delayMsMax)) *
+        (0.5 + Math.random() / 2)
       this.#log.warn({ endpoint, reason, delay: Math.round(delay) }, 'the connection ended; connecting again')
       await this.#pause(delay)
     }
@@ -328,7 +334,7 @@ export class Follower implements AsyncDisposable {
       const entry = this.#queue[length]
       if (entry?.ready === undefined) break
       length++
-      
+      if (entry.ready === 'passedOver') continue
       if (entry.ready.event !== null) events.push(entry.ready.event)
       if (entry.seq !== undefined) position = { endpoint, seq: entry.seq }
     }

@@ -90,7 +90,7 @@ export class Subscribers implements AsyncDisposable {
     const { firehose, log } = this.#options
     const ended = new AbortController()
     ws.on('close', () => ended.abort())
-    ws.on('error', (error) => log.debug({ error }, 'a subscriber broke off'))
+    ws.on('error', (error) => log.debug({ err: error }, 'a subscriber broke off'))
     ws.on('pong', () => this.#silent.delete(ws))
     try {
       const wanted = cursorOf(request)
@@ -112,7 +112,8 @@ export class Subscribers implements AsyncDisposable {
         error instanceof SubscriptionError
           ? error
           : new SubscriptionError('InternalServerError', 'Internal Server Error')
-      if (!(error instanceof SubscriptionError)) log.error({ error }, 'a subscription failed')
+      if (error instanceof SubscriptionError) log.info({ reason: name }, 'a subscriber was turned away')
+      else log.error({ err: error }, 'a subscription failed')
       ws.send(encodeErrorFrame(name, message))
       ws.close(CLOSE_POLICY, name)
       // A socket that takes nothing will not take the farewell either.

@@ -197,14 +197,22 @@ export async function violations(data: PdsData, { plcUrl, started }: Expectation
 }
 
 async function ofAccount(account: AccountData, plcUrl: string): Promise<string[]> {
+  const identity = await identityOf(plcUrl, account.did)
+  const checks: (() => Iterable<string> | AsyncIterable<string>)[] = [
+    () => ofIdentity(account, identity),
+    () => ofTree(account),
+    () => ofChain(account, identity.key),
+    () => ofBlobs(account),
+    () => ofReference(account, identity.key),
+  ]
   const found: string[] = []
-  try {
-    const identity = await identityOf(plcUrl, account.did)
-    found.push(...ofIdentity(account, identity), ...ofTree(account), ...ofBlobs(account))
-    found.push(...ofChain(account, identity.key), ...(await ofReference(account, identity.key)))
-  } catch (error) {
-    // Data so damaged that they cannot even be read.
-    found.push(String(error))
+  for (const check of checks) {
+    try {
+      for await (const text of check()) found.push(text)
+    } catch (error) {
+      // Data so damaged that they cannot even be read. The other checks may say more.
+      found.push(String(error))
+    }
   }
   return found.map((text) => `${account.did}: ${text}`)
 }
@@ -388,8 +396,11 @@ function subjectOf(path: string, value: CborValue): string | null {
 }
 
 /** The reference's library, given all blocks, verifies the repository and finds the same records. */
-async function ofReference({ did, head, nodes, records }: AccountData, key: PublicKey): Promise<string[]> {
-  if (head === undefined) return []
+async function* ofReference(
+  { did, head, nodes, records }: AccountData,
+  key: PublicKey,
+): AsyncGenerator<string> {
+  if (head === undefined) return
   const blocks: [Cid, Uint8Array][] = [[head.commit, head.block]]
   for (const [cid, { block }] of [
     ...nodes,
@@ -401,5 +412,5 @@ async function ofReference({ did, head, nodes, records }: AccountData, key: Publ
   const found = new Map(creates.map(({ collection, rkey, cid }) => [`${collection}/${rkey}`, cid.toString()]))
   const same =
     found.size === records.size && [...records].every(([path, { cid }]) => found.get(path) === formatCid(cid))
-  return same ? [] : ['the reference finds other records']
+  if (!same) yield 'the reference finds other records'
 }

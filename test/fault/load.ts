@@ -2,6 +2,7 @@
  * Load on a PDS that remembers what it was answered: people who write in several lanes each, one request at a time in a lane. When the
  * server goes away, each lane has at most one request of which nobody knows whether it counted; all else must be there.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, cidForRaw, formatCid, parseCid } from '#protocol/cid.ts'
@@ -51,6 +52,7 @@ const REPOST = 'app.bsky.feed.repost'
 const FOLLOW = 'app.bsky.graph.follow'
 
 const lanesPerPerson = 3
+const readersCount = 3
 /** Posts that people answer, like and so on. */
 const postsKnownMax = 300
 const clock = new TidClock(0)
@@ -61,13 +63,14 @@ export class Load {
   readonly posts: Post[] = []
   /** Requests that were refused: none should be. */
   readonly refusals: string[] = []
-  /** Requests that were answered. */
-  answers = 0
   readonly #lanes: Lane[] = []
-  readonly #commits: { did: string; rev: string; cid: string }[] = []
+  /** Commits that somebody was told of, as `did rev cid`. */
+  readonly #commits = new Set<string>()
   readonly #blobs: { did: string; cid: Cid }[] = []
   readonly #uncertainHandles = new Set<string>()
   #names = 0
+  /** Requests of lanes that were answered. */
+  #answers = 0
   #pool: Pool | undefined
   #stopping = false
   #running: Promise<unknown> = Promise.resolve()
@@ -87,7 +90,14 @@ export class Load {
   start(url: string): void {
     this.#pool ??= new Pool(url)
     this.#stopping = false
-    this.#running = Promise.all([...this.#lanes.map((lane) => this.#work(() => lane.step())), this.#growth()])
+    const write = (lane: Lane) =>
+      this.#work(async () => {
+        await lane.step()
+        this.#answers++
+        if (this.#awaited && this.#answers >= this.#awaited.answers) this.#awaited.resolve()
+      })
+    const readers = Array.from({ length: readersCount }, () => this.#work(() => this.#look()))
+    this.#running = Promise.all([...this.#lanes.map(write), ...readers, this.#work(() => this.#grow())])
   }
 
   /** Lets requests under way end, and resolves when there are none. */
@@ -106,7 +116,7 @@ export class Load {
   /** Resolves when so many more requests were answered, or when there will be no more answers. */
   async answered(count: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#awaited = { resolve, answers: this.answers + count }
+    this.#awaited = { resolve, answers: this.#answers + count }
     await Promise.race([promise, this.#running])
   }
 
@@ -127,10 +137,7 @@ export class Load {
       for (const uri of lane.records.keys()) actual.delete(uri)
     }
     for (const uri of actual.keys()) found.push(`${uri} is there, though deleted or never written`)
-    for (const { did, rev, cid } of this.#commits) {
-      if (!commits.has(`${did} ${rev} ${cid}`))
-        found.push(`the commit ${rev} of ${did} was answered and has no event`)
-    }
+    for (const commit of this.#commits.difference(commits)) found.push(`the commit ${commit} has no event`)
     for (const { did, cid } of this.#blobs) {
       if (!data.accounts.get(did)?.blobs.has(cid))
         found.push(`the blob ${formatCid(cid)} of ${did} was answered and is not there`)
@@ -168,15 +175,8 @@ export class Load {
     if (status !== 200) throw new RefusedError(`${method}: ${status} ${JSON.stringify(json)}`)
     const { commit } = json as { commit?: { rev: string; cid: string } }
     const person = this.people.find((person) => person.jwt === jwt)
-    if (commit && person) this.#commits.push({ did: person.did, ...commit })
+    if (commit && person) this.#commits.add(`${person.did} ${commit.rev} ${commit.cid}`)
     return json as T
-  }
-
-  /** Asks where a repository stands. */
-  async look(did: string): Promise<void> {
-    const { status, json } = await this.#request('GET', `com.atproto.sync.getLatestCommit?did=${did}`)
-    if (status !== 200) throw new RefusedError(`getLatestCommit: ${status} ${JSON.stringify(json)}`)
-    this.#commits.push({ did, ...(json as { rev: string; cid: string }) })
   }
 
   noteBlob(did: string, cid: Cid): void {
@@ -226,21 +226,24 @@ export class Load {
   }
 
   /** Now and then somebody new comes; he writes from the next start on. */
-  async #growth(): Promise<void> {
-    await this.#work(async () => {
-      await this.#createAccount(`person${++this.#names}.test`)
-      const { promise, resolve } = Promise.withResolvers<void>()
-      setTimeout(resolve, 200 + this.random.below(400))
-      await promise
-    })
+  async #grow(): Promise<void> {
+    await this.#createAccount(`person${++this.#names}.test`)
+    await sleep(200 + this.random.below(400))
+  }
+
+  /** Asks where somebody's repository stands: what a reader is told holds for good, too. */
+  async #look(): Promise<void> {
+    const { did } = this.random.pick(this.people)
+    const { status, json } = await this.#request('GET', `com.atproto.sync.getLatestCommit?did=${did}`)
+    if (status !== 200) throw new RefusedError(`getLatestCommit: ${status} ${JSON.stringify(json)}`)
+    const { rev, cid } = json as { rev: string; cid: string }
+    this.#commits.add(`${did} ${rev} ${cid}`)
   }
 
   async #work(step: () => Promise<void>): Promise<void> {
     try {
       while (!this.#stopping) {
         await step()
-        this.answers++
-        if (this.#awaited && this.answers >= this.#awaited.answers) this.#awaited.resolve()
       }
     } catch (error) {
       if (error instanceof RefusedError) this.refusals.push(error.message)
@@ -275,9 +278,8 @@ class Lane {
     else if (dice < 50) await this.#create(this.#reaction())
     else if (dice < 62) await this.#put()
     else if (dice < 74) await this.#delete()
-    else if (dice < 86) await this.#batch()
-    else if (dice < 94) await this.#upload()
-    else await this.#look()
+    else if (dice < 90) await this.#batch()
+    else await this.#upload()
   }
 
   /** Compares what is there with what was answered; what was under way counts wholly or not at all. */
@@ -358,12 +360,6 @@ class Lane {
     if (parseCid(blob.ref.$link) !== cidForRaw(bytes)) throw new RefusedError('a blob got another CID')
     this.#load.noteBlob(did, cidForRaw(bytes))
     this.#blob = blob
-  }
-
-  /** What a reader is told of somebody's repository holds for good, too. */
-  async #look(): Promise<void> {
-    const { did } = this.#load.random.pick(this.#load.people)
-    await this.#load.look(did)
   }
 
   async #write(method: string, body: object, changes: Changes): Promise<void> {

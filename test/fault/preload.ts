@@ -47,10 +47,10 @@ if (syncMs > 0 || syncedSize !== undefined || syncFails !== undefined) {
   const slow = (file: number, done: fs.NoParamCallback): void => {
     const { size } = fs.fstatSync(file)
     const failure = ++syncs === syncFails ? Object.assign(new Error('EIO'), { code: 'EIO' }) : null
-    setImmediate(()=>done(null))
     fdatasync(file, (error) => {
       setTimeout(() => {
         if (syncedSize !== undefined && failure === null) fs.writeFileSync(syncedSize, String(size))
+        done(error ?? failure)
       }, syncMs)
     })
   }

@@ -2,6 +2,7 @@
 import WebSocket from 'ws'
 import { Wakeup } from '#platform/wakeup.ts'
 import { decodeFrame } from '#protocol/frame.ts'
+import type { StoredEvent } from './invariants.ts'
 
 export interface ReceivedFrame {
   seq: number
@@ -47,6 +48,12 @@ export class Subscriber {
   /** Resolves when the event with this `seq` was received. */
   async reaches(seq: number): Promise<void> {
     while (this.cursor < seq) await this.#news.next()
+  }
+
+  /** The `seq` of each frame that was sent and is not, with the same bytes, among the events that were kept. */
+  unkept(events: readonly StoredEvent[]): number[] {
+    const kept = new Map(events.map(({ seq, frame }) => [seq, frame]))
+    return this.frames.filter(({ seq, frame }) => !kept.get(seq)?.equals(frame)).map(({ seq }) => seq)
   }
 
   #receive(frame: Buffer): void {

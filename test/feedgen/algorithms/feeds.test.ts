@@ -1,5 +1,5 @@
 /** The built-in feeds over an index that is filled by hand. */
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { following } from '../../../feedgen/algorithms/following.ts'
 import { hot } from '../../../feedgen/algorithms/hot.ts'
 import type { Algorithm, FeedItem, FeedPage } from '../../../feedgen/algorithms/index.ts'
@@ -79,6 +79,15 @@ async function items({ open }: World, algorithm: Algorithm, limit = 100): Promis
 
 async function posts(world: World, algorithm: Algorithm): Promise<string[]> {
   return (await items(world, algorithm)).map(({ post }) => post)
+}
+
+/** Lets what is only kept for a while grow old. */
+function passTime(): void {
+  if (!vi.isFakeTimers()) {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+  }
+  vi.setSystemTime(Date.now() + 10_000)
 }
 
 describe('latest', () => {
@@ -251,6 +260,7 @@ describe('pages', () => {
     'of $name show each post once and leave none out, whatever comes in meanwhile',
     async (algorithm) => {
       const random = seededRandom(11)
+      passTime()
       const w = await world()
       const authors = ['did:plc:a', 'did:plc:b', 'did:plc:c']
       for (const did of authors) {
@@ -280,6 +290,7 @@ describe('pages', () => {
         shown.push(...page.items.map(({ post }) => post))
         cursor = page.cursor
         if (cursor === undefined) break
+        passTime()
         // New posts and reposts, and likes that turn the order over.
         await w.post(random.pick(authors), 1_000_000 + pages)
         await w.repost(random.pick(authors), random.pick([...strangers, ...original]), 1_000_000 + pages)

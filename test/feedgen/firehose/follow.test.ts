@@ -166,10 +166,15 @@ describe('an author', () => {
     const alice = author()
     await feedgen.reached(relay.url, relay.emit(alice.post('one').event))
     const forger = new Author({ did: alice.did })
-    for (let i = 0; i < 50; i++) relay.emit(forger.post('forged').event)
+    const began = Date.now()
+    for (let i = 1; i <= 50; i++) {
+      relay.emit(forger.post('forged').event)
+      // One after the other: those that come at once share a look-up anyway.
+      await eventually(() => feedgen.counts.faults.get('wrong-signature') === i)
+    }
     await feedgen.reached(relay.url, relay.emit(alice.post('two').event))
-    expect(feedgen.counts.faults.get('wrong-signature')).toBe(50)
-    expect(directory.requests.length).toBeLessThan(5)
+    const seconds = Math.ceil((Date.now() - began) / 1000)
+    expect(directory.requests.length).toBeLessThanOrEqual(2 + seconds)
     expect(uris(feedgen.file)).toHaveLength(2)
   })
 
@@ -234,9 +239,14 @@ describe('events', () => {
     relay.emit(slow.post('first').event)
     let last = 0
     for (let i = 0; i < 5000; i++) last = relay.emit(busy.post(`post ${i}`).event)
-    await eventually(() => feedgen.counts.events.commit > 1500)
-    const received = feedgen.counts.events.commit
-    expect(received).toBeLessThan(4000)
+    const received = () => feedgen.counts.events.commit
+    const turn = () => feedgen.get('_health')
+    await eventually(() => received() >= 2000)
+    await turn()
+    const before = received()
+    for (let i = 0; i < 20; i++) await turn()
+    expect(received()).toBe(before)
+    expect(before).toBeLessThan(3000)
     directory.answer(slow.did)
     await feedgen.reached(relay.url, last)
     expect(dump(feedgen.file)).toMatchObject({

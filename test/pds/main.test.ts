@@ -1,0 +1,107 @@
+/** `pds/main.ts` under plain Node, which strips types where vitest transforms them. */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { AtpAgent } from '@atproto/api'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { createUser, PASSWORD, pdsEnv, startPdsProcess } from '../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../support/plc.ts'
+import { startProcess, temporaryFolder } from '../support/processes.ts'
+import { Subscriber } from '../support/subscriber.ts'
+
+let plc: PlcDirectory
+beforeAll(async () => {
+  plc = await startPlc()
+})
+afterAll(() => plc?.[Symbol.asyncDispose]())
+
+function testFolder(): string {
+  const folder = temporaryFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  return folder.path
+}
+
+/** Runs it where it cannot start; what it printed and its exit code. */
+async function fail(env: NodeJS.ProcessEnv): Promise<{ code: number | null; output: string }> {
+  await using process = await startProcess({ file: 'pds/main.ts', env })
+  return { code: await process.exited, output: process.output() }
+}
+
+test('the process starts, lives, ends at a signal and finds its data again', async () => {
+  const folder = testFolder()
+  const first = await startPdsProcess({ plcUrl: plc.url, folder })
+  expect(first.process.output()).toBe(`PDS at ${first.url} (did:web:localhost)\n`)
+  const { agent, did } = await createUser(first, 'alice')
+  const { uri } = await agent.post({ text: 'hello' })
+  const subscriber = await Subscriber.connect(first.url, 0)
+  await subscriber.count(5)
+  first.process.kill('SIGTERM')
+  expect(await first.process.exited).toBe(0)
+  expect(await subscriber.closed).toMatchObject({ code: 1001 })
+  expect(first.process.output().trim().split('\n')).toHaveLength(1)
+
+  await using second = await startPdsProcess({ plcUrl: plc.url, folder })
+  const again = new AtpAgent({ service: second.url })
+  await again.login({ identifier: 'alice.test', password: PASSWORD })
+  const { data } = await again.com.atproto.repo.listRecords({ repo: did, collection: 'app.bsky.feed.post' })
+  expect(data.records.map((record) => record.uri)).toEqual([uri])
+  await again.post({ text: 'and more' })
+  const replay = await Subscriber.connect(second.url, 0)
+  await replay.count(6)
+  expect(replay.frames.slice(0, 5)).toEqual(subscriber.frames)
+  replay[Symbol.dispose]()
+
+  const third = await fail({ ...pdsEnv(plc.url, folder, 0) })
+  expect(third).toEqual({
+    code: 1,
+    output: `The PDS cannot start: A PDS is running already on the data in ${folder}: stop it first, or choose another folder\n`,
+  })
+  second.process.kill('SIGINT')
+  expect(await second.process.exited).toBe(0)
+})
+
+test('faults of the configuration are told all at once', async () => {
+  const { code, output } = await fail({
+    PDS_PORT: '70000',
+    PDS_INVITE_REQUIRED: 'perhaps',
+    PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: 'secret',
+    PDS_SERVICE_HANDLE_DOMAINS: 'test',
+    PDS_ENTRYWAY_URL: 'https://entryway.example',
+  })
+  expect(code).toBe(78)
+  expect(output.split('\n')[0]).toBe('The PDS cannot start: the configuration has 8 faults')
+  for (const name of [
+    'PDS_PORT: must be',
+    'PDS_INVITE_REQUIRED: must be',
+    'PDS_DATA_DIRECTORY: is not set',
+    'PDS_JWT_SECRET: is not set',
+    'PDS_ADMIN_PASSWORD: is not set',
+    'PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: must be',
+    'PDS_SERVICE_HANDLE_DOMAINS: each domain',
+    'PDS_ENTRYWAY_URL: an entryway',
+  ]) {
+    expect(output).toContain(`  ${name}`)
+  }
+  expect(output).not.toContain('secret')
+})
+
+test.each(['account.sqlite', 'actors'])(
+  'the data of an official installation are left alone: %s',
+  async (name) => {
+    const folder = testFolder()
+    if (name === 'actors') mkdirSync(path.join(folder, name))
+    else writeFileSync(path.join(folder, name), '')
+    const { code, output } = await fail(pdsEnv(plc.url, folder, 0))
+    expect(code).toBe(1)
+    expect(output).toContain(`The PDS cannot start: ${folder} holds the data of an official PDS`)
+    expect(readdirSync(folder).filter((entry) => entry !== '.lock')).toEqual([name])
+  },
+)
+
+test('a port that is taken is told', async () => {
+  await using first = await startPdsProcess({ plcUrl: plc.url })
+  const { code, output } = await fail(pdsEnv(plc.url, testFolder(), first.port))
+  expect(code).toBe(1)
+  expect(output).toMatch(
+    new RegExp(`^The PDS cannot start: listen EADDRINUSE: address already in use .*:${first.port}\n$`),
+  )
+})
