@@ -59,7 +59,8 @@ export async function createPds(config: Config): Promise<Pds> {
   const store = new Store({ path: path.join(config.dataDirectory, DATABASE_FILE), onFatal: endProcess })
   const disk = new DiskBlobs(config.blobs.folder, config.blobs.temporary)
   await disk.open()
-  // Exports that were under way when the process ended kept blocks aside for nobody.
+  // Exports that were under way when the process ended kept blocks aside for nobody. And what that process wrote and did not sync is
+  // on the disk once this is, before anybody is told of it.
   await store.db.write((tx) => store.repos.dropAllRetired(tx))
   const services = createServices(config, store, disk)
   const http = await listen(createApp(services, store), config)
@@ -160,7 +161,7 @@ function createApp(services: Services, store: Store): RequestListener {
     register(xrpc, nsid, make(services), () => store.db.durable())
 
   const pages = express()
-  pages.use(routes({ ...services, isHealthy: () => store.isReadable() }))
+  pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
   const onError: ErrorRequestHandler = (error, _request, response, next) => {
     log.error({ err: error }, 'a request failed')
     if (response.headersSent) return next(error)

@@ -26,7 +26,12 @@ export function routes({
   handles,
   config,
   isHealthy,
-}: Pick<Services, 'accounts' | 'handles' | 'config'> & { isHealthy: () => boolean }): Router {
+  durable,
+}: Pick<Services, 'accounts' | 'handles' | 'config'> & {
+  isHealthy: () => boolean
+  /** Resolves when everything that can be read now is durable. */
+  durable: () => Promise<void> | undefined
+}): Router {
   const router = Router()
   router.get('/', (_, response) => {
     response.type('text/plain').send(FRONT_PAGE)
@@ -39,9 +44,10 @@ export function routes({
     if (isHealthy()) response.send({ version })
     else response.status(503).send({ version, error: 'Service Unavailable' })
   })
-  router.get('/.well-known/atproto-did', (request, response) => {
+  router.get('/.well-known/atproto-did', async (request, response) => {
     const handle = request.hostname.toLowerCase()
     const account = handles.isLocal(handle) ? accounts.find(handle) : undefined
+    await durable()
     if (account === undefined || statusOf(account) !== 'active') response.status(404).send('User not found')
     else response.type('text/plain').send(account.did)
   })

@@ -6,6 +6,7 @@
  * before, and engagement changes by what the rows changed.
  */
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { crashPoint } from '#platform/crash-points.ts'
 import {
   type ActorRow,
   type EdgeRow,
@@ -82,15 +83,18 @@ export class IndexWriter {
   }
 
   /** Writes the events in their order, and how far that brings the endpoint. Resolves, with what became of each, once it is committed. */
-  apply(events: readonly IndexEvent[], position?: Position): Promise<Outcome[]> {
-    return this.#db.transaction().execute(async (tx) => {
+  async apply(events: readonly IndexEvent[], position?: Position): Promise<Outcome[]> {
+    const outcomes = await this.#db.transaction().execute(async (tx) => {
       const batch = await Batch.begin(tx, events)
       const outcomes: Outcome[] = []
       for (const event of events) outcomes.push(await batch.add(event))
       await batch.end()
       if (position) await moveCursor(tx, position)
+      crashPoint('index.beforeCommit')
       return outcomes
     })
+    crashPoint('index.afterCommit')
+    return outcomes
   }
 
   /** How far the endpoint was followed; undefined when it never was. */

@@ -171,7 +171,7 @@ export class Accounts {
         deactivatedAt: null,
       }
       const id = this.#store.accounts.insert(tx, account)
-      this.#writer.create(tx, { id, did }, handle)
+      this.#writer.create(tx, { id, did }, handle, key)
       this.#sessions.keep(tx, id, tokens)
     })
     return { did, handle, ...tokens }

@@ -36,6 +36,8 @@ type Settlement = () => void
 
 /** How long writes may go on joining one transaction before it is committed. */
 const GROUP_MS_MAX = 20
+/** Pages (4 KiB) that the log grows to before they are copied into the file. */
+const LOG_PAGES_MAX = 8_000
 
 export class GroupCommit implements Disposable {
   readonly #db: Sqlite3.Database
@@ -50,7 +52,7 @@ export class GroupCommit implements Disposable {
   #closed = false
 
   /**
-   * @param db in WAL mode; its log must exist
+   * @param db in WAL mode, without automatic checkpoints; its log must exist
    * @param onFatal called when it is no longer known what the disk holds: it must end the process
    */
   constructor(db: Sqlite3.Database, onFatal: (error: unknown) => never) {
@@ -64,6 +66,8 @@ export class GroupCommit implements Disposable {
       release: db.prepare('RELEASE one'),
       rollbackToSavepoint: db.prepare('ROLLBACK TO one'),
       commit: db.prepare('COMMIT'),
+      logged: db.prepare<[], { log: number }>('PRAGMA wal_checkpoint(NOOP)'),
+      checkpoint: db.prepare('PRAGMA wal_checkpoint(PASSIVE)'),
     }
   }
 
@@ -126,6 +130,7 @@ export class GroupCommit implements Disposable {
       return
     }
     this.#unsynced.push(...settlements)
+    this.#checkpoint()
     this.#sync()
     this.#scheduleFlush()
   }
@@ -157,6 +162,16 @@ export class GroupCommit implements Disposable {
     // When it could not even begin (a locked file), whoever waits is told rather than tried for ever.
     const losers = tried.length > 0 ? tried : this.#waiting.splice(0)
     for (const { reject } of losers) reject(lost)
+  }
+
+  /** Copies a long log into the file. When SQLite does that by itself, at a COMMIT, it keeps a failed sync of the file to itself. */
+  #checkpoint(): void {
+    try {
+      if ((this.#statements.logged.get()?.log ?? 0) > LOG_PAGES_MAX) this.#statements.checkpoint.get()
+    } catch (error) {
+      if (isFailedSync(error)) this.#onFatal(error)
+      // A file that cannot grow: the log still has everything, and the next group tries again.
+    }
   }
 
   /** Starts a sync of all that is committed, unless one is under way: the next begins when that ends. */

@@ -60,8 +60,6 @@ export interface SqliteOptions {
 }
 
 const CACHE_KIB = 64 * 1024
-/** Pages (4 KiB) that the write-ahead log grows to before they are copied into the file. */
-const CHECKPOINT_PAGES = 8_000
 
 class Placeholder {
   readonly name: string
@@ -89,12 +87,13 @@ export class Sqlite<Schema> {
     this.#connection = new Sqlite3(path)
     const pragma = (text: string) => this.#connection.pragma(text)
     pragma('journal_mode = WAL')
-    // The syncs are the group commit's.
+    // The syncs and the checkpoints are the group commit's.
     pragma('synchronous = NORMAL')
+    pragma('wal_autocheckpoint = 0')
     pragma('foreign_keys = ON')
-    pragma('busy_timeout = 5000')
+    // Another process has no business here but to look; while it holds a lock, this thread stands still.
+    pragma('busy_timeout = 1000')
     pragma(`cache_size = -${CACHE_KIB}`)
-    pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     this.#migrate(migrations)
     this.#commits = new GroupCommit(this.#connection, onFatal)
   }

@@ -10,6 +10,7 @@ import { writeCar } from '#protocol/car.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { signCommit } from '#protocol/commit.ts'
 import type { RepoOp } from '#protocol/frame.ts'
+import type { SigningKey } from '#protocol/keys.ts'
 import { EMPTY_ROOT, encodeNode, nodesOf } from '#protocol/mst/node.ts'
 import { applyOps, invertOps, netOps, type Op } from '#protocol/mst/tree.ts'
 import { TidClock } from '#protocol/tid.ts'
@@ -78,10 +79,13 @@ export class RepoWriter {
     return this.#store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
   }
 
-  /** Makes an account's empty repository and tells the firehose of the account's beginning. Inside the account's transaction. */
-  create(tx: Tx, owner: RepoOwner, handle: string): CommitRef {
+  /**
+   * Makes an account's empty repository and tells the firehose of the account's beginning. Inside the account's transaction, and so with the key in hand:
+   * if that fails, the next account may get the same id, and must not find this one's key under it.
+   */
+  create(tx: Tx, owner: RepoOwner, handle: string, key: SigningKey): CommitRef {
     const rev = this.#clock.next()
-    const commit = signCommit({ did: owner.did, data: EMPTY_ROOT, rev, prev: null }, this.#keys.of(owner.id))
+    const commit = signCommit({ did: owner.did, data: EMPTY_ROOT, rev, prev: null }, key)
     const emptyNode = encodeNode({ left: null, entries: [] })
     this.#store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
     this.#store.repos.setHead(tx, owner.id, {

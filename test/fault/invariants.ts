@@ -197,7 +197,8 @@ export async function violations(data: PdsData, { plcUrl, started }: Expectation
 }
 
 async function ofAccount(account: AccountData, plcUrl: string): Promise<string[]> {
-  const identity = await identityOf(plcUrl, account.did)
+  const identity = await identityOf(plcUrl, account.did).catch((error: unknown) => String(error))
+  if (typeof identity === 'string') return [`${account.did}: ${identity}`]
   const checks: (() => Iterable<string> | AsyncIterable<string>)[] = [
     () => ofIdentity(account, identity),
     () => ofTree(account),

@@ -19,7 +19,7 @@ type Changes = Map<string, Cid | null>
 interface Person {
   readonly handle: string
   readonly did: string
-  readonly jwt: string
+  readonly accessJwt: string
 }
 
 interface Post {
@@ -61,20 +61,21 @@ export class Load {
   readonly random: Random
   readonly people: Person[] = []
   readonly posts: Post[] = []
-  /** Requests that were refused: none should be. */
-  readonly refusals: string[] = []
+  /** Requests that were refused and should not have been. */
+  readonly #faults: string[] = []
   readonly #lanes: Lane[] = []
   /** Commits that somebody was told of, as `did rev cid`. */
   readonly #commits = new Set<string>()
   readonly #blobs: { did: string; cid: Cid }[] = []
   readonly #uncertainHandles = new Set<string>()
   #names = 0
-  /** Requests of lanes that were answered. */
-  #answers = 0
+  /** Requests of lanes that were answered, and requests that were refused. */
+  readonly #counts = { answers: 0, refusals: 0 }
   #pool: Pool | undefined
   #stopping = false
+  #tolerant = false
   #running: Promise<unknown> = Promise.resolve()
-  #awaited: { answers: number; resolve: () => void } | undefined
+  #awaited: { what: 'answers' | 'refusals'; count: number; resolve: () => void } | undefined
 
   constructor(seed: number) {
     this.random = seededRandom(seed)
@@ -86,15 +87,18 @@ export class Load {
     await this.#createAccount(`person${++this.#names}.test`)
   }
 
-  /** Begins to write, until the server goes away or `stop` is called. */
-  start(url: string): void {
+  /**
+   * Begins to write, until the server goes away or `stop` is called.
+   * @param tolerant whether the server may refuse what it should take: then nothing of that may count, and people go on
+   */
+  start(url: string, { tolerant = false } = {}): void {
     this.#pool ??= new Pool(url)
     this.#stopping = false
+    this.#tolerant = tolerant
     const write = (lane: Lane) =>
       this.#work(async () => {
         await lane.step()
-        this.#answers++
-        if (this.#awaited && this.#answers >= this.#awaited.answers) this.#awaited.resolve()
+        this.#count('answers')
       })
     const readers = Array.from({ length: readersCount }, () => this.#work(() => this.#look()))
     this.#running = Promise.all([...this.#lanes.map(write), ...readers, this.#work(() => this.#grow())])
@@ -114,15 +118,18 @@ export class Load {
   }
 
   /** Resolves when so many more requests were answered, or when there will be no more answers. */
-  async answered(count: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#awaited = { resolve, answers: this.#answers + count }
-    await Promise.race([promise, this.#running])
+  answered(count: number): Promise<void> {
+    return this.#until('answers', count)
+  }
+
+  /** Resolves when so many more requests were refused, or when there will be no more answers. */
+  refused(count: number): Promise<void> {
+    return this.#until('refusals', count)
   }
 
   /** What the data lack of all that was answered, or hold without anybody having written it. Afterwards nothing is uncertain any more. */
   settle(data: PdsData): string[] {
-    const found = [...this.refusals.splice(0).map((text) => `refused: ${text}`)]
+    const found = this.#faults.splice(0)
     const actual = new Map<string, Cid>()
     const commits = new Set<string>()
     for (const { did, records, events } of data.accounts.values()) {
@@ -142,28 +149,34 @@ export class Load {
       if (!data.accounts.get(did)?.blobs.has(cid))
         found.push(`the blob ${formatCid(cid)} of ${did} was answered and is not there`)
     }
+    const known = new Set([...this.people.map(({ handle }) => handle), ...this.#uncertainHandles])
+    for (const { handle } of data.accounts.values()) {
+      if (!known.has(handle)) found.push(`${handle} is there, though refused`)
+    }
     for (const { did, handle } of this.people) {
       if (data.accounts.get(did)?.handle !== handle) found.push(`${handle} was made and is not there`)
     }
     return found
   }
 
-  /** People whose account may have been made: they either can sign in, or can have their name again. */
-  async settleAccounts(url: string, data: PdsData): Promise<string[]> {
+  /**
+   * People whose account may have been made either can sign in, or can have their name again.
+   * @throws when one can do neither
+   */
+  async settleAccounts(url: string, data: PdsData): Promise<void> {
     this.#pool ??= new Pool(url)
-    const found: string[] = []
-    const handles = new Set([...data.accounts.values()].map(({ handle }) => handle))
+    const made = new Set([...data.accounts.values()].map(({ handle }) => handle))
     for (const handle of this.#uncertainHandles) {
-      const made = handles.has(handle)
-      const signIn = await this.#request('POST', 'com.atproto.server.createSession', {
-        identifier: handle,
-        password: PASSWORD,
-      })
-      if (made !== (signIn.status === 200)) found.push(`${handle}: account ${made}, sign-in ${signIn.status}`)
-      this.#uncertainHandles.delete(handle)
-      if (!made) await this.#createAccount(handle)
+      if (!made.has(handle)) await this.#createAccount(handle)
+      else {
+        this.#welcome(
+          await this.ask<Person>('com.atproto.server.createSession', {
+            identifier: handle,
+            password: PASSWORD,
+          }),
+        )
+      }
     }
-    return found
   }
 
   /**
@@ -174,7 +187,7 @@ export class Load {
     const { status, json } = await this.#request('POST', method, body, jwt)
     if (status !== 200) throw new RefusedError(`${method}: ${status} ${JSON.stringify(json)}`)
     const { commit } = json as { commit?: { rev: string; cid: string } }
-    const person = this.people.find((person) => person.jwt === jwt)
+    const person = this.people.find(({ accessJwt }) => accessJwt === jwt)
     if (commit && person) this.#commits.add(`${person.did} ${commit.rev} ${commit.cid}`)
     return json as T
   }
@@ -212,15 +225,19 @@ export class Load {
   }
 
   async #createAccount(handle: string): Promise<void> {
-    this.#uncertainHandles.add(handle)
     const email = `${handle.replace('.test', '')}@mail.example`
-    const answer = await this.ask<{ did: string; accessJwt: string }>('com.atproto.server.createAccount', {
-      handle,
-      email,
-      password: PASSWORD,
-    })
-    this.#uncertainHandles.delete(handle)
-    const person = { handle, did: answer.did, jwt: answer.accessJwt }
+    const account = { handle, email, password: PASSWORD }
+    this.#uncertainHandles.add(handle)
+    try {
+      this.#welcome(await this.ask<Person>('com.atproto.server.createAccount', account))
+    } catch (error) {
+      if (error instanceof RefusedError) this.#uncertainHandles.delete(handle)
+      throw error
+    }
+  }
+
+  #welcome(person: Person): void {
+    this.#uncertainHandles.delete(person.handle)
     this.people.push(person)
     for (let number = 0; number < lanesPerPerson; number++) this.#lanes.push(new Lane(this, person, number))
   }
@@ -241,14 +258,29 @@ export class Load {
   }
 
   async #work(step: () => Promise<void>): Promise<void> {
-    try {
-      while (!this.#stopping) {
+    while (!this.#stopping) {
+      try {
         await step()
+      } catch (error) {
+        if (error instanceof GoneError) return
+        if (!(error instanceof RefusedError)) throw error
+        this.#count('refusals')
+        if (this.#tolerant) continue
+        this.#faults.push(error.message)
+        return
       }
-    } catch (error) {
-      if (error instanceof RefusedError) this.refusals.push(error.message)
-      else if (!(error instanceof GoneError)) throw error
     }
+  }
+
+  async #until(what: 'answers' | 'refusals', count: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#awaited = { what, resolve, count: this.#counts[what] + count }
+    await Promise.race([promise, this.#running])
+  }
+
+  #count(what: 'answers' | 'refusals'): void {
+    const count = ++this.#counts[what]
+    if (this.#awaited?.what === what && count >= this.#awaited.count) this.#awaited.resolve()
   }
 }
 
@@ -355,8 +387,8 @@ class Lane {
       Buffer.from('GIF89a'),
       this.#load.random.bytes(this.#load.random.below(20_000)),
     ])
-    const { did, jwt } = this.#person
-    const { blob } = await this.#load.ask<{ blob: BlobJson }>('com.atproto.repo.uploadBlob', bytes, jwt)
+    const { did, accessJwt } = this.#person
+    const { blob } = await this.#load.ask<{ blob: BlobJson }>('com.atproto.repo.uploadBlob', bytes, accessJwt)
     if (parseCid(blob.ref.$link) !== cidForRaw(bytes)) throw new RefusedError('a blob got another CID')
     this.#load.noteBlob(did, cidForRaw(bytes))
     this.#blob = blob
@@ -364,9 +396,15 @@ class Lane {
 
   async #write(method: string, body: object, changes: Changes): Promise<void> {
     this.#pending = changes
-    await this.#load.ask(`com.atproto.repo.${method}`, body, this.#person.jwt)
-    this.#apply(changes)
-    this.#pending = new Map()
+    try {
+      await this.#load.ask(`com.atproto.repo.${method}`, body, this.#person.accessJwt)
+      this.#apply(changes)
+      this.#pending = new Map()
+    } catch (error) {
+      // What was refused did not happen; only what got no answer is uncertain.
+      if (error instanceof RefusedError) this.#pending = new Map()
+      throw error
+    }
   }
 
   #apply(changes: Changes): void {

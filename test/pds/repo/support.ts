@@ -71,7 +71,7 @@ export function openRepos(folder = testFolder()): Repos {
       const id = await store.db.write((tx) => {
         const row = { did, handle, email: null, password: null, signingKey: encrypted, deactivatedAt: null }
         const id = store.accounts.insert(tx, row)
-        writer.create(tx, { id, did }, handle)
+        writer.create(tx, { id, did }, handle, key)
         return id
       })
       return { id, did, key }
