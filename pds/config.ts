@@ -1,12 +1,15 @@
 /**
  * The PDS's configuration, out of the reference's environment variables: the only reader of process.env here. Every fault is reported at
- * once, by name. A part that is not built yet does not read its variables.
+ * once, by name.
  */
 import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
 import path from 'node:path'
+import { isValidDid } from '@atproto/syntax'
 import {
   CONFIG_EXIT_STATUS,
   type ConfigError,
+  type ConfigFault,
   type Env,
   readEnv,
   required,
@@ -18,6 +21,8 @@ import manifest from '../package.json' with { type: 'json' }
 export { CONFIG_EXIT_STATUS, type ConfigError }
 
 export interface Config {
+  /** Variables that are set and have no effect, and why. */
+  readonly warnings: readonly ConfigFault[]
   readonly host: string | undefined
   readonly port: number
   readonly hostname: string
@@ -27,10 +32,20 @@ export interface Config {
   readonly devMode: boolean
   readonly log: LogSettings
   readonly dataDirectory: string
+  /** Leave it to a program that ships the write-ahead log to copy it into the file. */
+  readonly disableWalAutoCheckpoint: boolean
   readonly blobs: {
-    readonly folder: string
-    readonly temporary: string | undefined
+    readonly store:
+      | { readonly kind: 'disk'; readonly folder: string }
+      | ({ readonly kind: 's3' } & S3Settings)
+    /** Where uploads are received. */
+    readonly temporary: string
     readonly bytesMax: number
+  }
+  readonly imports: {
+    readonly accepted: boolean
+    /** Of one archive; undefined for no limit. */
+    readonly bytesMax: number | undefined
   }
   readonly secrets: {
     readonly jwt: string
@@ -50,15 +65,107 @@ export interface Config {
     readonly allowPrivateAddresses: boolean
     readonly fetchBytesMax: number
   }
-  readonly inviteRequired: boolean
+  readonly services: {
+    /** What answers the views; undefined when there is none. `cdnUrlPattern`: `%s` for size, DID and CID of an image. */
+    readonly appView: (ServiceConfig & { readonly cdnUrlPattern: string | undefined }) | undefined
+    readonly moderation: ServiceConfig | undefined
+    readonly reports: ServiceConfig | undefined
+  }
+  readonly proxy: {
+    readonly allowHttp2: boolean
+    readonly headersMsMax: number
+    readonly bodyMsMax: number
+    readonly responseBytesMax: number
+    readonly retriesMax: number
+    readonly preferCompressed: boolean
+  }
+  /** undefined: requests are not limited. */
+  readonly rateLimits: RateLimitsConfig | undefined
+  /** URLs of the relays that are asked to crawl. */
+  readonly crawlers: readonly string[]
+  readonly invites: {
+    readonly required: boolean
+    /** How often an account may make a code for somebody else; undefined: never. */
+    readonly intervalMs: number | undefined
+    /** Since when that is counted: milliseconds since 1970. */
+    readonly epochMs: number
+  }
+  readonly mail: {
+    /** Without it, mails go into the log. */
+    readonly smtp: SmtpConfig | undefined
+    readonly moderationSmtp: SmtpConfig | undefined
+    readonly confirmationLink: boolean
+  }
   readonly backfillMsMax: number
   readonly links: {
+    readonly home: string | undefined
     readonly privacyPolicy: string | undefined
     readonly termsOfService: string | undefined
+    readonly support: string | undefined
     readonly contactEmail: string | undefined
+  }
+  /** How the server presents itself to people. */
+  readonly branding: {
+    readonly name: string
+    readonly logoUrl: string | undefined
+    readonly colors: {
+      readonly primary: string | undefined
+      readonly error: string | undefined
+      readonly warning: string | undefined
+      readonly info: string | undefined
+      readonly success: string | undefined
+    }
+    readonly backgroundLightUrl: string | undefined
+    readonly backgroundDarkUrl: string | undefined
+  }
+  readonly oauth: {
+    /** The ids of clients whose consent page is shorter. */
+    readonly trustedClients: readonly string[]
+    /** 32 bytes; undefined: new ones at every start. */
+    readonly dpopSecret: Buffer | undefined
+    /** The check that a person signs up; undefined without all three of its variables. */
+    readonly hcaptcha:
+      | { readonly siteKey: string; readonly secretKey: string; readonly tokenSalt: string }
+      | undefined
+    /** The DID whose repository holds every lexicon document; undefined: each name's own authority. */
+    readonly lexiconAuthorityDid: string | undefined
   }
 }
 
+/** A mail server, and who the mails are from. */
+export interface SmtpConfig {
+  readonly url: string
+  readonly from: string
+}
+
+/** Another service, and the DID that it goes by. */
+export interface ServiceConfig {
+  readonly url: string
+  readonly did: string
+}
+
+export interface RateLimitsConfig {
+  /** Whoever sends it as `x-ratelimit-bypass` is not limited. */
+  readonly bypassKey: string | undefined
+  /** Addresses that are not limited, and whose `X-Forwarded-For` is believed. */
+  readonly bypassIps: readonly string[]
+}
+
+/** A bucket, and how it is reached. */
+export interface S3Settings {
+  readonly bucket: string
+  readonly region: string | undefined
+  readonly endpoint: string | undefined
+  readonly forcePathStyle: boolean | undefined
+  /** Left out: found as the AWS tools find them. */
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
+  readonly uploadTimeoutMs: number
+  readonly requestTimeoutMs: number | undefined
+}
+
+/** The reference's name for it. */
+const TEMPORARY_FOLDER = 'tempt'
+const S3_UPLOAD_MS_MAX = 20_000
 const BLOB_BYTES_MAX = 5 * 1024 * 1024
 const DAY_MS = 86_400_000
 
@@ -70,8 +177,11 @@ export function readConfig(variables: Record<string, string | undefined> = proce
     const local = hostname === 'localhost'
     const devMode = env.bool('PDS_DEV_MODE', false)
     const dataDirectory = env.string('PDS_DATA_DIRECTORY', required)
+    const moderation = service(env, 'PDS_MOD_SERVICE')
     refuseUnsupported(env)
+    warnOfUnused(env)
     return {
+      warnings: env.warnings,
       // The reference listens on every address; a development server is nobody else's business.
       host: env.string('PDS_LISTEN_HOST') ?? (local ? '127.0.0.1' : undefined),
       port,
@@ -82,10 +192,14 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       devMode,
       log: readLogSettings(env),
       dataDirectory,
+      disableWalAutoCheckpoint: env.bool('PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT', false),
       blobs: {
-        folder: env.string('PDS_BLOBSTORE_DISK_LOCATION', path.join(dataDirectory, 'blocks')),
-        temporary: env.string('PDS_BLOBSTORE_DISK_TMP_LOCATION'),
+        ...blobStore(env, dataDirectory),
         bytesMax: env.int('PDS_BLOB_UPLOAD_LIMIT', BLOB_BYTES_MAX, { min: 1 }),
+      },
+      imports: {
+        accepted: env.bool('PDS_ACCEPTING_REPO_IMPORTS', true),
+        bytesMax: env.int('PDS_MAX_REPO_IMPORT_SIZE'),
       },
       secrets: {
         jwt: env.string('PDS_JWT_SECRET', required),
@@ -97,36 +211,218 @@ export function readConfig(variables: Record<string, string | undefined> = proce
         resolverTimeoutMs: env.int('PDS_ID_RESOLVER_TIMEOUT', 3_000, { min: 1 }),
         cacheStaleMs: env.int('PDS_DID_CACHE_STALE_TTL', DAY_MS / 24),
         cacheMaxMs: env.int('PDS_DID_CACHE_MAX_TTL', DAY_MS),
-        recoveryDidKey: env.string('PDS_RECOVERY_DID_KEY'),
+        recoveryDidKey: didKey(env, 'PDS_RECOVERY_DID_KEY'),
         serviceHandleDomains: handleDomains(env, local ? ['.test'] : [`.${hostname}`]),
         backupNameservers: env.list('PDS_HANDLE_BACKUP_NAMESERVERS'),
         didDocWithSession: env.bool('PDS_ENABLE_DID_DOC_WITH_SESSION', false),
         allowPrivateAddresses: env.bool('PDS_DISABLE_SSRF_PROTECTION', devMode),
         fetchBytesMax: env.int('PDS_FETCH_MAX_RESPONSE_SIZE', 512 * 1024, { min: 1 }),
       },
-      inviteRequired: env.bool('PDS_INVITE_REQUIRED', true),
+      services: {
+        appView: appView(env),
+        moderation,
+        reports: service(env, 'PDS_REPORT_SERVICE') ?? moderation,
+      },
+      proxy: {
+        allowHttp2: env.bool('PDS_PROXY_ALLOW_HTTP2', false),
+        headersMsMax: env.int('PDS_PROXY_HEADERS_TIMEOUT', 10_000),
+        bodyMsMax: env.int('PDS_PROXY_BODY_TIMEOUT', 30_000),
+        responseBytesMax: env.int('PDS_PROXY_MAX_RESPONSE_SIZE', 10 * 1024 * 1024, { min: 1 }),
+        retriesMax: env.int('PDS_PROXY_MAX_RETRIES', 0),
+        preferCompressed: env.bool('PDS_PROXY_PREFER_COMPRESSED', false),
+      },
+      rateLimits: rateLimits(env),
+      crawlers: crawlers(env),
+      invites: {
+        required: env.bool('PDS_INVITE_REQUIRED', true),
+        intervalMs: env.int('PDS_INVITE_INTERVAL'),
+        epochMs: env.int('PDS_INVITE_EPOCH', 0),
+      },
+      mail: {
+        smtp: smtp(env, 'PDS_EMAIL_SMTP_URL', 'PDS_EMAIL_FROM_ADDRESS'),
+        moderationSmtp: smtp(env, 'PDS_MODERATION_EMAIL_SMTP_URL', 'PDS_MODERATION_EMAIL_ADDRESS'),
+        confirmationLink: !env.bool('PDS_EMAIL_DISABLE_CONFIRMATION_LINK', false),
+      },
       backfillMsMax: env.int('PDS_REPO_BACKFILL_LIMIT_MS', DAY_MS),
       links: {
+        home: env.string('PDS_HOME_URL'),
+        support: env.string('PDS_SUPPORT_URL'),
         privacyPolicy: env.string('PDS_PRIVACY_POLICY_URL'),
         termsOfService: env.string('PDS_TERMS_OF_SERVICE_URL'),
         contactEmail: env.string('PDS_CONTACT_EMAIL_ADDRESS'),
+      },
+      branding: {
+        name: env.string('PDS_SERVICE_NAME', `${hostname} PDS`),
+        logoUrl: env.string('PDS_LOGO_URL'),
+        colors: {
+          primary: env.string('PDS_PRIMARY_COLOR'),
+          error: env.string('PDS_ERROR_COLOR'),
+          warning: env.string('PDS_WARNING_COLOR'),
+          info: env.string('PDS_INFO_COLOR'),
+          success: env.string('PDS_SUCCESS_COLOR'),
+        },
+        backgroundLightUrl: env.string('PDS_BACKGROUND_LIGHT_URL'),
+        backgroundDarkUrl: env.string('PDS_BACKGROUND_DARK_URL'),
+      },
+      oauth: {
+        trustedClients: env.list('PDS_OAUTH_TRUSTED_CLIENTS'),
+        dpopSecret: env.hex('PDS_DPOP_SECRET', 32),
+        hcaptcha: hcaptcha(env),
+        lexiconAuthorityDid: did(env, 'PDS_LEXICON_AUTHORITY_DID'),
       },
     }
   })
 }
 
+/** Blobs lie on S3 when a bucket is named, on the disk otherwise. */
+function blobStore(env: Env, dataDirectory: string): Pick<Config['blobs'], 'store' | 'temporary'> {
+  const folder = env.string('PDS_BLOBSTORE_DISK_LOCATION')
+  const temporary = env.string('PDS_BLOBSTORE_DISK_TMP_LOCATION')
+  const bucket = env.string('PDS_BLOBSTORE_S3_BUCKET')
+  if (bucket === undefined) {
+    const place = folder ?? path.join(dataDirectory, 'blocks')
+    return {
+      store: { kind: 'disk', folder: place },
+      temporary: temporary ?? path.join(place, TEMPORARY_FOLDER),
+    }
+  }
+  if (folder !== undefined)
+    env.fault('PDS_BLOBSTORE_S3_BUCKET', 'cannot be set together with PDS_BLOBSTORE_DISK_LOCATION')
+  const accessKeyId = env.string('PDS_BLOBSTORE_S3_ACCESS_KEY_ID')
+  const secretAccessKey = env.string('PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY')
+  if (accessKeyId === undefined && secretAccessKey !== undefined)
+    env.fault('PDS_BLOBSTORE_S3_ACCESS_KEY_ID', 'must be set with PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY')
+  if (accessKeyId !== undefined && secretAccessKey === undefined)
+    env.fault('PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY', 'must be set with PDS_BLOBSTORE_S3_ACCESS_KEY_ID')
+  return {
+    store: {
+      kind: 's3',
+      bucket,
+      region: env.string('PDS_BLOBSTORE_S3_REGION'),
+      endpoint: env.url('PDS_BLOBSTORE_S3_ENDPOINT'),
+      forcePathStyle: env.bool('PDS_BLOBSTORE_S3_FORCE_PATH_STYLE'),
+      credentials:
+        accessKeyId === undefined || secretAccessKey === undefined
+          ? undefined
+          : { accessKeyId, secretAccessKey },
+      uploadTimeoutMs: env.int('PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS') || S3_UPLOAD_MS_MAX,
+      requestTimeoutMs: env.int('PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS'),
+    },
+    temporary: temporary ?? path.join(dataDirectory, TEMPORARY_FOLDER),
+  }
+}
+
 /** What would silently work otherwise than the operator thinks is refused. */
 function refuseUnsupported(env: Env): void {
   if (env.has('PDS_ENTRYWAY_URL')) env.fault('PDS_ENTRYWAY_URL', 'an entryway is not supported')
-  if (env.has('PDS_BLOBSTORE_S3_BUCKET')) {
-    env.fault('PDS_BLOBSTORE_S3_BUCKET', 'blobs on S3 are not supported yet; set PDS_BLOBSTORE_DISK_LOCATION')
-  }
   if (env.has('PDS_PLC_ROTATION_KEY_KMS_KEY_ID')) {
     env.fault(
       'PDS_PLC_ROTATION_KEY_KMS_KEY_ID',
       'a key in KMS is not supported; set PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX',
     )
   }
+}
+
+function didKey(env: Env, name: string): string | undefined {
+  const parse = (text: string): string => {
+    if (/^did:key:z[1-9A-HJ-NP-Za-km-z]+$/.test(text)) return text
+    throw new ValueError('must be a did:key')
+  }
+  return env.parse(name, parse, undefined, '')
+}
+
+/** The reference's variables that have no effect here: what of it is here instead, if anything. */
+const UNUSED: readonly (readonly [name: string, message: string])[] = [
+  ...[
+    'PDS_ACCOUNT_DB_LOCATION',
+    'PDS_SEQUENCER_DB_LOCATION',
+    'PDS_DID_CACHE_DB_LOCATION',
+    'PDS_ACTOR_STORE_DIRECTORY',
+  ].map(
+    (name) => [name, 'says where a database of @atproto/pds lies; here is one, in the data folder'] as const,
+  ),
+  ['PDS_ACTOR_STORE_CACHE_SIZE', 'there is one database, and it is always open'],
+  ['PDS_MAX_SUBSCRIPTION_BUFFER', 'subscribers read the event table; there is no buffer for each'],
+  ['PDS_REDIS_SCRATCH_ADDRESS', 'what the limits count is kept in memory'],
+  ['PDS_REDIS_SCRATCH_PASSWORD', 'what the limits count is kept in memory'],
+  ...[
+    'PDS_ENTRYWAY_DID',
+    'PDS_ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX',
+    'PDS_ENTRYWAY_PLC_ROTATION_KEY',
+    'PDS_ENTRYWAY_ADMIN_TOKEN',
+  ].map((name) => [name, 'an entryway is not supported'] as const),
+]
+
+function warnOfUnused(env: Env): void {
+  for (const [name, message] of UNUSED) if (env.has(name)) env.warn(name, message)
+}
+
+/** A service named by two variables, `<prefix>_URL` and `<prefix>_DID`. */
+function service(env: Env, prefix: string): ServiceConfig | undefined {
+  const url = env.url(`${prefix}_URL`)
+  const name = did(env, `${prefix}_DID`)
+  if (url === undefined) return undefined
+  if (name === undefined) {
+    env.fault(`${prefix}_DID`, `is not set, though ${prefix}_URL is`)
+    return undefined
+  }
+  return { url, did: name }
+}
+
+function appView(env: Env): Config['services']['appView'] {
+  const cdnUrlPattern = env.string('PDS_BSKY_APP_VIEW_CDN_URL_PATTERN')
+  const found = service(env, 'PDS_BSKY_APP_VIEW')
+  return found && { ...found, cdnUrlPattern }
+}
+
+function rateLimits(env: Env): RateLimitsConfig | undefined {
+  const bypassKey = env.string('PDS_RATE_LIMIT_BYPASS_KEY')
+  const parse = (text: string): string[] =>
+    text.split(',').flatMap((word) => {
+      // The reference takes a network as its first address.
+      const address = word.split('/', 1)[0]?.trim() ?? ''
+      if (address === '' || isIP(address) !== 0) return address || []
+      throw new ValueError(`must be a list of IP addresses, "${address}" is none`)
+    })
+  const bypassIps = env.parse('PDS_RATE_LIMIT_BYPASS_IPS', parse, [], [])
+  return env.bool('PDS_RATE_LIMITS_ENABLED', false) ? { bypassKey, bypassIps } : undefined
+}
+
+/** The URLs of relays. */
+function crawlers(env: Env): string[] {
+  const parse = (text: string): string[] =>
+    text.split(',').flatMap((word) => {
+      if (word.trim() === '') return []
+      const url = URL.parse(word.trim())
+      if (url?.protocol === 'https:' || url?.protocol === 'http:') return url.origin
+      throw new ValueError('must be a list of URLs that start with https:// or http://')
+    })
+  return env.parse('PDS_CRAWLERS', parse, [], [])
+}
+
+function hcaptcha(env: Env): Config['oauth']['hcaptcha'] {
+  const siteKey = env.string('PDS_HCAPTCHA_SITE_KEY')
+  const secretKey = env.string('PDS_HCAPTCHA_SECRET_KEY')
+  const tokenSalt = env.string('PDS_HCAPTCHA_TOKEN_SALT')
+  return siteKey && secretKey && tokenSalt ? { siteKey, secretKey, tokenSalt } : undefined
+}
+
+function did(env: Env, name: string): string | undefined {
+  const parse = (text: string): string => {
+    if (isValidDid(text)) return text
+    throw new ValueError('must be a DID, such as did:plc:... or did:web:...')
+  }
+  return env.parse(name, parse, undefined, '')
+}
+
+/** One of the two alone is a mistake that would show only when the first mail is sent. */
+function smtp(env: Env, urlName: string, fromName: string): SmtpConfig | undefined {
+  if (env.has(urlName) !== env.has(fromName)) {
+    const [set, missing] = env.has(urlName) ? [urlName, fromName] : [fromName, urlName]
+    env.fault(missing, `must be set when ${set} is`)
+  }
+  if (!env.has(urlName) || !env.has(fromName)) return undefined
+  return { url: env.url(urlName, required, ['smtp:', 'smtps:']), from: env.string(fromName, required) }
 }
 
 function handleDomains(env: Env, fallback: string[]): string[] {

@@ -5,10 +5,12 @@ import { configureLog } from '#platform/log.ts'
 import { SchemaTooNewError } from '#platform/sqlite.ts'
 import { CONFIG_EXIT_STATUS, type Config, ForeignDataError, readConfig } from './config.ts'
 import { createPds } from './pds.ts'
+import { KeySecretError } from './repo/key-secret.ts'
 
 async function main(): Promise<void> {
   const config: Config = readConfig()
   configureLog(config.log)
+  for (const { name, message } of config.warnings) console.warn(`${name} has no effect: ${message}`)
   using _lock = lockDataDirectory(config.dataDirectory, 'A PDS')
   const stopped = untilSignal()
   await using pds = await createPds(config)
@@ -33,6 +35,7 @@ try {
   const isExplained =
     error instanceof DataInUseError ||
     error instanceof ForeignDataError ||
+    error instanceof KeySecretError ||
     error instanceof SchemaTooNewError ||
     // A port that is taken, or that this user may not have.
     (error instanceof Error && 'syscall' in error && error.syscall === 'listen')

@@ -1,40 +1,74 @@
 /** The PDS's composition root: the only file that constructs services, and what owns them while they run. */
 import { mkdirSync } from 'node:fs'
-import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { schemas } from '@atproto/api'
-import { DidResolver, HandleResolver, MemoryCache } from '@atproto/identity'
-import { createServer as createXrpcServer, MethodNotImplementedError } from '@atproto/xrpc-server'
+import { DidResolver, HandleResolver } from '@atproto/identity'
+import { createServer as createXrpcServer, extractUrlNsid } from '@atproto/xrpc-server'
+import compression from 'compression'
 import cors from 'cors'
 import express, { type ErrorRequestHandler } from 'express'
 import { guardedFetch } from '#platform/fetch.ts'
 import { logger } from '#platform/log.ts'
 import { importKey } from '#protocol/keys.ts'
 import { Accounts } from './accounts/accounts.ts'
+import { AppPasswords } from './accounts/app-passwords.ts'
+import { Checkups } from './accounts/checkup.ts'
+import { Deletions } from './accounts/deletions.ts'
+import { EmailTokens } from './accounts/email-tokens.ts'
+import { Emails } from './accounts/emails.ts'
+import { Identities } from './accounts/identities.ts'
+import { Invites } from './accounts/invites.ts'
+import { PasswordChanges } from './accounts/password-changes.ts'
+import { Preferences } from './accounts/preferences.ts'
 import { Sessions } from './accounts/sessions.ts'
+import { Standing } from './accounts/standing.ts'
+import { AccountInfos } from './admin/account-infos.ts'
+import { Takedowns } from './admin/takedowns.ts'
 import { ServiceTokens } from './auth/service-tokens.ts'
 import { AuthVerifier } from './auth/verifier.ts'
 import { Blobs } from './blobs/blobs.ts'
 import { DiskBlobs } from './blobs/disk.ts'
-import { type Config, DATABASE_FILE, refuseForeignData } from './config.ts'
+import type { BlobFiles } from './blobs/files.ts'
+import { Uploads } from './blobs/uploads.ts'
+import { type Config, DATABASE_FILE, refuseForeignData, type SmtpConfig } from './config.ts'
+import { Crawlers } from './firehose/crawlers.ts'
 import { Firehose } from './firehose/firehose.ts'
 import { SUBSCRIBE_PATH, Subscribers } from './firehose/subscribe.ts'
+import { DocumentCache } from './identity/did-cache.ts'
 import { DidDocuments } from './identity/did-documents.ts'
 import { Handles } from './identity/handles.ts'
 import { Plc } from './identity/plc.ts'
+import { Mailer } from './mail/mailer.ts'
+import { LogOutbox, type Outbox, SmtpOutbox } from './mail/outbox.ts'
+import { AppView } from './proxy/app-view.ts'
+import { Destinations } from './proxy/destinations.ts'
+import { ServiceProxy } from './proxy/proxy.ts'
+import { Upstream } from './proxy/upstream.ts'
+import { Views } from './proxy/views.ts'
 import { Exports } from './repo/export.ts'
+import { Imports } from './repo/import.ts'
+import { KEY_SECRET_FILE, openKeySecret } from './repo/key-secret.ts'
 import { NodeCache } from './repo/node-cache.ts'
 import { RepoReader } from './repo/read.ts'
-import { loadKeySecret, SigningKeys } from './repo/signing-keys.ts'
+import { ReservedKeys } from './repo/reserved-keys.ts'
+import { SigningKeys } from './repo/signing-keys.ts'
 import { RepoWriter } from './repo/write.ts'
 import { HEALTH_PATH, routes } from './routes.ts'
 import type { Services } from './services.ts'
 import { RepoPages } from './store/repos.ts'
 import { Store } from './store/store.ts'
-import { register } from './xrpc/endpoint.ts'
+import { CAR_TYPE, register } from './xrpc/endpoint.ts'
 import { toXrpcError } from './xrpc/errors.ts'
-import { endpoints } from './xrpc/index.ts'
+import { appViewEndpoints, endpoints } from './xrpc/index.ts'
+import { serverLimits } from './xrpc/rate-limits.ts'
 
 /** A running PDS. Disposing of it ends connections, finishes writes, and closes the database. */
 export interface Pds extends AsyncDisposable {
@@ -43,26 +77,38 @@ export interface Pds extends AsyncDisposable {
   readonly port: number
 }
 
-const KEY_SECRET_FILE = 'signing-keys.secret'
+/** Inside the data folder: archives while they are imported. */
+const IMPORTS_FOLDER = 'imports'
 const JSON_BYTES_MAX = 150 * 1024
 const TEXT_BYTES_MAX = 100 * 1024
 const CORS_SECONDS = 86_400
 /** Longer than what proxies in front keep a connection for, so that they and not we close it. */
 const KEEP_ALIVE_MS = 90_000
 const STOP_SECONDS_MAX = 5
+/** Whose word on the caller's address is believed: proxies in front of this server. */
+const NEIGHBOURS = ['loopback', 'linklocal', 'uniquelocal']
 
-/** Starts a PDS. @throws ForeignDataError, SchemaTooNewError */
+/** Starts a PDS. @throws ForeignDataError, SchemaTooNewError, KeySecretError */
 export async function createPds(config: Config): Promise<Pds> {
   const log = logger('pds')
   refuseForeignData(config.dataDirectory)
   mkdirSync(config.dataDirectory, { recursive: true })
-  const store = new Store({ path: path.join(config.dataDirectory, DATABASE_FILE), onFatal: endProcess })
-  const disk = new DiskBlobs(config.blobs.folder, config.blobs.temporary)
-  await disk.open()
+  const store = new Store({
+    path: path.join(config.dataDirectory, DATABASE_FILE),
+    disableAutoCheckpoint: config.disableWalAutoCheckpoint,
+    onFatal: endProcess,
+  })
+  const files = await openBlobFiles(config)
+  const uploads = new Uploads(config.blobs.temporary)
+  await uploads.open()
   // Exports that were under way when the process ended kept blocks aside for nobody. And what that process wrote and did not sync is
   // on the disk once this is, before anybody is told of it.
   await store.db.write((tx) => store.repos.dropAllRetired(tx))
-  const services = createServices(config, store, disk)
+  const keySecret = await openKeySecret(store, path.join(config.dataDirectory, KEY_SECRET_FILE))
+  const services = createServices(config, { store, files, uploads, keySecret })
+  services.deletions.start()
+  services.imports.clearLoose()
+  services.blobs.start()
   const http = await listen(createApp(services, store), config)
   http.on('upgrade', (request, socket, head) => {
     if (request.url?.split('?', 1)[0] === SUBSCRIBE_PATH) services.subscribers.upgrade(request, socket, head)
@@ -79,13 +125,34 @@ export async function createPds(config: Config): Promise<Pds> {
       const patience = setTimeout(() => http.closeAllConnections(), STOP_SECONDS_MAX * 1000)
       await closed
       clearTimeout(patience)
+      await services.crawlers[Symbol.asyncDispose]()
+      await services.upstream[Symbol.asyncDispose]()
+      await services.deletions[Symbol.asyncDispose]()
+      services.mailer[Symbol.dispose]()
+      await services.imports[Symbol.asyncDispose]()
+      await services.blobs[Symbol.asyncDispose]()
       store[Symbol.dispose]()
       log.info('stopped')
     },
   }
 }
 
-function createServices(config: Config, store: Store, disk: DiskBlobs): Services {
+async function openBlobFiles({ blobs: { store } }: Config): Promise<BlobFiles> {
+  // Amazon's library is large: who has a disk need not load it.
+  const files =
+    store.kind === 'disk' ? new DiskBlobs(store.folder) : new (await import('./blobs/s3.ts')).S3Blobs(store)
+  await files.open()
+  return files
+}
+
+interface Opened {
+  readonly store: Store
+  readonly files: BlobFiles
+  readonly uploads: Uploads
+  readonly keySecret: Buffer
+}
+
+function createServices(config: Config, { store, files, uploads, keySecret }: Opened): Services {
   const { identity, secrets } = config
   const fetch = guardedFetch({
     allowPrivate: identity.allowPrivateAddresses,
@@ -94,53 +161,146 @@ function createServices(config: Config, store: Store, disk: DiskBlobs): Services
   // The directory is named by the operator, not by strangers: it may be a neighbour, but not a slow or endless one.
   const plcFetch = guardedFetch({ allowPrivate: true })
   const resolver = { timeout: identity.resolverTimeoutMs, fetch }
-  const didDocuments = new DidDocuments(
-    new DidResolver({
-      ...resolver,
-      plcUrl: identity.plcUrl,
-      didCache: new MemoryCache(identity.cacheStaleMs, identity.cacheMaxMs),
-    }),
-  )
-  const handles = new Handles({
-    serviceDomains: identity.serviceHandleDomains,
-    resolver: new HandleResolver({ ...resolver, backupNameservers: [...identity.backupNameservers] }),
-  })
   const plc = new Plc({
     url: identity.plcUrl,
     fetch: plcFetch,
     rotationKey: importKey(secrets.plcRotationKey, 'ES256K'),
   })
-
-  const firehose = new Firehose(store.events)
-  const keys = new SigningKeys(
-    store.accounts,
-    loadKeySecret(path.join(config.dataDirectory, KEY_SECRET_FILE)),
+  const didDocuments = new DidDocuments(
+    new DidResolver({
+      ...resolver,
+      plcUrl: identity.plcUrl,
+      didCache: new DocumentCache({ staleMs: identity.cacheStaleMs, maxMs: identity.cacheMaxMs }),
+    }),
+    plc,
   )
+  const handles = new Handles({
+    serviceDomains: identity.serviceHandleDomains,
+    resolver: new HandleResolver({ ...resolver, backupNameservers: [...identity.backupNameservers] }),
+  })
+  const firehose = new Firehose(store.events)
+  const keys = new SigningKeys(store.accounts, keySecret)
+  const reservedKeys = new ReservedKeys(store, keys)
   const nodes = new NodeCache(store.repos)
   const exports = new Exports(store, new RepoPages(store.db))
   const writer = new RepoWriter(store, firehose, keys, nodes, exports)
+  const imports = new Imports(
+    { store, firehose, keys, exports, log: logger('imports') },
+    { folder: path.join(config.dataDirectory, IMPORTS_FOLDER) },
+  )
   const sessions = new Sessions(store, { jwtSecret: secrets.jwt, serviceDid: config.serviceDid })
+  const invites = new Invites(store, { ...config.invites, hostname: config.hostname })
+  const mailer = createMailer(config)
+  const emailTokens = new EmailTokens(store.emailTokens)
+  const emails = new Emails(store, emailTokens, mailer)
+  const identities = new Identities(
+    { store, firehose, plc, didDocuments, keys, emailTokens },
+    { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey },
+  )
+  const blobs = new Blobs(
+    { store, files, uploads, log: logger('blobs') },
+    { bytesMax: config.blobs.bytesMax },
+  )
+  const deletions = new Deletions({
+    store,
+    firehose,
+    exports,
+    imports,
+    keys,
+    blobs,
+    log: logger('deletions'),
+  })
+  const auth = new AuthVerifier(sessions, store.accounts, didDocuments, {
+    adminPassword: secrets.adminPassword,
+    serviceDid: config.serviceDid,
+    moderationDid: config.services.moderation?.did,
+  })
+  const accounts = new Accounts(
+    {
+      store,
+      handles,
+      plc,
+      didDocuments,
+      keys,
+      reservedKeys,
+      deletions,
+      emailTokens,
+      writer,
+      firehose,
+      sessions,
+      invites,
+    },
+    { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey },
+  )
+  const serviceTokens = new ServiceTokens((account) => keys.of(account))
+  const reader = new RepoReader(store, nodes)
   return {
+    ...createProxy(config, { didDocuments, auth, accounts, reader, serviceTokens }),
     config,
-    auth: new AuthVerifier(sessions, store.accounts, { adminPassword: secrets.adminPassword }),
-    accounts: new Accounts(
-      { store, handles, plc, keys, writer, firehose, sessions },
-      {
-        publicUrl: config.publicUrl,
-        inviteRequired: config.inviteRequired,
-        recoveryDidKey: identity.recoveryDidKey,
-      },
-    ),
+    auth,
+    accounts,
+    standing: new Standing({ store, firehose, writer, exports, deletions, identities }),
+    identities,
+    deletions,
+    checkups: new Checkups(store, identities),
+    takedowns: new Takedowns(store),
+    reservedKeys,
     sessions,
-    serviceTokens: new ServiceTokens((account) => keys.of(account)),
+    emailTokens,
+    emails,
+    appPasswords: new AppPasswords(store),
+    passwordChanges: new PasswordChanges(store, emailTokens, emails),
+    invites,
+    mailer,
+    accountInfos: new AccountInfos(store.accounts, invites),
+    serviceTokens,
+    preferences: new Preferences(store),
     handles,
     didDocuments,
-    reader: new RepoReader(store, nodes),
+    reader,
     writer,
     exports,
-    blobs: new Blobs(store, disk, { bytesMax: config.blobs.bytesMax }),
+    imports,
+    blobs,
     subscribers: new Subscribers({ firehose, log: logger('firehose'), backfillMsMax: config.backfillMsMax }),
+    crawlers: new Crawlers(firehose, {
+      urls: config.crawlers,
+      hostname: config.hostname,
+      fetch: guardedFetch({ allowPrivate: true }),
+      log: logger('crawlers'),
+    }),
   }
+}
+
+function createProxy(
+  { hostname, proxy: limits, services, identity }: Config,
+  parts: Pick<Services, 'didDocuments' | 'auth' | 'accounts' | 'reader' | 'serviceTokens'>,
+): Pick<Services, 'upstream' | 'destinations' | 'proxy' | 'appView' | 'views'> {
+  const { auth, accounts, reader, serviceTokens: tokens } = parts
+  const upstream = new Upstream({ ...limits, allowPrivate: identity.allowPrivateAddresses })
+  const destinations = new Destinations(parts.didDocuments, services)
+  const proxy = new ServiceProxy({ upstream, destinations, auth, tokens }, limits)
+  const appView = services.appView && new AppView(services.appView, upstream, tokens)
+  const images = { pattern: services.appView?.cdnUrlPattern, hostname }
+  const views = appView && new Views({ proxy, upstream, appView, auth, accounts, reader }, images)
+  return { upstream, destinations, proxy, appView, views }
+}
+
+function createMailer({ mail, branding, links }: Config): Mailer {
+  const log = logger('mailer')
+  const outboxOf = (smtp: SmtpConfig | undefined): Outbox | undefined => smtp && new SmtpOutbox(smtp)
+  const outbox = outboxOf(mail.smtp) ?? new LogOutbox(log)
+  return new Mailer({
+    outbox,
+    moderation: outboxOf(mail.moderationSmtp) ?? outbox,
+    brand: {
+      serviceName: branding.name,
+      homeUrl: links.home,
+      logoUrl: branding.logoUrl,
+      primaryColor: branding.colors.primary,
+    },
+    confirmationLink: mail.confirmationLink,
+  })
 }
 
 function createApp(services: Services, store: Store): RequestListener {
@@ -150,15 +310,26 @@ function createApp(services: Services, store: Store): RequestListener {
     // Answers are made by our own types and handed over as bytes.
     validateResponse: false,
     payload: { jsonLimit: JSON_BYTES_MAX, textLimit: TEXT_BYTES_MAX, blobLimit: config.blobs.bytesMax },
-    catchall: (_request, _response, next) => next(new MethodNotImplementedError()),
+    // A method that is not served here is one of another service.
+    catchall: (request, response, next) => {
+      const nsid = extractUrlNsid(request.url) ?? ''
+      services.proxy.forward({ nsid, request }, response).catch(next)
+    },
+    rateLimits: serverLimits(config),
     errorParser: (error) => {
       const answer = toXrpcError(error)
       if (answer.type >= 500) log.error({ err: error }, 'a request failed')
       return answer
     },
   })
-  for (const [nsid, make] of Object.entries(endpoints))
-    register(xrpc, nsid, make(services), () => store.db.durable())
+  const durable = () => store.db.durable()
+  for (const [nsid, make] of Object.entries(endpoints)) register(xrpc, nsid, make(services), durable)
+  const { appView, views } = services
+  if (appView !== undefined && views !== undefined) {
+    for (const [nsid, make] of Object.entries(appViewEndpoints)) {
+      register(xrpc, nsid, make({ ...services, appView, views }), durable)
+    }
+  }
 
   const pages = express()
   pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
@@ -170,15 +341,22 @@ function createApp(services: Services, store: Store): RequestListener {
   pages.use(onError)
   for (const app of [pages, xrpc.router]) {
     app.disable('x-powered-by')
-    app.set('trust proxy', ['loopback', 'linklocal', 'uniquelocal'])
+    app.set('trust proxy', [...NEIGHBOURS, ...(config.rateLimits?.bypassIps ?? [])])
   }
+  const compress = compression({ filter: isCompressible })
   // Two applications side by side: one inside the other would prepare every request twice.
   const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
   return (request, response) => {
     const isXrpc = request.url?.startsWith('/xrpc/') === true && !request.url.startsWith(HEALTH_PATH)
     const app = isXrpc ? xrpc.router : pages
-    allowEveryOrigin(request, response, () => app(request, response))
+    const answer = () => allowEveryOrigin(request, response, () => app(request, response))
+    compress(request, response, answer)
   }
+}
+
+/** Texts, and repositories, which the library does not know. */
+function isCompressible(request: IncomingMessage, response: ServerResponse): boolean {
+  return response.getHeader('content-type') === CAR_TYPE || compression.filter(request, response)
 }
 
 async function listen(app: RequestListener, { port, host }: Config): Promise<HttpServer> {

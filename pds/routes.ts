@@ -51,5 +51,23 @@ export function routes({
     if (account === undefined || statusOf(account) !== 'active') response.status(404).send('User not found')
     else response.type('text/plain').send(account.did)
   })
+  // A web server in front asks this before it gets a certificate for a handle's name.
+  router.get('/tls-check', (request, response) => {
+    const { domain } = request.query
+    const refuse = (status: number, error: string, message: string) =>
+      response.status(status).send({ error, message })
+    if (typeof domain !== 'string' || domain === '') {
+      return refuse(400, 'InvalidRequest', 'bad or missing domain query param')
+    }
+    if (domain === config.hostname) return response.send({ success: true })
+    if (!handles.serviceDomains.some((ours) => domain.endsWith(ours))) {
+      return refuse(400, 'InvalidRequest', 'handles are not provided on this domain')
+    }
+    const account = accounts.find(domain)
+    if (account === undefined || statusOf(account) !== 'active') {
+      return refuse(404, 'NotFound', 'handle not found for this domain')
+    }
+    return response.send({ success: true })
+  })
   return router
 }

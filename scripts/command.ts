@@ -39,7 +39,13 @@ function explain(error: unknown): string {
 }
 
 /** Names of other errors whose message is enough. */
-const EXPLAINED = new Set(['ConfigError', 'DataInUseError', 'ProcessNotReadyError', 'RequestFailedError'])
+const EXPLAINED = new Set([
+  'ConfigError',
+  'DataInUseError',
+  'KeySecretError',
+  'ProcessNotReadyError',
+  'RequestFailedError',
+])
 
 function isPortInUse(error: Error): error is Error & { port: number } {
   return 'code' in error && error.code === 'EADDRINUSE' && 'port' in error

@@ -7,7 +7,7 @@ const root = path.resolve(import.meta.dirname, '..')
 
 const store = ['pds/protocol', 'pds/platform', 'pds/store']
 const repo = [...store, 'pds/firehose', 'pds/blobs']
-const accounts = [...repo, 'pds/repo', 'pds/identity']
+const accounts = [...repo, 'pds/repo', 'pds/identity', 'pds/mail']
 const auth = [...store, 'pds/identity', 'pds/accounts']
 const shared = ['pds/protocol', 'pds/platform']
 
@@ -17,12 +17,15 @@ const mayImport: Record<string, readonly string[]> = {
   'pds/platform': ['pds/protocol'],
   'pds/config.ts': ['pds/platform', 'package.json'],
   'pds/store': ['pds/protocol', 'pds/platform'],
+  'pds/mail': store,
   'pds/identity': store,
   'pds/firehose': store,
   'pds/blobs': store,
   'pds/repo': repo,
   'pds/accounts': accounts,
   'pds/auth': auth,
+  'pds/proxy': [...store, 'pds/identity', 'pds/auth', 'pds/repo', 'pds/accounts'],
+  'pds/admin': [...accounts, 'pds/accounts'],
   // Endpoints speak to services and know the domain's errors; rows and transactions are none of theirs.
   'pds/xrpc': [
     'pds/protocol',
@@ -31,20 +34,24 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/auth',
     'pds/blobs',
     'pds/identity',
+    'pds/proxy',
     'pds/repo',
   ],
   'pds/services.ts': [
     'pds/config.ts',
     'pds/accounts',
+    'pds/admin',
     'pds/auth',
     'pds/blobs',
     'pds/firehose',
     'pds/identity',
+    'pds/proxy',
+    'pds/mail',
     'pds/repo',
   ],
   'pds/routes.ts': ['pds/services.ts', 'pds/accounts'],
   'pds/pds.ts': ['pds'],
-  'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'pds/platform'],
+  'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'pds/platform', 'pds/repo'],
 
   'feedgen/config.ts': ['pds/platform'],
   'feedgen/ranking': [],

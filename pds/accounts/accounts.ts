@@ -5,24 +5,42 @@ import { crashPoint } from '#platform/crash-points.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import type { Firehose } from '../firehose/firehose.ts'
-import { HandleError, type Handles } from '../identity/handles.ts'
+import { type DidDocuments, identityData } from '../identity/did-documents.ts'
+import { HandleError, type HandleOptions, type Handles } from '../identity/handles.ts'
 import type { Plc } from '../identity/plc.ts'
+import type { ReservedKeys } from '../repo/reserved-keys.ts'
 import type { SigningKeys } from '../repo/signing-keys.ts'
 import type { RepoWriter } from '../repo/write.ts'
-import type { Account } from '../store/accounts.ts'
+import type { Account, NewAccount } from '../store/accounts.ts'
+import type { AppPassword } from '../store/app-passwords.ts'
 import type { Store } from '../store/store.ts'
+import type { Deletions } from './deletions.ts'
+import type { EmailTokens } from './email-tokens.ts'
+import { InviteError, type Invites } from './invites.ts'
 import {
+  hashAppPassword,
   hashPassword,
   NEW_PASSWORD_CHARACTERS_MAX,
   PASSWORD_CHARACTERS_MAX,
   verifyPassword,
 } from './passwords.ts'
 import type { Sessions, SessionTokens } from './sessions.ts'
+import { statusOf } from './status.ts'
+
+/** Accounts that are looked at for one page of those with a collection, and how many at once. */
+const COLLECTION_ACCOUNTS_MAX = 5_000
+const COLLECTION_PAGE_ACCOUNTS = 500
 
 /** An account that cannot be made or changed as asked. `code` is the XRPC error name where the reference gives one. */
 export class AccountError extends Error {
   override name = 'AccountError'
-  readonly code: 'InvalidInviteCode' | 'HandleNotAvailable' | undefined
+  readonly code:
+    | 'AccountNotFound'
+    | 'AlreadyExists'
+    | 'HandleNotAvailable'
+    | 'InvalidEmail'
+    | 'TokenRequired'
+    | undefined
   constructor(message: string, code?: AccountError['code']) {
     super(message)
     this.code = code
@@ -32,10 +50,18 @@ export class AccountError extends Error {
 /** A sign-in that failed. Says no more than that to a stranger. */
 export class LoginError extends Error {
   override name = 'LoginError'
-  readonly code: 'AccountTakedown' | undefined
+  readonly code: 'AccountTakedown' | 'AuthFactorTokenRequired' | undefined
   constructor(message = 'Invalid identifier or password', code?: LoginError['code']) {
     super(message)
     this.code = code
+  }
+}
+
+/** Somebody wants an account for an identity that he did not prove to be his. */
+export class IdentityNotProvenError extends Error {
+  override name = 'IdentityNotProvenError'
+  constructor(did: string) {
+    super(`Missing auth to create account with did: ${did}`)
   }
 }
 
@@ -54,25 +80,50 @@ export interface NewAccountInput {
   readonly email?: string
   readonly password?: string
   readonly inviteCode?: string
+  /** An identity of the owner's own; left out, one is made. */
+  readonly did?: string
   /** A did:key of the owner's, put before the server's own rotation key. */
   readonly recoveryKey?: string
 }
 
 export interface AccountsOptions {
   readonly publicUrl: string
-  readonly inviteRequired: boolean
   /** A did:key of the operator's that new identities get as a rotation key. */
   readonly recoveryDidKey?: string
+}
+
+/** How long an account that moves here may take. */
+const MOVING_DAYS_MAX = 3
+const DAY_MS = 86_400_000
+
+/** What a new account is found and entered by, checked. `password` is the scrypt hash. */
+interface Credentials {
+  readonly handle: string
+  readonly email: string
+  readonly password: string | null
+  readonly inviteCode: string | undefined
+}
+
+/** Who signed in, and how. */
+export interface Login {
+  readonly account: Account
+  /** Undefined: with the account's own password. */
+  readonly appPassword: AppPassword | undefined
 }
 
 export class Accounts {
   readonly #store: Store
   readonly #handles: Handles
   readonly #plc: Plc
+  readonly #didDocuments: DidDocuments
   readonly #keys: SigningKeys
+  readonly #reservedKeys: ReservedKeys
+  readonly #deletions: Deletions
+  readonly #emailTokens: EmailTokens
   readonly #writer: RepoWriter
   readonly #firehose: Firehose
   readonly #sessions: Sessions
+  readonly #invites: Invites
   readonly #options: AccountsOptions
   /** Handles and addresses of accounts that are being made: two calls at once must not both make an identity for one. */
   readonly #inMaking = new Set<string>()
@@ -82,20 +133,30 @@ export class Accounts {
       store: Store
       handles: Handles
       plc: Plc
+      didDocuments: DidDocuments
       keys: SigningKeys
+      reservedKeys: ReservedKeys
+      deletions: Deletions
+      emailTokens: EmailTokens
       writer: RepoWriter
       firehose: Firehose
       sessions: Sessions
+      invites: Invites
     },
     options: AccountsOptions,
   ) {
     this.#store = parts.store
     this.#handles = parts.handles
     this.#plc = parts.plc
+    this.#didDocuments = parts.didDocuments
     this.#keys = parts.keys
+    this.#reservedKeys = parts.reservedKeys
+    this.#deletions = parts.deletions
+    this.#emailTokens = parts.emailTokens
     this.#writer = parts.writer
     this.#firehose = parts.firehose
     this.#sessions = parts.sessions
+    this.#invites = parts.invites
     this.#options = options
   }
 
@@ -130,85 +191,189 @@ export class Accounts {
   }
 
   /**
-   * Makes an account, its identity, its empty repository and its first session.
-   * @throws AccountError, HandleError, PlcError
+   * Active accounts that have records of a collection, in the order of their ids after `after`. Looks at a limited number of accounts, so a
+   * page may be short, or empty, although more follow.
+   * @returns `next`: where to go on; undefined at the end
    */
-  async create(input: NewAccountInput): Promise<{ did: string; handle: string } & SessionTokens> {
+  withCollection(
+    collection: string,
+    after: number,
+    limit: number,
+  ): { dids: string[]; next: number | undefined } {
+    const dids: string[] = []
+    let last = after
+    for (let seen = 0; seen < COLLECTION_ACCOUNTS_MAX; seen += COLLECTION_PAGE_ACCOUNTS) {
+      const page = this.#store.accounts.pageWithCollection(collection, last, COLLECTION_PAGE_ACCOUNTS)
+      for (const account of page) {
+        last = account.id
+        if (account.hasCollection === 1 && statusOf(account) === 'active') dids.push(account.did)
+        if (dids.length === limit) return { dids, next: last }
+      }
+      if (page.length < COLLECTION_PAGE_ACCOUNTS) return { dids, next: undefined }
+    }
+    return { dids, next: last }
+  }
+
+  /**
+   * Makes an account, its empty repository and its first session; and its identity, unless the owner brings one: then the account is
+   * not active until `Standing.activate`, and deleted if that does not happen in time.
+   * @param requester who proved himself by a service token
+   * @throws AccountError, InviteError, HandleError, IdentityNotProvenError, PlcError
+   */
+  async create(
+    input: NewAccountInput,
+    requester?: string,
+  ): Promise<{ did: string; handle: string } & SessionTokens> {
     const { email, password } = this.#assertCredentials(input)
-    const handle = await this.#handles.assertAllowed(input.handle, undefined)
-    const names = [handle, email]
+    const handle = await this.#handles.assertAllowed(input.handle, input.did)
+    using _invite = input.inviteCode ? this.#invites.hold(input.inviteCode) : undefined
+    const names = [handle, email, ...(input.did === undefined ? [] : [input.did])]
     if (this.#store.accounts.byHandle(handle) !== undefined || this.#inMaking.has(handle)) {
       throw new AccountError(`Handle already taken: ${handle}`)
     }
     if (this.#store.accounts.byEmail(email) !== undefined || this.#inMaking.has(email)) {
       throw new AccountError(`Email already taken: ${email}`)
     }
+    if (input.did !== undefined) {
+      if (input.did !== requester) throw new IdentityNotProvenError(input.did)
+      if (this.#store.accounts.byDid(input.did) !== undefined || this.#inMaking.has(input.did)) {
+        throw new AccountError('Repo already exists', 'AlreadyExists')
+      }
+    }
     for (const name of names) this.#inMaking.add(name)
     try {
-      return await this.#make(handle, email, password, input.recoveryKey)
+      const passwordHash = password === undefined ? null : await hashPassword(password)
+      const credentials = { handle, email, password: passwordHash, inviteCode: input.inviteCode }
+      return input.did === undefined
+        ? await this.#make(credentials, input.recoveryKey)
+        : await this.#receive(credentials, input.did)
     } finally {
       for (const name of names) this.#inMaking.delete(name)
     }
   }
 
-  async #make(handle: string, email: string, password: string | undefined, recoveryKey: string | undefined) {
+  /** Makes an account with a new identity. */
+  async #make(credentials: Credentials, recoveryKey: string | undefined) {
     const { key, encrypted } = this.#keys.generate()
-    const [{ did, op }, passwordHash] = await Promise.all([
-      this.#newIdentity(handle, key, recoveryKey),
-      password === undefined ? null : hashPassword(password),
-    ])
+    const { did, op } = await this.#newIdentity(credentials.handle, key, recoveryKey)
     const tokens = await this.#sessions.issue(did)
     // The directory comes first: an identity without an account is a name that nobody uses, an account without an identity is broken.
     await this.#plc.send(did, op)
     crashPoint('account.beforeRow')
     await this.#store.db.write((tx) => {
-      const account = {
-        did,
-        handle,
-        email,
-        password: passwordHash,
-        signingKey: encrypted,
-        deactivatedAt: null,
-      }
-      const id = this.#store.accounts.insert(tx, account)
-      this.#writer.create(tx, { id, did }, handle, key)
-      this.#sessions.keep(tx, id, tokens)
+      const id = this.#insert(tx, credentials, { did, signingKey: encrypted, deactivatedAt: null }, tokens)
+      this.#writer.create(tx, { id, did }, credentials.handle, key)
     })
-    return { did, handle, ...tokens }
+    return { did, handle: credentials.handle, ...tokens }
+  }
+
+  /** Makes an account for an identity from elsewhere, which moves in by and by. */
+  async #receive(credentials: Credentials, did: string) {
+    const { key, encrypted } = this.#reservedKeys.for(did)
+    const tokens = await this.#sessions.issue(did)
+    await this.#store.db.write((tx) => {
+      const deleteAfter = new Date(Date.parse(tx.now) + MOVING_DAYS_MAX * DAY_MS).toISOString()
+      const row = { did, signingKey: encrypted, deactivatedAt: tx.now, deleteAfter }
+      const id = this.#insert(tx, credentials, row, tokens)
+      this.#writer.create(tx, { id, did }, null, key)
+      this.#reservedKeys.clear(tx, did)
+      tx.afterCommit(() => this.#deletions.schedule())
+    })
+    return { did, handle: credentials.handle, ...tokens }
+  }
+
+  #insert(
+    tx: Tx,
+    { handle, email, password, inviteCode }: Credentials,
+    row: Omit<NewAccount, 'handle' | 'email' | 'password'>,
+    tokens: SessionTokens,
+  ): number {
+    if (inviteCode) this.#invites.use(tx, inviteCode, row.did)
+    const id = this.#store.accounts.insert(tx, { ...row, handle, email, password })
+    this.#sessions.keep(tx, id, tokens)
+    return id
   }
 
   /**
-   * The account of an identifier (handle, DID or e-mail address) and its password.
+   * The account of an identifier (handle, DID or e-mail address) and its password, or one of its app passwords. A second factor is asked for
+   * after it: `Emails.assertSecondFactor`.
+   * @param options `allowTakendown`: also let in, by its own password, who was taken down
    * @throws LoginError
    */
-  async login(identifier: string, password: string): Promise<Account> {
-    if (password.length > PASSWORD_CHARACTERS_MAX) {
-      throw new LoginError('Password too long. Consider resetting your password.')
-    }
+  async login(identifier: string, password: string, { allowTakendown = false } = {}): Promise<Login> {
+    assertTriable(password)
     const { accounts } = this.#store
     const name = identifier.toLowerCase()
     const account = name.includes('@') ? accounts.byEmail(name) : accounts.find(name)
     const stored = account && accounts.password(account.id)
     // An account that is not there takes as long as a wrong password.
     const right = await verifyPassword(password, stored ?? NO_PASSWORD)
-    if (account === undefined || stored == null || !right) throw new LoginError()
-    if (account.takedownRef !== null) throw new LoginError('Account has been taken down', 'AccountTakedown')
-    return account
+    const appPassword = right ? undefined : await this.#appPassword(account, password)
+    if (account === undefined || !(right || appPassword !== undefined)) throw new LoginError()
+    if (account.takedownRef !== null) {
+      if (appPassword !== undefined) throw new LoginError()
+      if (!allowTakendown) throw new LoginError('Account has been taken down', 'AccountTakedown')
+    }
+    return { account, appPassword }
+  }
+
+  async #appPassword(account: Account | undefined, password: string): Promise<AppPassword | undefined> {
+    const hash = await hashAppPassword(account?.did ?? '', password)
+    return account && this.#store.appPasswords.byPassword(account.id, hash)
+  }
+
+  /**
+   * Deletes an account on its owner's word.
+   * @param code the mailed one
+   * @throws AccountError, LoginError, EmailTokenError
+   */
+  async delete(did: string, password: string, code: string): Promise<void> {
+    assertTriable(password)
+    const account = this.#store.accounts.byDid(did)
+    if (account === undefined) throw new AccountError('account not found')
+    const stored = this.#store.accounts.password(account.id)
+    if (!(await verifyPassword(password, stored ?? NO_PASSWORD))) {
+      throw new LoginError('Invalid did or password')
+    }
+    await this.#store.db.write((tx) => {
+      // Twice at once, it is deleted once.
+      if (this.#store.accounts.byId(account.id) === undefined) throw new AccountError('account not found')
+      this.#emailTokens.assertValid('delete_account', account.id, code)
+      this.#deletions.begin(tx, account)
+    })
+  }
+
+  /** Deletes an account on the operator's word; nothing when there is none. */
+  async remove(did: string): Promise<void> {
+    await this.#store.db.write((tx) => {
+      const account = this.#store.accounts.byDid(did)
+      if (account !== undefined) this.#deletions.begin(tx, account)
+    })
   }
 
   /**
    * Gives an account another handle: in its identity's document, here, and on the firehose.
    * @throws HandleError, AccountError, PlcError
    */
-  async updateHandle(account: Account, wanted: string): Promise<void> {
-    const handle = await this.#handles.assertAllowed(wanted, account.did)
+  async updateHandle(account: Account, wanted: string, options: HandleOptions = {}): Promise<void> {
+    if (account.takedownRef !== null) throw new AccountError('Account not found')
+    const handle = await this.#handles.assertAllowed(wanted, account.did, options)
     const holder = this.#store.accounts.byHandle(handle)
     if (holder !== undefined && holder.id !== account.id) {
       throw new HandleError(`Handle already taken: ${handle}`, 'HandleNotAvailable')
     }
-    await this.#plc.updateHandle(account.did, handle)
+    await this.#nameInIdentity(account.did, handle)
     crashPoint('handle.beforeRow')
     await this.#store.db.write((tx) => this.#setHandle(tx, account, handle))
+  }
+
+  /** A document in the directory is changed; one that its owner publishes himself must name the handle already. */
+  async #nameInIdentity(did: string, handle: string): Promise<void> {
+    if (did.startsWith('did:plc:')) return this.#plc.updateHandle(did, handle)
+    const document = await this.#didDocuments.resolve(did, { fresh: true })
+    if (identityData(document).handle !== handle) {
+      throw new AccountError('DID is not properly configured for handle')
+    }
   }
 
   #setHandle(tx: Tx, { id, did }: Account, handle: string): void {
@@ -216,6 +381,7 @@ export class Accounts {
     if (holder !== undefined && holder.id !== id) {
       throw new HandleError(`Handle already taken: ${handle}`, 'HandleNotAvailable')
     }
+    if (this.#store.accounts.byId(id) === undefined) throw new AccountError('Account not found')
     this.#store.accounts.setHandle(tx, id, handle)
     this.#firehose.append(tx, id, { kind: 'identity', did, handle })
   }
@@ -235,16 +401,25 @@ export class Accounts {
         `Password too long. Maximum length is ${NEW_PASSWORD_CHARACTERS_MAX} characters.`,
       )
     }
-    if (this.#options.inviteRequired) {
-      throw inviteCode === undefined
-        ? new AccountError('No invite code provided', 'InvalidInviteCode')
-        : new AccountError('Provided invite code not available', 'InvalidInviteCode')
+    if (this.#invites.required && !inviteCode) {
+      throw new InviteError('No invite code provided', 'InvalidInviteCode')
     }
-    if (email === undefined) throw new AccountError('Email is required')
-    if (!isEmailValid(email) || isDisposableEmail(email)) {
-      throw new AccountError('This email address is not supported, please use a different email.')
-    }
+    if (!email) throw new AccountError('Email is required')
+    assertEmailSupported(email)
     return { email: email.toLowerCase(), password }
+  }
+}
+
+/** @throws AccountError for what is no address, or one to be thrown away */
+export function assertEmailSupported(email: string): void {
+  if (!isEmailValid(email) || isDisposableEmail(email)) {
+    throw new AccountError('This email address is not supported, please use a different email.')
+  }
+}
+
+function assertTriable(password: string): void {
+  if (password.length > PASSWORD_CHARACTERS_MAX) {
+    throw new LoginError('Password too long. Consider resetting your password.')
   }
 }
 

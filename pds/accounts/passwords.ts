@@ -1,5 +1,5 @@
 /** Passwords, hashed as the reference does, so that accounts can be adopted: `salt:hash`, scrypt, the salt's hexadecimal text taken as it stands. */
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 
 const HASH_BYTES = 64
@@ -12,7 +12,16 @@ export const PASSWORD_CHARACTERS_MAX = 512
 
 /** What is stored for a password. */
 export async function hashPassword(password: string): Promise<string> {
-  const salt = randomBytes(SALT_BYTES).toString('hex')
+  return hashUnder(randomBytes(SALT_BYTES), password)
+}
+
+/** What is stored for an app password: the same each time, so that it can be looked for among the account's. */
+export async function hashAppPassword(did: string, password: string): Promise<string> {
+  return hashUnder(createHash('sha256').update(did).digest().subarray(0, SALT_BYTES), password)
+}
+
+async function hashUnder(saltBytes: Buffer, password: string): Promise<string> {
+  const salt = saltBytes.toString('hex')
   return `${salt}:${(await derive(password, salt, HASH_BYTES)).toString('hex')}`
 }
 

@@ -5,6 +5,7 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Tx } from '#platform/sqlite.ts'
+import type { AppPassword } from '../store/app-passwords.ts'
 import type { RefreshToken, SessionStore } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 
@@ -15,6 +16,7 @@ export type SessionScope =
   | 'com.atproto.appPass'
   | 'com.atproto.appPassPrivileged'
   | 'com.atproto.takendown'
+  | 'com.atproto.signupQueued'
 
 /** The tokens of a session. */
 export interface SessionTokens {
@@ -70,14 +72,21 @@ export class Sessions {
   }
 
   /** Keeps the refresh token of a session that begins. */
-  keep(tx: Tx, account: number, { refreshJwt }: SessionTokens): void {
-    this.#sessions.insert(tx, refreshRow(account, refreshJwt))
+  keep(tx: Tx, account: number, { refreshJwt }: SessionTokens, appPassword?: AppPassword): void {
+    this.#sessions.insert(tx, refreshRow(account, refreshJwt, appPassword?.name))
   }
 
-  /** Begins a session. */
-  async create(account: { id: number; did: string }): Promise<SessionTokens> {
-    const tokens = await this.issue(account.did)
-    await this.#store.db.write((tx) => this.keep(tx, account.id, tokens))
+  /**
+   * Begins a session. That of an account that was taken down is not kept: it ends with its access token.
+   * @param appPassword what it was signed in with, when not with the account's own password
+   */
+  async create(
+    account: { id: number; did: string; takedownRef: string | null },
+    appPassword?: AppPassword,
+  ): Promise<SessionTokens> {
+    if (account.takedownRef !== null) return this.issue(account.did, 'com.atproto.takendown')
+    const tokens = await this.issue(account.did, scopeOf(appPassword))
+    await this.#store.db.write((tx) => this.keep(tx, account.id, tokens, appPassword))
     return tokens
   }
 
@@ -89,8 +98,11 @@ export class Sessions {
   async rotate(account: { id: number; did: string }, tokenId: string): Promise<SessionTokens | null> {
     const token = this.#sessions.get(tokenId)
     if (token === undefined || token.account !== account.id) return null
-    const tokens = await this.#tokens(account.did, 'com.atproto.access', token.nextId ?? newTokenId())
-    const next = refreshRow(account.id, tokens.refreshJwt)
+    const name = token.appPasswordName
+    const appPassword = name === null ? undefined : this.#store.appPasswords.byName(account.id, name)
+    if (name !== null && appPassword === undefined) return null
+    const tokens = await this.#tokens(account.did, scopeOf(appPassword), token.nextId ?? newTokenId())
+    const next = refreshRow(account.id, tokens.refreshJwt, appPassword?.name)
     const rotated = await this.#store.db.write((tx): 'done' | 'over' | 'overtaken' => {
       this.#sessions.deleteExpired(tx, account.id)
       const current = this.#sessions.get(tokenId)
@@ -168,7 +180,16 @@ export class Sessions {
 
 const newTokenId = (): string => randomBytes(TOKEN_ID_BYTES).toString('base64')
 
-function refreshRow(account: number, refreshJwt: string): RefreshToken {
+function scopeOf(appPassword: AppPassword | undefined): SessionScope {
+  if (appPassword === undefined) return 'com.atproto.access'
+  return appPassword.privileged ? 'com.atproto.appPassPrivileged' : 'com.atproto.appPass'
+}
+
+function refreshRow(
+  account: number,
+  refreshJwt: string,
+  appPasswordName: string | null = null,
+): RefreshToken {
   const { jti, exp } = decodeJwt(refreshJwt)
   if (jti === undefined || exp === undefined)
     throw new Error('a refresh token of our own lacks its id or its end')
@@ -177,7 +198,7 @@ function refreshRow(account: number, refreshJwt: string): RefreshToken {
     id: jti,
     expiresAt: new Date(exp * 1000).toISOString(),
     nextId: null,
-    appPasswordName: null,
+    appPasswordName,
   }
 }
 

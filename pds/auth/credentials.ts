@@ -20,6 +20,13 @@ export interface AdminCredentials {
   readonly type: 'admin'
 }
 
+/** Another service, or an account elsewhere, that proved itself with a service token. */
+export interface ServiceCredentials {
+  readonly type: 'service'
+  /** A DID, or a DID and the id of a service of it. */
+  readonly did: string
+}
+
 /** A request that is not let in. `code` is the XRPC error name. */
 export class AuthError extends Error {
   override name = 'AuthError'

@@ -1,12 +1,14 @@
 /** Service tokens: what an account shows to another service to prove who calls. https://atproto.com/specs/xrpc#inter-service-authentication-jwt */
 import { createServiceJwt } from '@atproto/xrpc-server'
 import type { SigningKey } from '#protocol/keys.ts'
+import type { SessionScope } from '../accounts/sessions.ts'
+import { isPrivileged, isProtected } from './methods.ts'
 
 /** A token that is not made as asked. `code` is the XRPC error name. */
 export class ServiceTokenError extends Error {
   override name = 'ServiceTokenError'
-  readonly code: 'BadExpiration' | undefined
-  constructor(message: string, code?: 'BadExpiration') {
+  readonly code: 'BadExpiration' | 'InvalidToken' | undefined
+  constructor(message: string, code?: ServiceTokenError['code']) {
     super(message)
     this.code = code
   }
@@ -21,25 +23,8 @@ export interface ServiceTokenRequest {
   readonly expiresAt?: number
 }
 
-/** Methods that no other service may call in a person's name. */
-const PROTECTED_METHODS = new Set([
-  'com.atproto.admin.sendEmail',
-  'com.atproto.identity.requestPlcOperationSignature',
-  'com.atproto.identity.signPlcOperation',
-  'com.atproto.identity.updateHandle',
-  'com.atproto.server.activateAccount',
-  'com.atproto.server.confirmEmail',
-  'com.atproto.server.createAppPassword',
-  'com.atproto.server.deactivateAccount',
-  'com.atproto.server.getAccountInviteCodes',
-  'com.atproto.server.getSession',
-  'com.atproto.server.listAppPasswords',
-  'com.atproto.server.requestAccountDelete',
-  'com.atproto.server.requestEmailConfirmation',
-  'com.atproto.server.requestEmailUpdate',
-  'com.atproto.server.revokeAppPassword',
-  'com.atproto.server.updateEmail',
-])
+/** What somebody who was taken down may still ask of another host: to be taken in. */
+const MOVING_METHOD = 'com.atproto.server.createAccount'
 
 const LIFETIME_SECONDS_MAX = 3600
 const METHODLESS_LIFETIME_SECONDS_MAX = 60
@@ -53,22 +38,40 @@ export class ServiceTokens {
   }
 
   /**
-   * A token signed with the account's key.
+   * A token signed with the account's key, as somebody asked for it.
+   * @param scope of the session that asks for it
    * @throws ServiceTokenError
    */
   create(
-    account: { id: number; did: string },
+    account: { id: number; did: string; takedownRef: string | null },
+    scope: SessionScope,
     { audience, method, expiresAt }: ServiceTokenRequest,
   ): Promise<string> {
     if (!AUDIENCE.test(audience)) {
       throw new ServiceTokenError('aud must be a valid atproto DID or did#serviceId reference')
     }
-    if (expiresAt !== undefined) assertLifetime(expiresAt - Date.now() / 1000, method)
-    if (method !== undefined && PROTECTED_METHODS.has(method)) {
+    const isTakendown = scope === 'com.atproto.takendown' || account.takedownRef !== null
+    if (isTakendown && method !== MOVING_METHOD)
+      throw new ServiceTokenError('Bad token scope', 'InvalidToken')
+    if (method !== undefined && isPrivileged(method) && scope === 'com.atproto.appPass') {
+      throw new ServiceTokenError(
+        `insufficient access to request a service auth token for the following method: ${method}`,
+      )
+    }
+    if (expiresAt) assertLifetime(expiresAt - Date.now() / 1000, method)
+    if (method !== undefined && isProtected(method)) {
       throw new ServiceTokenError(
         `cannot request a service auth token for the following protected method: ${method}`,
       )
     }
+    return this.sign(account, { audience, method, expiresAt })
+  }
+
+  /** The same for a request that this server sends on itself, and so has decided on already. */
+  sign(
+    account: { id: number; did: string },
+    { audience, method, expiresAt }: ServiceTokenRequest,
+  ): Promise<string> {
     const key = this.#keyOf(account.id)
     return createServiceJwt({
       iss: account.did,

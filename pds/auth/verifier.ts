@@ -1,14 +1,19 @@
 /** From a request to credentials. Which methods want which is said by the endpoints; the error names are the reference's. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { AuthRequiredError, parseReqNsid } from '@atproto/xrpc-server'
+import { decodeJwt } from 'jose'
 import { type SessionScope, type Sessions, TokenError } from '../accounts/sessions.ts'
+import type { DidDocuments } from '../identity/did-documents.ts'
 import type { Account, AccountStore } from '../store/accounts.ts'
 import {
   type AccessCredentials,
   type AdminCredentials,
   AuthError,
   type RefreshCredentials,
+  type ServiceCredentials,
 } from './credentials.ts'
+import { verifyServiceToken } from './service-callers.ts'
 
 /** Which accounts a method lets in. */
 export interface StatusRules {
@@ -27,15 +32,44 @@ export const SCOPES_STANDARD: readonly SessionScope[] = [
   'com.atproto.appPass',
 ]
 
+/** Those, and that of an account that was taken down. */
+export const SCOPES_EVEN_TAKENDOWN: readonly SessionScope[] = [...SCOPES_STANDARD, 'com.atproto.takendown']
+
+/** Also those who wait for an account at a server that makes people queue. */
+export const SCOPES_WITH_QUEUED: readonly SessionScope[] = [...SCOPES_STANDARD, 'com.atproto.signupQueued']
+
+/** Those who signed in with the account's own password. */
+export const SCOPES_FULL: readonly SessionScope[] = ['com.atproto.access']
+
+/** Those, and whoever was taken down and signed in with the account's own password. */
+export const SCOPES_FULL_EVEN_TAKENDOWN: readonly SessionScope[] = [...SCOPES_FULL, 'com.atproto.takendown']
+
+export interface AuthVerifierOptions {
+  readonly adminPassword: string
+  /** The DID of this service: what service tokens for it are made out to. */
+  readonly serviceDid: string
+  /** Whose tokens count as the operator's where `moderator` is asked for. */
+  readonly moderationDid?: string
+}
+
 export class AuthVerifier {
   readonly #sessions: Sessions
   readonly #accounts: AccountStore
+  readonly #didDocuments: DidDocuments
+  readonly #options: AuthVerifierOptions
   readonly #adminPassword: Buffer
 
-  constructor(sessions: Sessions, accounts: AccountStore, { adminPassword }: { adminPassword: string }) {
+  constructor(
+    sessions: Sessions,
+    accounts: AccountStore,
+    didDocuments: DidDocuments,
+    options: AuthVerifierOptions,
+  ) {
     this.#sessions = sessions
     this.#accounts = accounts
-    this.#adminPassword = fingerprint(adminPassword)
+    this.#didDocuments = didDocuments
+    this.#options = options
+    this.#adminPassword = fingerprint(options.adminPassword)
   }
 
   /** @throws AuthError */
@@ -46,7 +80,8 @@ export class AuthVerifier {
     const token = bearer(request)
     const { did, scope } = await this.#verified(this.#sessions.verifyAccess(token))
     const allowed = scopes.find((allowed) => allowed === scope)
-    if (allowed === undefined) throw new AuthError(400, 'Bad token scope', 'InvalidToken')
+    const refused = status.checkTakedown && allowed === 'com.atproto.takendown'
+    if (allowed === undefined || refused) throw new AuthError(400, 'Bad token scope', 'InvalidToken')
     if (status.checkTakedown || status.checkDeactivated) this.account(did, status)
     return { type: 'access', did, scope: allowed }
   }
@@ -68,10 +103,89 @@ export class AuthVerifier {
    * Credentials where there are some, and null where there are none.
    * @throws AuthError when there are some that do not hold
    */
-  async optional(request: IncomingMessage): Promise<AccessCredentials | AdminCredentials | null> {
-    const { kind, value } = authorization(request)
+  async optional(
+    request: IncomingMessage,
+    rules?: AccessRules,
+  ): Promise<AccessCredentials | AdminCredentials | null> {
+    const { kind } = authorization(request)
     if (kind === null) return null
-    return kind === 'basic' ? this.#admin(value) : this.access(request)
+    return kind === 'basic' ? this.admin(request) : this.access(request, rules)
+  }
+
+  /**
+   * The operator, by the password.
+   * @throws AuthError
+   */
+  admin(request: IncomingMessage): AdminCredentials {
+    const password = adminPasswordOf(request)
+    if (password === undefined || !timingSafeEqual(fingerprint(password), this.#adminPassword)) {
+      throw new AuthError(401, undefined)
+    }
+    return { type: 'admin' }
+  }
+
+  /**
+   * The operator, or the moderation service by a service token.
+   * @throws AuthError, AuthRequiredError
+   */
+  async moderator(request: IncomingMessage): Promise<AdminCredentials | ServiceCredentials> {
+    if (authorization(request).kind !== 'bearer') return this.admin(request)
+    const { moderationDid } = this.#options
+    if (moderationDid === undefined) throw new AuthError(401, 'Untrusted issuer', 'UntrustedIss')
+    return this.#service(request, [moderationDid, `${moderationDid}#atproto_labeler`])
+  }
+
+  /**
+   * Whoever calls from elsewhere, by a service token.
+   * @throws AuthError, AuthRequiredError
+   */
+  service(request: IncomingMessage): Promise<ServiceCredentials> {
+    return this.#service(request)
+  }
+
+  /**
+   * Whoever calls from elsewhere, by a service token; null without credentials.
+   * @throws AuthError, AuthRequiredError
+   */
+  async optionalService(request: IncomingMessage): Promise<ServiceCredentials | null> {
+    const { kind } = authorization(request)
+    if (kind === null) return null
+    if (kind !== 'bearer') throw new AuthError(401, 'Invalid authorization header')
+    return this.#service(request)
+  }
+
+  /**
+   * A person's session, or the same person from elsewhere by a service token, which is one when it names a method.
+   * @throws AuthError, AuthRequiredError
+   */
+  async accessOrService(
+    request: IncomingMessage,
+    rules?: AccessRules,
+  ): Promise<AccessCredentials | ServiceCredentials> {
+    const { kind, value } = authorization(request)
+    return kind === 'bearer' && namesMethod(value) ? this.#service(request) : this.access(request, rules)
+  }
+
+  /**
+   * A person's session, or the moderation service by a service token.
+   * @throws AuthError
+   */
+  async accessOrModeration(
+    request: IncomingMessage,
+    rules?: AccessRules,
+  ): Promise<AccessCredentials | ServiceCredentials> {
+    const { moderationDid } = this.#options
+    const { kind, value } = authorization(request)
+    if (kind !== 'bearer' || moderationDid === undefined || !namesMethod(value)) {
+      return this.access(request, rules)
+    }
+    try {
+      return await this.#service(request, [moderationDid, `${moderationDid}#atproto_labeler`])
+    } catch (error) {
+      // What is wrong with a token that is not the service's is said as for a person's.
+      if (error instanceof AuthError || error instanceof AuthRequiredError) return this.access(request, rules)
+      throw error
+    }
   }
 
   /**
@@ -90,12 +204,11 @@ export class AuthVerifier {
     return account
   }
 
-  #admin(basic: string): AdminCredentials {
-    const text = Buffer.from(basic, 'base64').toString('utf8')
-    const colon = text.indexOf(':')
-    const right = timingSafeEqual(fingerprint(text.slice(colon + 1)), this.#adminPassword)
-    if (text.slice(0, Math.max(colon, 0)) !== 'admin' || !right) throw new AuthError(401, undefined)
-    return { type: 'admin' }
+  async #service(request: IncomingMessage, issuers?: readonly string[]): Promise<ServiceCredentials> {
+    const { kind, value } = authorization(request)
+    if (kind !== 'bearer') throw new AuthError(401, 'missing jwt', 'MissingJwt')
+    const rules = { audience: this.#options.serviceDid, method: parseReqNsid(request), issuers }
+    return { type: 'service', did: await verifyServiceToken(value, rules, this.#didDocuments) }
   }
 
   async #verified<T>(claims: Promise<T>): Promise<T> {
@@ -132,6 +245,23 @@ function authorization(request: IncomingMessage): Authorization {
   const kind = name.toLowerCase()
   if (kind === 'bearer' || kind === 'basic' || kind === 'dpop') return { kind, value }
   throw new AuthError(400, `Unsupported authorization type: ${name.slice(0, 40)}`, 'InvalidToken')
+}
+
+/** The password of the user `admin`, where the request has one. */
+function adminPasswordOf(request: IncomingMessage): string | undefined {
+  const [name = '', value = '', ...rest] = (request.headers.authorization ?? '').split(' ')
+  if (name.toLowerCase() !== 'basic' || rest.length > 0) return undefined
+  const [, password] = /^admin:(.*)$/s.exec(Buffer.from(value, 'base64').toString('utf8')) ?? []
+  return password
+}
+
+/** Whether a token names a method, as only service tokens do. */
+function namesMethod(token: string): boolean {
+  try {
+    return decodeJwt(token).lxm != null
+  } catch {
+    return false
+  }
 }
 
 function bearer(request: IncomingMessage): string {

@@ -1,9 +1,20 @@
-/** Blobs: received, told apart, and handed out once a record refers to them. Where their bytes lie is left to `disk.ts`. */
+/**
+ * Blobs: received, told apart, handed out once a record refers to them, and cleared away when none does. Where their bytes lie is left to
+ * `files.ts`.
+ *
+ * The database says which blobs there are. Bytes without a row, because an upload was cut off or a row was deleted, are always named in the
+ * table of loose blobs, so that they are found and removed whatever ends the process.
+ */
 import type { Readable } from 'node:stream'
 import { fileTypeFromBuffer } from 'file-type'
-import type { Cid } from '#protocol/cid.ts'
+import type { Logger } from '#platform/log.ts'
+import type { Tx } from '#platform/sqlite.ts'
+import { Turns } from '#platform/turns.ts'
+import { type Cid, formatCid } from '#protocol/cid.ts'
+import type { BlobPlace } from '../store/blobs.ts'
 import type { Store } from '../store/store.ts'
-import type { DiskBlobs } from './disk.ts'
+import type { BlobFiles, ByteRange } from './files.ts'
+import type { Uploads } from './uploads.ts'
 
 /** A blob that may be referred to by a record. */
 export interface UploadedBlob {
@@ -13,11 +24,13 @@ export interface UploadedBlob {
   readonly size: number
 }
 
-/** A blob that a record refers to, with its bytes. */
-export interface OpenedBlob {
+/** A blob that a record refers to. */
+export interface FoundBlob {
   readonly mimeType: string
+  /** Bytes. */
   readonly size: number
-  readonly stream: Readable
+  /** Its bytes, or a run of them; undefined when the store has lost them. */
+  open(range?: ByteRange): Promise<Readable | undefined>
 }
 
 /** The blob was taken down: it is not received again. */
@@ -25,49 +38,190 @@ export class BlobTakendownError extends Error {
   override name = 'BlobTakendownError'
 }
 
-export class Blobs {
-  readonly #store: Store
-  readonly #disk: DiskBlobs
-  readonly #bytesMax: number
+/** The account was deleted while its blob was received. */
+export class BlobOwnerGoneError extends Error {
+  override name = 'BlobOwnerGoneError'
+}
 
-  constructor(store: Store, disk: DiskBlobs, { bytesMax }: { bytesMax: number }) {
-    this.#store = store
-    this.#disk = disk
+/** How long a blob that no record refers to is kept after its upload. */
+const UNREFERENCED_HOURS_MAX = 24
+const SWEEP_MINUTES = 60
+/** Blobs that one step looks at, or removes. */
+const STEP_BLOBS_MAX = 500
+
+export class Blobs implements AsyncDisposable {
+  readonly #store: Store
+  readonly #files: BlobFiles
+  readonly #uploads: Uploads
+  readonly #log: Logger
+  readonly #bytesMax: number
+  /** A blob's bytes are put or removed by one at a time. */
+  readonly #turns = new Turns<string>()
+  #timer: NodeJS.Timeout | undefined
+  #sweeping: Promise<void> | undefined
+  #disposed = false
+
+  constructor(
+    parts: { store: Store; files: BlobFiles; uploads: Uploads; log: Logger },
+    { bytesMax }: { bytesMax: number },
+  ) {
+    this.#store = parts.store
+    this.#files = parts.files
+    this.#uploads = parts.uploads
+    this.#log = parts.log
     this.#bytesMax = bytesMax
   }
 
   /**
    * Receives a blob; it is temporary until a record refers to it.
    * @param claimedType what the caller says it is; what the bytes say counts for more
-   * @throws BlobTooLargeError, BlobTakendownError
+   * @throws BlobTooLargeError, BlobTakendownError, BlobOwnerGoneError, BlobTimeoutError
    */
   async upload(
     owner: { id: number; did: string },
     stream: AsyncIterable<Uint8Array>,
     claimedType: string,
   ): Promise<UploadedBlob> {
-    const file = await this.#disk.receive(stream, this.#bytesMax)
-    const mimeType = (await fileTypeFromBuffer(file.head))?.mime ?? claimedType
-    await this.#disk.keep(owner.did, file)
-    await this.#store.db.write((tx) => {
-      const known = this.#store.blobs.get(owner.id, file.cid)
-      if (known?.takedownRef) throw new BlobTakendownError('Blob has been takendown, cannot re-upload')
-      this.#store.blobs.put(tx, owner.id, file.cid, { mimeType, size: file.size })
-    })
-    const stored = this.#store.blobs.get(owner.id, file.cid)
-    return { cid: file.cid, size: file.size, mimeType: stored?.mimeType ?? mimeType }
+    const file = await this.#uploads.receive(stream, this.#bytesMax)
+    const { cid, size } = file
+    try {
+      const mimeType = (await fileTypeFromBuffer(file.head))?.mime ?? claimedType
+      await this.#turns.run(keyOf(owner.did, cid), async () => {
+        const { db, blobs } = this.#store
+        await db.write((tx) => {
+          if (blobs.get(owner.id, cid)?.takedownRef) {
+            throw new BlobTakendownError('Blob has been takendown, cannot re-upload')
+          }
+          blobs.loosen(tx, owner.did, cid)
+        })
+        await this.#files.keep(owner.did, file)
+        await db.write((tx) => {
+          if (this.#store.accounts.byId(owner.id) === undefined) {
+            throw new BlobOwnerGoneError('Account not found')
+          }
+          blobs.put(tx, owner.id, cid, { mimeType, size })
+          blobs.bind(tx, owner.did, cid)
+        })
+      })
+      const stored = this.#store.blobs.get(owner.id, cid)
+      return { cid, size, mimeType: stored?.mimeType ?? mimeType }
+    } finally {
+      await this.#uploads.discard(file)
+    }
   }
 
   /** A blob that a present record refers to; undefined when there is none, or it was taken down. */
-  read(owner: { id: number; did: string }, cid: Cid): OpenedBlob | undefined {
-    const blob = this.#store.blobs.get(owner.id, cid)
-    if (blob === undefined || blob.takedownRef !== null || !this.#store.blobs.isReferenced(owner.id, cid))
+  find({ id, did }: { id: number; did: string }, cid: Cid): FoundBlob | undefined {
+    const blob = this.#store.blobs.get(id, cid)
+    if (blob === undefined || blob.takedownRef !== null || !this.#store.blobs.isReferenced(id, cid))
       return undefined
-    return { mimeType: blob.mimeType, size: blob.size, stream: this.#disk.read(owner.did, cid) }
+    const { mimeType, size } = blob
+    return { mimeType, size, open: (range) => this.#files.read(did, cid, range) }
+  }
+
+  /**
+   * The blobs that records refer to and that are not here, in the order of their CIDs: those after `cursor`, each with the URI of a record.
+   */
+  missing(
+    owner: { id: number; did: string },
+    options: { cursor?: Cid; limit: number },
+  ): { cid: Cid; recordUri: string }[] {
+    return this.#store.blobs
+      .missing(owner.id, options.cursor ?? '', options.limit)
+      .map(({ cid, collection, rkey }) => ({ cid, recordUri: `at://${owner.did}/${collection}/${rkey}` }))
   }
 
   /** The blobs that records refer to, in the order of their CIDs: those after `cursor`, from revisions after `since`. */
   list(owner: { id: number }, options: { since?: string; cursor?: Cid; limit: number }): Cid[] {
     return this.#store.blobs.list(owner.id, options.since ?? '', options.cursor ?? '', options.limit)
   }
+
+  /**
+   * Deletes up to `limit` of an account's blobs, referenced or not; their bytes go after the transaction. For the deletion of accounts.
+   * @returns whether that was the last of them
+   */
+  deleteSome(tx: Tx, owner: { id: number; did: string }, limit: number): boolean {
+    const cids = this.#store.blobs.some(owner.id, limit)
+    for (const cid of cids) {
+      this.#store.blobs.delete(tx, owner.id, cid)
+      this.#store.blobs.loosen(tx, owner.did, cid)
+    }
+    if (cids.length > 0) tx.afterCommit(() => void this.sweep())
+    return cids.length < limit
+  }
+
+  /** Sweeps now, and from now on at intervals. */
+  start(): void {
+    void this.sweep()
+    this.#timer = setInterval(() => void this.sweep(), SWEEP_MINUTES * 60_000).unref()
+  }
+
+  /**
+   * Deletes blobs that no record refers to and that were uploaded some time ago, and removes bytes that are no blob's, all in small steps.
+   * One sweep at a time: a call while one runs waits for that, and then for another.
+   * @param now the time, milliseconds since 1970
+   */
+  sweep(now = Date.now()): Promise<void> {
+    return this.#turns.run('', async () => {
+      this.#sweeping = this.#sweep(new Date(now - UNREFERENCED_HOURS_MAX * 3_600_000).toISOString())
+      try {
+        await this.#sweeping
+      } catch (error) {
+        // Whatever it was, the next sweep tries again.
+        this.#log.error({ err: error }, 'unreferenced blobs were not cleared away')
+      }
+    })
+  }
+
+  /** Ends sweeping after the step that is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true
+    clearInterval(this.#timer)
+    await this.#sweeping?.catch(() => undefined)
+    this.#files[Symbol.dispose]?.()
+  }
+
+  async #sweep(before: string): Promise<void> {
+    const { db, blobs } = this.#store
+    for (let after: BlobPlace = { account: 0, cid: '' }; !this.#disposed; ) {
+      const page = blobs.page(after, STEP_BLOBS_MAX)
+      const last = page.at(-1)
+      if (last === undefined) break
+      const old = page.filter((blob) => blob.createdAt < before && blob.takedownRef === null)
+      if (old.length > 0) {
+        await db.write((tx) => {
+          for (const { account, did, cid } of old) {
+            if (blobs.isReferenced(account, cid)) continue
+            blobs.delete(tx, account, cid)
+            blobs.loosen(tx, did, cid)
+          }
+        })
+      } else await new Promise(setImmediate)
+      after = last
+    }
+    await this.#removeLoose()
+  }
+
+  async #removeLoose(): Promise<void> {
+    const { db, blobs, accounts } = this.#store
+    let after: { did: string; cid: Cid | '' } = { did: '', cid: '' }
+    while (!this.#disposed) {
+      const page = blobs.loose(after, STEP_BLOBS_MAX)
+      const last = page.at(-1)
+      if (last === undefined) return
+      for (const { did, cid } of page) {
+        if (this.#disposed) return
+        await this.#turns.run(keyOf(did, cid), async () => {
+          const account = accounts.byDid(did)
+          if (account === undefined || blobs.get(account.id, cid) === undefined) {
+            await this.#files.remove(did, cid)
+          }
+          await db.write((tx) => blobs.bind(tx, did, cid))
+        })
+      }
+      after = last
+    }
+  }
 }
+
+const keyOf = (did: string, cid: Cid): string => `${did}/${formatCid(cid)}`

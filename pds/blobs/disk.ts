@@ -1,111 +1,91 @@
 /**
  * Blobs as files: `<folder>/<did>/<cid>`. A file is whole and on the disk, its folder's entry too, before anybody is told of it.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { copyFile, mkdir, open, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { crashPoint } from '#platform/crash-points.ts'
-import { type Cid, cidForRawDigest, formatCid } from '#protocol/cid.ts'
+import { type Cid, formatCid } from '#protocol/cid.ts'
+import type { BlobFiles, ByteRange } from './files.ts'
+import type { ReceivedFile } from './uploads.ts'
 
-/** A file that is received and not yet anybody's. */
-export interface ReceivedFile {
-  readonly cid: Cid
-  /** Bytes. */
-  readonly size: number
-  /** How the file begins, for telling its type. */
-  readonly head: Buffer
-  readonly path: string
-}
+const MOVE_ATTEMPTS_MAX = 5
 
-/** More bytes than a blob may have. */
-export class BlobTooLargeError extends Error {
-  override name = 'BlobTooLargeError'
-  readonly bytesMax: number
-  constructor(bytesMax: number) {
-    super(`This file is too large. It is larger than ${bytesMax} bytes.`)
-    this.bytesMax = bytesMax
-  }
-}
-
-const HEAD_BYTES = 4100
-const UNFINISHED = '.upload'
-
-export class DiskBlobs {
+export class DiskBlobs implements BlobFiles {
   readonly #folder: string
-  readonly #temporary: string
 
-  constructor(folder: string, temporary = path.join(folder, 'tempt')) {
+  constructor(folder: string) {
     this.#folder = folder
-    this.#temporary = temporary
   }
 
-  /** Makes the folders, and clears away what an earlier process did not finish receiving. */
   async open(): Promise<void> {
     await mkdir(this.#folder, { recursive: true })
-    await mkdir(this.#temporary, { recursive: true })
-    for (const name of await readdir(this.#temporary)) {
-      // The folder may be the operator's own choice and hold other things.
-      if (name.endsWith(UNFINISHED)) await rm(path.join(this.#temporary, name), { force: true })
-    }
   }
 
-  /**
-   * Writes a stream to a temporary file, synced.
-   * @throws BlobTooLargeError; what the stream throws
-   */
-  async receive(stream: AsyncIterable<Uint8Array>, bytesMax: number): Promise<ReceivedFile> {
-    const file = path.join(this.#temporary, randomUUID() + UNFINISHED)
-    const handle = await open(file, 'wx', 0o600)
-    try {
-      const hash = createHash('sha256')
-      const head: Uint8Array[] = []
-      let size = 0
-      for await (const chunk of stream) {
-        if (size < HEAD_BYTES) head.push(chunk.subarray(0, HEAD_BYTES - size))
-        size += chunk.length
-        if (size > bytesMax) throw new BlobTooLargeError(bytesMax)
-        hash.update(chunk)
-        await handle.writeFile(chunk)
-      }
-      await handle.sync()
-      return { cid: cidForRawDigest(hash.digest()), size, head: Buffer.concat(head), path: file }
-    } catch (error) {
-      await rm(file, { force: true })
-      throw error
-    } finally {
-      await handle.close()
-    }
-  }
-
-  /** Makes a received file an account's blob. Durable when it resolves; the same blob again changes nothing. */
   async keep(did: string, { cid, path: file }: ReceivedFile): Promise<void> {
     const folder = path.join(this.#folder, did)
-    try {
+    crashPoint('blob.beforeRename')
+    for (let attempt = 1; ; attempt++) {
       await mkdir(folder, { recursive: true })
-      crashPoint('blob.beforeRename')
-      await rename(file, path.join(folder, formatCid(cid)))
-    } catch (error) {
-      await rm(file, { force: true })
-      throw error
+      try {
+        await move(file, path.join(folder, formatCid(cid)))
+        break
+      } catch (error) {
+        // The account's last blob may go, and its folder with it, between the two.
+        if (!isCode(error, 'ENOENT') || attempt === MOVE_ATTEMPTS_MAX) throw error
+      }
     }
-    await syncFolder(folder)
-    await syncFolder(this.#folder)
+    await sync(folder)
+    await sync(this.#folder)
     crashPoint('blob.beforeRow')
   }
 
-  /** The bytes of a blob. The stream fails with ENOENT when there is none. */
-  read(did: string, cid: Cid): Readable {
-    return createReadStream(path.join(this.#folder, did, formatCid(cid)))
+  async read(did: string, cid: Cid, range?: ByteRange): Promise<Readable | undefined> {
+    try {
+      const file = await open(path.join(this.#folder, did, formatCid(cid)))
+      return file.createReadStream(range && { start: range.first, end: range.last })
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
+  async remove(did: string, cid: Cid): Promise<void> {
+    const folder = path.join(this.#folder, did)
+    await rm(path.join(folder, formatCid(cid)), { force: true })
+    // With its last blob an account's folder goes.
+    await rmdir(folder).catch(() => undefined)
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
+/** Moves a synced file, also from another file system: then by way of a synced copy beside its place. */
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    if (!isCode(error, 'EXDEV')) throw error
+    const copy = `${to}.${randomUUID()}`
+    try {
+      await copyFile(from, copy)
+      await sync(copy)
+      await rename(copy, to)
+    } finally {
+      await rm(copy, { force: true })
+    }
+    await rm(from)
+  }
+}
+
+async function sync(fileOrFolder: string): Promise<void> {
+  const handle = await open(fileOrFolder, 'r')
   try {
     await handle.sync()
   } finally {
     await handle.close()
   }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code
 }

@@ -58,6 +58,11 @@ export class Firehose {
     })
   }
 
+  /** Forgets the pages that are kept: events in them were deleted. */
+  forgetPages(): void {
+    this.#pages.clear()
+  }
+
   /** The `seq` of the last event that is durable; 0 when there is none. */
   tip(): number {
     return this.#durableSeq

@@ -30,6 +30,11 @@ const RESERVED = new Set(
     .filter((name) => name.length >= NAME_CHARACTERS_MIN),
 )
 
+export interface HandleOptions {
+  /** For the operator: names that nobody else is given. */
+  readonly allowReserved?: boolean
+}
+
 export interface HandlesOptions {
   /** `.example.org`: names directly under these are given out here. */
   readonly serviceDomains: readonly string[]
@@ -74,12 +79,16 @@ export class Handles {
    * @returns the handle in its normal form
    * @throws HandleError
    */
-  async assertAllowed(wanted: string, did: string | undefined): Promise<string> {
+  async assertAllowed(
+    wanted: string,
+    did: string | undefined,
+    { allowReserved = false }: HandleOptions = {},
+  ): Promise<string> {
     const handle = this.normalize(wanted)
     if (!isValidTld(handle)) throw new HandleError('Handle TLD is invalid or disallowed', 'InvalidHandle')
     const domain = this.serviceDomains.find((domain) => handle.endsWith(domain))
     if (domain !== undefined) {
-      assertServiceName(handle.slice(0, -domain.length))
+      assertServiceName(handle.slice(0, -domain.length), allowReserved)
       return handle
     }
     if (did === undefined) throw new HandleError('Not a supported handle domain', 'UnsupportedDomain')
@@ -88,9 +97,9 @@ export class Handles {
   }
 }
 
-function assertServiceName(name: string): void {
+function assertServiceName(name: string, allowReserved: boolean): void {
   if (name.includes('.')) throw new HandleError('Invalid characters in handle', 'InvalidHandle')
   if (name.length < NAME_CHARACTERS_MIN) throw new HandleError('Handle too short', 'InvalidHandle')
   if (name.length > NAME_CHARACTERS_MAX) throw new HandleError('Handle too long', 'InvalidHandle')
-  if (RESERVED.has(name)) throw new HandleError('Reserved handle', 'HandleNotAvailable')
+  if (!allowReserved && RESERVED.has(name)) throw new HandleError('Reserved handle', 'HandleNotAvailable')
 }

@@ -1,6 +1,15 @@
 /** did:plc: making identities and updating them in a PLC directory. https://web.plc.directory/spec/v0.1/did-plc */
 import type { Keypair } from '@atproto/crypto'
-import { type CompatibleOp, createOp, createUpdateOp, type Operation } from '@did-plc/lib'
+import {
+  type CompatibleOp,
+  type CompatibleOpOrTombstone,
+  createOp,
+  createUpdateOp,
+  type DocumentData,
+  def,
+  type Operation,
+  type UnsignedOperation,
+} from '@did-plc/lib'
 import type { Fetch } from '#platform/fetch.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 
@@ -13,6 +22,23 @@ export class PlcError extends Error {
     super(message, options)
     this.status = status
   }
+}
+
+/** What is no operation, or cannot be made one. */
+export class PlcOperationError extends Error {
+  override name = 'PlcOperationError'
+}
+
+/** What an operation is to change; what is left out stays as it is. Whoever asks for it may have sent anything. */
+export type OperationChanges = {
+  readonly [K in 'rotationKeys' | 'alsoKnownAs' | 'verificationMethods' | 'services']?: unknown
+}
+
+/** What the directory says of an identity. */
+export interface PlcData {
+  readonly rotationKeys: readonly string[]
+  readonly signingKey: string | undefined
+  readonly pds: string | undefined
 }
 
 export interface PlcOptions {
@@ -79,16 +105,73 @@ export class Plc {
 
   /**
    * Names a new handle in the identity's document.
-   * @throws PlcError
+   * @throws PlcError, PlcOperationError
    */
   async updateHandle(did: string, handle: string): Promise<void> {
-    const response = await this.#request(`/${encodeURIComponent(did)}/log/last`)
-    const lastOp = (await response.json()) as CompatibleOp
-    const op = await createUpdateOp(lastOp, this.#signer, (last) => ({
+    const op = await this.#update(did, (last) => ({
       ...last,
       alsoKnownAs: [`at://${handle}`, ...last.alsoKnownAs.filter((name) => !name.startsWith('at://'))],
     }))
     await this.send(did, op)
+  }
+
+  /**
+   * An update of the identity, signed and not yet sent.
+   * @throws PlcError, PlcOperationError
+   */
+  async formatUpdate(did: string, changes: OperationChanges): Promise<Operation> {
+    const wanted = Object.entries(changes).filter(([, value]) => value != null)
+    return this.parse(
+      await this.#update(did, (last) => ({
+        ...last,
+        ...(Object.fromEntries(wanted) as Partial<UnsignedOperation>),
+      })),
+    )
+  }
+
+  /**
+   * What the directory says of an identity now.
+   * @throws PlcError
+   */
+  async data(did: string): Promise<PlcData> {
+    const response = await this.#request(`/${encodeURIComponent(did)}/data`)
+    const { rotationKeys, verificationMethods, services } = (await response.json()) as DocumentData
+    return { rotationKeys, signingKey: verificationMethods.atproto, pds: services.atproto_pds?.endpoint }
+  }
+
+  /**
+   * An operation out of what somebody sent. Whether its signature holds is for the directory to say.
+   * @throws PlcOperationError
+   */
+  parse(value: unknown): Operation {
+    const parsed = def.operation.safeParse(value)
+    if (!parsed.success) throw new PlcOperationError('Invalid operation')
+    return parsed.data
+  }
+
+  /** Whether an identity is over for good. False when the directory does not know it, or cannot be asked. */
+  async isTombstoned(did: string): Promise<boolean> {
+    if (!did.startsWith('did:plc:')) return false
+    try {
+      return (await this.#lastOperation(did)).type === 'plc_tombstone'
+    } catch (error) {
+      if (error instanceof PlcError) return false
+      throw error
+    }
+  }
+
+  async #lastOperation(did: string): Promise<CompatibleOpOrTombstone> {
+    const response = await this.#request(`/${encodeURIComponent(did)}/log/last`)
+    return (await response.json()) as CompatibleOpOrTombstone
+  }
+
+  async #update(
+    did: string,
+    change: (last: UnsignedOperation) => Omit<UnsignedOperation, 'prev'>,
+  ): Promise<Operation> {
+    const last = await this.#lastOperation(did)
+    if (last.type === 'plc_tombstone') throw new PlcOperationError('Did is tombstoned')
+    return createUpdateOp(last as CompatibleOp, this.#signer, change)
   }
 
   async #request(path: string, init?: RequestInit): Promise<Response> {

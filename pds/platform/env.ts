@@ -56,6 +56,8 @@ type Fallback<T> = T | typeof required
 export class Env {
   readonly #variables: Record<string, string | undefined>
   readonly faults: ConfigFault[] = []
+  /** What the operator should know of variables that are no fault. */
+  readonly warnings: ConfigFault[] = []
 
   constructor(variables: Record<string, string | undefined>) {
     this.#variables = variables
@@ -64,6 +66,11 @@ export class Env {
   /** Notes a fault that no parser sees, such as two variables that contradict each other. */
   fault(name: string, message: string): void {
     this.faults.push({ name, message })
+  }
+
+  /** Notes that a variable which is set does not do what it says. */
+  warn(name: string, message: string): void {
+    this.warnings.push({ name, message })
   }
 
   /** Whether the variable is set to something. */

@@ -42,6 +42,7 @@ const LOG_PAGES_MAX = 8_000
 export class GroupCommit implements Disposable {
   readonly #db: Sqlite3.Database
   readonly #log: number
+  readonly #checkpoints: boolean
   readonly #onFatal: (error: unknown) => never
   readonly #statements
   #waiting: Waiting[] = []
@@ -54,9 +55,15 @@ export class GroupCommit implements Disposable {
   /**
    * @param db in WAL mode, without automatic checkpoints; its log must exist
    * @param onFatal called when it is no longer known what the disk holds: it must end the process
+   * @param options `checkpoints`: whether the log is copied into the file when it is long, or that is left to somebody else
    */
-  constructor(db: Sqlite3.Database, onFatal: (error: unknown) => never) {
+  constructor(
+    db: Sqlite3.Database,
+    onFatal: (error: unknown) => never,
+    { checkpoints = true }: { checkpoints?: boolean } = {},
+  ) {
     this.#db = db
+    this.#checkpoints = checkpoints
     this.#log = openSync(`${db.name}-wal`, 'r')
     syncFolder(path.dirname(db.name))
     this.#onFatal = onFatal
@@ -166,6 +173,7 @@ export class GroupCommit implements Disposable {
 
   /** Copies a long log into the file. When SQLite does that by itself, at a COMMIT, it keeps a failed sync of the file to itself. */
   #checkpoint(): void {
+    if (!this.#checkpoints) return
     try {
       if ((this.#statements.logged.get()?.log ?? 0) > LOG_PAGES_MAX) this.#statements.checkpoint.get()
     } catch (error) {

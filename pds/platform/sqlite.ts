@@ -55,6 +55,8 @@ export class SchemaTooNewError extends Error {
 export interface SqliteOptions {
   readonly path: string
   readonly migrations: readonly Migration[]
+  /** The log grows until somebody else copies it into the file: a program that ships it elsewhere first. */
+  readonly disableAutoCheckpoint?: boolean
   /** Called when it is no longer known what the disk holds (a failed fsync). Must end the process. */
   readonly onFatal: (error: unknown) => never
 }
@@ -82,7 +84,7 @@ export class Sqlite<Schema> {
   })
   readonly #commits: GroupCommit
 
-  constructor({ path, migrations, onFatal }: SqliteOptions) {
+  constructor({ path, migrations, disableAutoCheckpoint = false, onFatal }: SqliteOptions) {
     this.#path = path
     this.#connection = new Sqlite3(path)
     const pragma = (text: string) => this.#connection.pragma(text)
@@ -95,7 +97,7 @@ export class Sqlite<Schema> {
     pragma('busy_timeout = 1000')
     pragma(`cache_size = -${CACHE_KIB}`)
     this.#migrate(migrations)
-    this.#commits = new GroupCommit(this.#connection, onFatal)
+    this.#commits = new GroupCommit(this.#connection, onFatal, { checkpoints: !disableAutoCheckpoint })
   }
 
   /** Compiles a query. `build` gets Kysely and the named values: `(q, arg: Args<{ did: string }>) => q.selectFrom(...)`. */

@@ -3,7 +3,7 @@
  * as the difference that a commit makes. https://ipld.io/specs/transport/car/carv1/
  */
 import { CborError, type CborValue, decode, encode, isLink, isMap, Link } from './cbor.ts'
-import { CID_BYTES, type Cid, cidFromBytes, InvalidCidError, isBlockOf, linkToCid } from './cid.ts'
+import { CID_BYTES, type Cid, cidFromBytes, formatCid, InvalidCidError, isBlockOf, linkToCid } from './cid.ts'
 
 /** The roots and blocks of a CAR file. The blocks are views of the file's bytes. */
 export interface Car {
@@ -28,22 +28,78 @@ export const carBlockBytesMax = 2 * 1024 * 1024
  * @throws CarError
  */
 export function readCar(bytes: Uint8Array, { verify = true }: { verify?: boolean } = {}): Car {
-  const file = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const file = asBuffer(bytes)
   const header = readSection(file, 0, carHeaderBytesMax)
   const roots = readHeader(file.subarray(header.start, header.end))
   const blocks = new Map<Cid, Uint8Array>()
   let at = header.end
   while (at < file.length) {
     const { start, end } = readSection(file, at, carBlockBytesMax)
-    if (end - start < CID_BYTES) throw new CarError('a section too short for a CID')
-    const cid = readCid(file, start)
-    const block = file.subarray(start + CID_BYTES, end)
-    if (verify && !isBlockOf(cid, block))
-      throw new CarError(`the block at byte ${start} is not what its CID names`)
+    const { cid, block } = readBlock(file, start, end, verify)
     blocks.set(cid, block)
     at = end
   }
   return { roots, blocks }
+}
+
+/** A block of a CAR file that comes in chunks. */
+export interface CarSection {
+  readonly cid: Cid
+  /** A view of the chunk that it came in. */
+  readonly block: Buffer
+  /** The byte of the file at which the CID stands; the block follows. */
+  readonly at: number
+}
+
+/** Reads a CAR file chunk by chunk, however it is cut, and keeps no more of it than one unfinished section. */
+export class CarReader {
+  /** What the header names; undefined until it is there. */
+  roots: Cid[] | undefined
+  #rest: Buffer[] = []
+  #restBytes = 0
+  /** Bytes without which the section at the beginning of the rest is not whole. */
+  #neededBytes = 1
+  /** The byte of the file at which the rest begins. */
+  #at = 0
+
+  /**
+   * The blocks that are whole with this chunk, each checked against its CID.
+   * @throws CarError
+   */
+  push(chunk: Uint8Array): CarSection[] {
+    this.#rest.push(asBuffer(chunk))
+    this.#restBytes += chunk.length
+    if (this.#restBytes < this.#neededBytes) return []
+    const file = this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest)
+    const found: CarSection[] = []
+    let done = 0
+    this.#neededBytes = 1
+    while (done < file.length) {
+      const bytesMax = this.roots === undefined ? carHeaderBytesMax : carBlockBytesMax
+      const section = sectionAt(file, done, bytesMax)
+      const end = section?.end ?? file.length + 1
+      if (section === undefined || end > file.length) {
+        this.#neededBytes = end - done
+        break
+      }
+      if (this.roots === undefined) this.roots = readHeader(file.subarray(section.start, end))
+      else found.push({ ...readBlock(file, section.start, end, true), at: this.#at + section.start })
+      done = end
+    }
+    this.#at += done
+    this.#rest = [file.subarray(done)]
+    this.#restBytes = file.length - done
+    return found
+  }
+
+  /**
+   * To be called when there are no more chunks.
+   * @throws CarError when the file is not whole
+   */
+  end(): void {
+    if (this.roots === undefined) throw new CarError('the file ends before its header does')
+    if (this.#restBytes > 0) throw new CarError('the file ends inside a section')
+  }
 }
 
 /** The beginning of a CAR file: its header, with one root or none. */
@@ -82,12 +138,20 @@ function writeBlock(file: Buffer, start: number, cid: Cid, block: Uint8Array): n
 
 /** The section that begins at `at`: where its content stands. */
 function readSection(file: Buffer, at: number, bytesMax: number): { start: number; end: number } {
+  const section = sectionAt(file, at, bytesMax)
+  if (section === undefined) throw new CarError('the file ends inside a length')
+  if (section.end > file.length) throw new CarError('the file ends inside a section')
+  return section
+}
+
+/** The same of a file of which more may come: undefined when its length is not there yet; `end` may lie beyond what is there. */
+function sectionAt(file: Buffer, at: number, bytesMax: number): { start: number; end: number } | undefined {
   let length = 0
   let shift = 0
   let start = at
   for (;;) {
     const byte = file[start++]
-    if (byte === undefined) throw new CarError('the file ends inside a length')
+    if (byte === undefined) return undefined
     length |= (byte & 0x7f) << shift
     if (byte < 0x80) {
       if (byte === 0 && shift > 0) throw new CarError('a length that is not in its shortest form')
@@ -98,9 +162,7 @@ function readSection(file: Buffer, at: number, bytesMax: number): { start: numbe
   }
   if (length === 0) throw new CarError('an empty section')
   if (length > bytesMax) throw new CarError(`a section of ${length} bytes; ${bytesMax} are allowed`)
-  const end = start + length
-  if (end > file.length) throw new CarError('the file ends inside a section')
-  return { start, end }
+  return { start, end: start + length }
 }
 
 function readHeader(bytes: Uint8Array): Cid[] {
@@ -120,6 +182,15 @@ function readHeader(bytes: Uint8Array): Cid[] {
   })
 }
 
+function readBlock(file: Buffer, start: number, end: number, verify: boolean): { cid: Cid; block: Buffer } {
+  if (end - start < CID_BYTES) throw new CarError('a section too short for a CID')
+  const cid = readCid(file, start)
+  const block = file.subarray(start + CID_BYTES, end)
+  if (verify && !isBlockOf(cid, block))
+    throw new CarError(`the block ${formatCid(cid)} is not what its CID names`)
+  return { cid, block }
+}
+
 function readCid(file: Buffer, at: number): Cid {
   return wrapCid(() => cidFromBytes(file, at))
 }
@@ -131,6 +202,10 @@ function wrapCid(read: () => Cid): Cid {
     if (cause instanceof InvalidCidError) throw new CarError(cause.message, { cause })
     throw cause
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function varintBytes(n: number): number {

@@ -62,3 +62,18 @@ export class MissingBlocksError extends Error {
     this.cids = cids
   }
 }
+
+/** The account of a repository is not active: nothing is written to it. `code` is the XRPC error name. */
+export class RepoInactiveError extends Error {
+  override name = 'RepoInactiveError'
+  readonly code: 'AccountTakedown' | 'AccountDeactivated'
+  constructor(code: RepoInactiveError['code']) {
+    super(code === 'AccountTakedown' ? 'Account has been taken down' : 'Account is deactivated')
+    this.code = code
+  }
+}
+
+/** An archive that cannot be imported: damaged, incomplete, not a repository, or not this account's. */
+export class ImportError extends Error {
+  override name = 'ImportError'
+}

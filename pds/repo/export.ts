@@ -4,6 +4,7 @@
  * An export shows the repository as it was when it began, however long its client takes and whatever is written meanwhile, and holds no
  * transaction: it reads pages, and blocks that leave the repository while it runs are kept aside for it (`retired_block`).
  */
+import { Wakeup } from '#platform/wakeup.ts'
 import { carBlock, carHeader } from '#protocol/car.ts'
 import type { Cid } from '#protocol/cid.ts'
 import type { RepoPages } from '../store/repos.ts'
@@ -13,40 +14,60 @@ import { RepoNotFoundError, type RepoOwner } from './errors.ts'
 /** A page of an export in bytes of blocks; about what is handed to the socket at once. */
 const PAGE_BYTES_MAX = 512 * 1024
 
+/** The account was deleted or taken down while its repository was handed out. */
+export class ExportStoppedError extends Error {
+  override name = 'ExportStoppedError'
+}
+
 export class Exports {
   readonly #store: Store
   readonly #pages: RepoPages
-  /** Exports under way, for each account that has any. */
-  readonly #running = new Map<number, number>()
+  /** Exports under way, for each repository that has any, by its id. */
+  readonly #running = new Map<number, Set<AbortController>>()
+  readonly #ended = new Wakeup()
 
   constructor(store: Store, pages: RepoPages) {
     this.#store = store
     this.#pages = pages
   }
 
-  /** Whether blocks of the account's repository must be kept when they are replaced. */
-  isRunning(account: number): boolean {
-    return this.#running.has(account)
+  /** Whether blocks of the repository with this id must be kept when they are replaced. */
+  isRunning(repo: number): boolean {
+    return this.#running.has(repo)
+  }
+
+  /** Resolves when no export of the repository with this id is under way any more; undefined when none is. */
+  untilUnread(repo: number): Promise<void> | undefined {
+    if (!this.#running.has(repo)) return undefined
+    return this.#ended.next().then(() => this.untilUnread(repo))
+  }
+
+  /** Breaks off the exports of the repository with this id, which may not be handed out any longer. */
+  stop(repo: number): void {
+    for (const run of this.#running.get(repo) ?? []) run.abort(new ExportStoppedError())
   }
 
   /**
    * The repository, as it is when the first chunk is asked for, as a CAR file: the commit first, then nodes, then records.
    * @param since leave out what is as old as this revision or older
-   * @throws RepoNotFoundError
+   * @throws RepoNotFoundError; ExportStoppedError when it may not be handed out any longer
    */
   async *car({ id: account, did }: RepoOwner, since = ''): AsyncGenerator<Buffer> {
-    this.#running.set(account, (this.#running.get(account) ?? 0) + 1)
+    const head = this.#store.repos.head(account)
+    if (head === undefined) throw new RepoNotFoundError(did)
+    const { id: repo } = head
+    const run = new AbortController()
+    this.#running.set(repo, (this.#running.get(repo) ?? new Set()).add(run))
     try {
-      const head = this.#store.repos.head(account)
-      if (head === undefined) throw new RepoNotFoundError(did)
       await this.#store.db.durable()
-      const options = { account, since, rev: head.rev, bytesMax: PAGE_BYTES_MAX }
+      const options = { repo, since, rev: head.rev, bytesMax: PAGE_BYTES_MAX }
       yield Buffer.concat([
         carHeader(head.commit),
         ...(head.rev > since ? [carBlock(head.commit, head.commitBlock)] : []),
       ])
       for (let after = ''; ; ) {
         const page = this.#pages.nodes(options, after)
+        run.signal.throwIfAborted()
         const last = page.at(-1)
         if (last === undefined) break
         yield chunk(page)
@@ -54,6 +75,7 @@ export class Exports {
       }
       for (let after = { collection: '', rkey: '' }; ; ) {
         const page = this.#pages.records(options, after)
+        run.signal.throwIfAborted()
         const last = page.at(-1)
         if (last === undefined) break
         yield chunk(page)
@@ -61,24 +83,26 @@ export class Exports {
       }
       for (let after = 0; ; ) {
         const page = this.#pages.retired(options, after)
+        run.signal.throwIfAborted()
         const last = page.at(-1)
         if (last === undefined) break
         yield chunk(page)
         after = last.id
       }
     } finally {
-      await this.#end(account)
+      await this.#end(repo, run)
     }
   }
 
-  async #end(account: number): Promise<void> {
-    const others = (this.#running.get(account) ?? 1) - 1
-    if (others > 0) this.#running.set(account, others)
-    else {
-      this.#running.delete(account)
+  async #end(repo: number, run: AbortController): Promise<void> {
+    const running = this.#running.get(repo)
+    running?.delete(run)
+    if (running?.size === 0) {
+      this.#running.delete(repo)
+      this.#ended.wake()
       await this.#store.db.write((tx) => {
         // Another export may have begun between the end of this one and this transaction.
-        if (!this.#running.has(account)) this.#store.repos.dropRetired(tx, account)
+        if (!this.#running.has(repo)) this.#store.repos.dropRetired(tx, repo)
       })
     }
   }

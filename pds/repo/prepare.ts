@@ -36,7 +36,8 @@ export interface RecordInput {
   readonly validate?: boolean
 }
 
-const lexicons = new Lexicons(schemas)
+/** The official documents. */
+export const lexicons = new Lexicons(schemas)
 const clock = new TidClock()
 
 /** How deep a record may nest: far above any lexicon's need, far below what a stack bears. */
@@ -162,7 +163,7 @@ function cidOfBlob(blob: BlobRef): Cid {
 }
 
 /** What a like, repost, follow or block points at: a second one at the same subject replaces the first. */
-function subjectOf(record: Record<string, unknown>): string | null {
+export function subjectOf(record: Record<string, unknown>): string | null {
   switch (record.$type) {
     case 'app.bsky.graph.follow':
     case 'app.bsky.graph.block':

@@ -2,11 +2,21 @@
 import { writeCar } from '#protocol/car.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { pathTo } from '#protocol/mst/proof.ts'
-import type { ListOptions, RecordPath, StoredRecord } from '../store/records.ts'
+import { microsOfTid } from '#protocol/tid.ts'
+import type { JudgedRecord, ListOptions, RecordPath, StoredRecord } from '../store/records.ts'
 import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
 import { MissingBlocksError, RepoNotFoundError, type RepoOwner } from './errors.ts'
 import type { NodeCache } from './node-cache.ts'
+
+/** A record with its place and the time of the commit that wrote it. */
+export interface RecentRecord extends RecordPath, StoredRecord {
+  /** ISO 8601. */
+  readonly writtenAt: string
+}
+
+/** Records that `recentRecords` gives at most: it is for what a service is seconds behind with. */
+const RECENT_RECORDS_MAX = 10
 
 export class RepoReader {
   readonly #store: Store
@@ -24,13 +34,27 @@ export class RepoReader {
     return head
   }
 
-  record(owner: RepoOwner, path: RecordPath): StoredRecord | undefined {
+  record(owner: RepoOwner, path: RecordPath): JudgedRecord | undefined {
     return this.#store.records.get(owner.id, path)
   }
 
   /** A page of one collection. */
   records(owner: RepoOwner, options: Omit<ListOptions, 'account'>): StoredRecord[] {
     return this.#store.records.list({ ...options, account: owner.id })
+  }
+
+  /**
+   * The present records that commits after `rev` wrote, oldest first. None when every record is newer: then `rev` is not of this
+   * repository as it is here (the account moved).
+   */
+  recentRecords(owner: RepoOwner, rev: string): RecentRecord[] {
+    const { records } = this.#store
+    const found = records.since(owner.id, rev, RECENT_RECORDS_MAX)
+    if (found.length === 0 || !records.hasUpTo(owner.id, rev)) return []
+    return found.map((record) => ({
+      ...record,
+      writtenAt: new Date(microsOfTid(record.rev) / 1000).toISOString(),
+    }))
   }
 
   /** The collections that have records. */

@@ -24,31 +24,45 @@ const KEYS_KEPT_MAX = 10_000
  * before any key is encrypted under it.
  */
 export function loadKeySecret(path: string): Buffer {
-  try {
-    const secret = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
-    if (secret.length !== SECRET_BYTES)
-      throw new Error(`${path} does not hold ${SECRET_BYTES} bytes in hexadecimal`)
-    return secret
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  const secret = randomBytes(SECRET_BYTES)
+  const secret = readKeySecret(path)
+  if (secret !== undefined) return secret
+  const made = newKeySecret()
   const unfinished = `${path}.new`
-  writeSynced(unfinished, `${secret.toString('hex')}\n`)
+  writeKeySecret(unfinished, made)
   crashPoint('secret.beforeRename')
-  renameSync(unfinished, path)
-  syncFolder(dirname(path))
-  return secret
+  moveKeySecret(unfinished, path)
+  return made
 }
 
-function writeSynced(path: string, text: string): void {
+/** The secret that a file holds; undefined when there is no such file. */
+export function readKeySecret(path: string): Buffer | undefined {
+  try {
+    const secret = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
+    if (secret.length === SECRET_BYTES) return secret
+    throw new Error(`${path} does not hold ${SECRET_BYTES} bytes in hexadecimal`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+export const newKeySecret = (): Buffer => randomBytes(SECRET_BYTES)
+
+/** Writes a secret to a file, readable by its owner only. It is on the disk afterwards, but for the folder's entry. */
+export function writeKeySecret(path: string, secret: Buffer): void {
   const file = openSync(path, 'w', 0o600)
   try {
-    writeSync(file, text)
+    writeSync(file, `${secret.toString('hex')}\n`)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
+}
+
+/** Gives a secret's file another name, durably. */
+export function moveKeySecret(from: string, to: string): void {
+  renameSync(from, to)
+  syncFolder(dirname(to))
 }
 
 function syncFolder(path: string): void {
@@ -73,10 +87,17 @@ export class SigningKeys {
   /** A new K-256 key, and its encrypted form for the account's row. */
   generate(): { key: SigningKey; encrypted: Buffer } {
     const key = generateKey('ES256K')
-    const iv = randomBytes(IV_BYTES)
-    const cipher = createCipheriv(CIPHER, this.#secret, iv)
-    const body = Buffer.concat([cipher.update(key.export()), cipher.final()])
-    return { key, encrypted: Buffer.concat([iv, cipher.getAuthTag(), body]) }
+    return { key, encrypted: encryptKey(this.#secret, key.export()) }
+  }
+
+  /** The key of an encrypted form. */
+  open(encrypted: Buffer): SigningKey {
+    return importKey(decryptKey(this.#secret, encrypted), 'ES256K')
+  }
+
+  /** Forgets the key of an account that is gone. */
+  forget(account: number): void {
+    this.#keys.delete(account)
   }
 
   /** The key of an account. */
@@ -85,24 +106,32 @@ export class SigningKeys {
     if (kept !== undefined) return kept
     const encrypted = this.#accounts.signingKey(account)
     if (encrypted === undefined) throw new Error(`no signing key for account ${account}`)
-    const key = importKey(this.#decrypt(encrypted), 'ES256K')
+    const key = this.open(encrypted)
     if (this.#keys.size >= KEYS_KEPT_MAX) this.#keys.clear()
     this.#keys.set(account, key)
     return key
   }
+}
 
-  #decrypt(encrypted: Buffer): Buffer {
-    const decipher = createDecipheriv(CIPHER, this.#secret, encrypted.subarray(0, IV_BYTES), {
-      authTagLength: TAG_BYTES,
+/** Encrypts a signing key under a secret; each time differently. */
+export function encryptKey(secret: Buffer, key: Uint8Array): Buffer {
+  const iv = randomBytes(IV_BYTES)
+  const cipher = createCipheriv(CIPHER, secret, iv)
+  const body = Buffer.concat([cipher.update(key), cipher.final()])
+  return Buffer.concat([iv, cipher.getAuthTag(), body])
+}
+
+/** The signing key that was encrypted under the secret. */
+export function decryptKey(secret: Buffer, encrypted: Buffer): Buffer {
+  const decipher = createDecipheriv(CIPHER, secret, encrypted.subarray(0, IV_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
+  decipher.setAuthTag(encrypted.subarray(IV_BYTES, IV_BYTES + TAG_BYTES))
+  try {
+    return Buffer.concat([decipher.update(encrypted.subarray(IV_BYTES + TAG_BYTES)), decipher.final()])
+  } catch (cause) {
+    throw new Error('a signing key does not decrypt: the key secret is not the one it was encrypted under', {
+      cause,
     })
-    decipher.setAuthTag(encrypted.subarray(IV_BYTES, IV_BYTES + TAG_BYTES))
-    try {
-      return Buffer.concat([decipher.update(encrypted.subarray(IV_BYTES + TAG_BYTES)), decipher.final()])
-    } catch (cause) {
-      throw new Error(
-        'a signing key does not decrypt: the key secret is not the one it was encrypted under',
-        { cause },
-      )
-    }
   }
 }

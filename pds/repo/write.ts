@@ -21,6 +21,7 @@ import type { Store } from '../store/store.ts'
 import {
   BlobReferenceError,
   RecordStateError,
+  RepoInactiveError,
   RepoNotFoundError,
   type RepoOwner,
   SwapMismatchError,
@@ -73,28 +74,30 @@ export class RepoWriter {
   /**
    * Applies writes in their order, as one commit; resolves once it is durable. Null when nothing was to be done: a put of what is
    * there already, a delete (with `ifThere`) of what is not.
-   * @throws RepoNotFoundError, SwapMismatchError, RecordStateError, BlobReferenceError, TooManyWritesError; then nothing was written
+   * @throws RepoNotFoundError, RepoInactiveError, SwapMismatchError, RecordStateError, BlobReferenceError, TooManyWritesError; then nothing was written
    */
   write(owner: RepoOwner, writes: readonly Write[], swapCommit?: Cid): Promise<CommitRef | null> {
     return this.#store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
   }
 
   /**
-   * Makes an account's empty repository and tells the firehose of the account's beginning. Inside the account's transaction, and so with the key in hand:
-   * if that fails, the next account may get the same id, and must not find this one's key under it.
+   * Makes an account's empty repository. Inside the account's transaction, and so with the key in hand: if that fails, the next account
+   * may get the same id, and must not find this one's key under it.
+   * @param handle what the firehose is told of the account's beginning; null for one that is not active yet, of which nothing is told
    */
-  create(tx: Tx, owner: RepoOwner, handle: string, key: SigningKey): CommitRef {
+  create(tx: Tx, owner: RepoOwner, handle: string | null, key: SigningKey): CommitRef {
     const rev = this.#clock.next()
     const commit = signCommit({ did: owner.did, data: EMPTY_ROOT, rev, prev: null }, key)
     const emptyNode = encodeNode({ left: null, entries: [] })
-    this.#store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
     this.#store.repos.setHead(tx, owner.id, {
       commit: commit.cid,
       rev,
       data: EMPTY_ROOT,
       commitBlock: commit.block,
     })
+    this.#store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
     const { did } = owner
+    if (handle === null) return { cid: commit.cid, rev }
     this.#firehose.append(tx, owner.id, { kind: 'identity', did, handle })
     this.#firehose.append(tx, owner.id, { kind: 'account', did, active: true })
     this.#firehose.append(tx, owner.id, {
@@ -112,18 +115,23 @@ export class RepoWriter {
       rebase: false,
       tooBig: false,
     })
-    this.#firehose.append(tx, owner.id, {
-      kind: 'sync',
-      did,
-      rev,
-      blocks: writeCar(commit.cid, [[commit.cid, commit.block]]),
-    })
+    this.appendSync(tx, owner)
     return { cid: commit.cid, rev }
+  }
+
+  /** Tells the firehose where a repository stands, whatever was told of it before. */
+  appendSync(tx: Tx, { id, did }: RepoOwner): void {
+    const head = this.#store.repos.head(id)
+    if (head === undefined) throw new RepoNotFoundError(did)
+    const { commit, commitBlock, rev } = head
+    const blocks = writeCar(commit, [[commit, commitBlock]])
+    this.#firehose.append(tx, id, { kind: 'sync', did, rev, blocks })
   }
 
   #apply(tx: Tx, owner: RepoOwner, writes: readonly Write[], swapCommit: Cid | undefined): CommitRef | null {
     const head = this.#store.repos.head(owner.id)
     if (head === undefined) throw new RepoNotFoundError(owner.did)
+    this.#assertActive(owner)
     if (swapCommit !== undefined && swapCommit !== head.commit)
       throw new SwapMismatchError('Commit', head.commit)
     if (writes.length > WRITES_MAX) throw new TooManyWritesError(`Too many writes. Max: ${WRITES_MAX}`)
@@ -132,7 +140,7 @@ export class RepoWriter {
       tx,
       owner,
       this.#clock.next(head.rev),
-      this.#exports.isRunning(owner.id),
+      this.#exports.isRunning(head.id) ? head.id : undefined,
     )
     for (const write of writes) change.apply(write)
     // A call without writes still makes a commit, as the reference does; a write that changes nothing does not.
@@ -140,7 +148,15 @@ export class RepoWriter {
     return this.#commit(tx, owner, head, change)
   }
 
-  #commit(tx: Tx, owner: RepoOwner, head: RepoHead, { ops, rev, records, retires }: Change): CommitRef {
+  /** The account may have been taken down or deactivated since the request was let in: its commits would have no event. */
+  #assertActive(owner: RepoOwner): void {
+    const account = this.#store.accounts.byDid(owner.did)
+    if (account === undefined) throw new RepoNotFoundError(owner.did)
+    if (account.takedownRef !== null) throw new RepoInactiveError('AccountTakedown')
+    if (account.deactivatedAt !== null) throw new RepoInactiveError('AccountDeactivated')
+  }
+
+  #commit(tx: Tx, owner: RepoOwner, head: RepoHead, { ops, rev, records, retiresFrom }: Change): CommitRef {
     const { repos } = this.#store
     const treeOps: Op[] = ops.map(({ path, cid, prev }) => ({ key: path, value: cid, prev: prev ?? null }))
     const tree = applyOps(this.#nodes.of(owner.id), head.data, treeOps)
@@ -157,9 +173,9 @@ export class RepoWriter {
     if (bytes > COMMIT_BYTES_MAX) throw new TooManyWritesError('Too many writes. Max event size: 2MB')
 
     for (const cid of tree.removed) {
-      if (retires) {
+      if (retiresFrom !== undefined) {
         const node = repos.node(owner.id, cid)
-        if (node !== undefined) repos.retire(tx, owner.id, cid, node.rev, node.block)
+        if (node !== undefined) repos.retire(tx, retiresFrom, cid, node.rev, node.block)
       }
       repos.deleteNode(tx, owner.id, cid)
     }
@@ -203,18 +219,18 @@ class Change {
   /** Blocks of the records that were created or updated. */
   readonly records = new Map<Cid, Buffer>()
   readonly rev: string
-  /** Whether blocks that leave the repository are kept for an export that is under way. */
-  readonly retires: boolean
+  /** The repository's id when blocks that leave it are kept for an export that is under way. */
+  readonly retiresFrom: number | undefined
   readonly #store: Store
   readonly #tx: Tx
   readonly #owner: RepoOwner
 
-  constructor(store: Store, tx: Tx, owner: RepoOwner, rev: string, retires: boolean) {
+  constructor(store: Store, tx: Tx, owner: RepoOwner, rev: string, retiresFrom: number | undefined) {
     this.#store = store
     this.#tx = tx
     this.#owner = owner
     this.rev = rev
-    this.retires = retires
+    this.retiresFrom = retiresFrom
   }
 
   apply(write: Write): void {
@@ -284,10 +300,10 @@ class Change {
   }
 
   #retire(path: RecordPath, current: RecordRef): void {
-    if (!this.retires) return
+    if (this.retiresFrom === undefined) return
     const record = this.#store.records.get(this.#owner.id, path)
     if (record !== undefined) {
-      this.#store.repos.retire(this.#tx, this.#owner.id, record.cid, current.rev, record.block)
+      this.#store.repos.retire(this.#tx, this.retiresFrom, record.cid, current.rev, record.block)
     }
   }
 

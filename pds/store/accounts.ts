@@ -11,7 +11,12 @@ export interface Account {
   readonly emailConfirmedAt: string | null
   readonly createdAt: string
   readonly deactivatedAt: string | null
+  /** When a deactivated account is to be deleted. */
+  readonly deleteAfter: string | null
   readonly takedownRef: string | null
+  /** 1 or 0, as `invitesDisabled`. */
+  readonly emailAuthFactor: number
+  readonly invitesDisabled: number
 }
 
 export interface NewAccount {
@@ -22,6 +27,7 @@ export interface NewAccount {
   readonly password: string | null
   readonly signingKey: Buffer
   readonly deactivatedAt: string | null
+  readonly deleteAfter?: string | null
 }
 
 /** A line of `listRepos`. */
@@ -42,7 +48,10 @@ const columns = [
   'emailConfirmedAt',
   'createdAt',
   'deactivatedAt',
+  'deleteAfter',
   'takedownRef',
+  'emailAuthFactor',
+  'invitesDisabled',
 ] as const
 
 export class AccountStore {
@@ -52,8 +61,23 @@ export class AccountStore {
   readonly #password
   readonly #signingKey
   readonly #list
+  readonly #pageWithCollection
   readonly #insert
   readonly #setHandle
+  readonly #setActivity
+  readonly #setTakedown
+  readonly #nextDeleteAfter
+  readonly #toDelete
+  readonly #delete
+  readonly #signingKeys
+  readonly #setSigningKey
+  readonly #setEmail
+  readonly #confirmEmail
+  readonly #setEmailAuthFactor
+  readonly #setPassword
+  readonly #setInvitesDisabled
+  readonly #byId
+  readonly #search
 
   constructor(db: Sqlite<Schema>) {
     this.#byDid = db.prepare((q, arg: Args<{ did: string }>) =>
@@ -81,7 +105,29 @@ export class AccountStore {
         .orderBy('did')
         .limit(arg.limit),
     )
-    this.#insert = db.prepare((q, arg: Args<NewAccount & { createdAt: string }>) =>
+    this.#pageWithCollection = db.prepare(
+      (q, arg: Args<{ after: number; collection: string; limit: number }>) =>
+        q
+          .selectFrom('account')
+          .innerJoin('repo', 'repo.account', 'account.id')
+          .select(['account.id', 'did', 'deactivatedAt', 'takedownRef'])
+          .select((e) =>
+            e
+              .exists(
+                e
+                  .selectFrom('record')
+                  .select('record.id')
+                  .whereRef('record.repo', '=', 'repo.id')
+                  .where('record.collection', '=', arg.collection),
+              )
+              .$castTo<0 | 1>()
+              .as('hasCollection'),
+          )
+          .where('account.id', '>', arg.after)
+          .orderBy('account.id')
+          .limit(arg.limit),
+    )
+    this.#insert = db.prepare((q, arg: Args<Required<NewAccount> & { createdAt: string }>) =>
       q.insertInto('account').values({
         did: arg.did,
         handle: arg.handle,
@@ -90,11 +136,87 @@ export class AccountStore {
         signingKey: arg.signingKey,
         createdAt: arg.createdAt,
         deactivatedAt: arg.deactivatedAt,
+        deleteAfter: arg.deleteAfter,
       }),
     )
     this.#setHandle = db.prepare((q, arg: Args<{ id: number; handle: string }>) =>
       q.updateTable('account').set({ handle: arg.handle }).where('id', '=', arg.id),
     )
+    this.#setActivity = db.prepare(
+      (q, arg: Args<{ id: number; deactivatedAt: string | null; deleteAfter: string | null }>) =>
+        q
+          .updateTable('account')
+          .set({ deactivatedAt: arg.deactivatedAt, deleteAfter: arg.deleteAfter })
+          .where('id', '=', arg.id),
+    )
+    this.#setTakedown = db.prepare((q, arg: Args<{ id: number; takedownRef: string | null }>) =>
+      q.updateTable('account').set({ takedownRef: arg.takedownRef }).where('id', '=', arg.id),
+    )
+    this.#nextDeleteAfter = db.prepare((q) =>
+      q
+        .selectFrom('account')
+        .select('deleteAfter')
+        .$narrowType<{ deleteAfter: string }>()
+        .where('deleteAfter', 'is not', null)
+        .orderBy('deleteAfter')
+        .limit(1),
+    )
+    this.#toDelete = db.prepare((q, arg: Args<{ now: string; limit: number }>) =>
+      q
+        .selectFrom('account')
+        .select(columns)
+        .where('deleteAfter', '<=', arg.now)
+        .orderBy('deleteAfter')
+        .limit(arg.limit),
+    )
+    this.#delete = db.prepare((q, arg: Args<{ id: number }>) =>
+      q.deleteFrom('account').where('id', '=', arg.id),
+    )
+    this.#signingKeys = db.prepare((q, arg: Args<{ after: number; limit: number }>) =>
+      q
+        .selectFrom('account')
+        .select(['id', 'signingKey'])
+        .where('id', '>', arg.after)
+        .orderBy('id')
+        .limit(arg.limit),
+    )
+    this.#setSigningKey = db.prepare((q, arg: Args<{ id: number; signingKey: Buffer }>) =>
+      q.updateTable('account').set({ signingKey: arg.signingKey }).where('id', '=', arg.id),
+    )
+    this.#setEmail = db.prepare((q, arg: Args<{ id: number; email: string }>) =>
+      q
+        .updateTable('account')
+        .set({ email: arg.email, emailConfirmedAt: null, emailAuthFactor: 0 })
+        .where('id', '=', arg.id),
+    )
+    this.#confirmEmail = db.prepare((q, arg: Args<{ id: number; now: string }>) =>
+      q.updateTable('account').set({ emailConfirmedAt: arg.now }).where('id', '=', arg.id),
+    )
+    this.#setEmailAuthFactor = db.prepare((q, arg: Args<{ id: number; on: number }>) =>
+      q.updateTable('account').set({ emailAuthFactor: arg.on }).where('id', '=', arg.id),
+    )
+    this.#setPassword = db.prepare((q, arg: Args<{ id: number; password: string }>) =>
+      q.updateTable('account').set({ password: arg.password }).where('id', '=', arg.id),
+    )
+    this.#setInvitesDisabled = db.prepare((q, arg: Args<{ did: string; disabled: number }>) =>
+      q.updateTable('account').set({ invitesDisabled: arg.disabled }).where('did', '=', arg.did),
+    )
+    this.#byId = db.prepare((q, arg: Args<{ id: number }>) =>
+      q.selectFrom('account').select(columns).where('id', '=', arg.id),
+    )
+    this.#search = db.prepare((q, arg: Args<{ email: string; before: number; limit: number }>) =>
+      q
+        .selectFrom('account')
+        .select(columns)
+        .where('id', '<', arg.before)
+        .where((e) => e.or([e(arg.email, '=', ''), e(e.fn('instr', ['email', arg.email]), '>', e.val(0))]))
+        .orderBy('id', 'desc')
+        .limit(arg.limit),
+    )
+  }
+
+  byId(id: number): Account | undefined {
+    return this.#byId.get({ id })
   }
 
   byDid(did: string): Account | undefined {
@@ -131,12 +253,99 @@ export class AccountStore {
     return this.#list.all({ ...after, limit })
   }
 
+  /** Accounts with a repository in the order of their ids, after the given one, and whether each has records of a collection. */
+  pageWithCollection(
+    collection: string,
+    after: number,
+    limit: number,
+  ): {
+    readonly id: number
+    readonly did: string
+    readonly deactivatedAt: string | null
+    readonly takedownRef: string | null
+    readonly hasCollection: 0 | 1
+  }[] {
+    return this.#pageWithCollection.all({ collection, after, limit })
+  }
+
   /** @returns the id of the new account */
   insert(tx: Tx, account: NewAccount): number {
-    return this.#insert.insert({ ...account, createdAt: tx.now })
+    return this.#insert.insert({ deleteAfter: null, ...account, createdAt: tx.now })
   }
 
   setHandle(_tx: Tx, id: number, handle: string): void {
     this.#setHandle.run({ id, handle })
+  }
+
+  /** Deactivates an account, or (both null) makes it active again. `deleteAfter` is ISO 8601 in UTC, as all times here. */
+  setActivity(
+    _tx: Tx,
+    id: number,
+    activity: { deactivatedAt: string | null; deleteAfter: string | null },
+  ): void {
+    this.#setActivity.run({ id, ...activity })
+  }
+
+  /** Takes an account down for a reason, or (null) lifts that. */
+  setTakedown(_tx: Tx, id: number, takedownRef: string | null): void {
+    this.#setTakedown.run({ id, takedownRef })
+  }
+
+  /** When the next account is to be deleted; undefined when none is. */
+  nextDeleteAfter(): string | undefined {
+    return this.#nextDeleteAfter.get({})?.deleteAfter
+  }
+
+  /** Accounts whose time to be deleted has come. */
+  toDelete(now: string, limit: number): Account[] {
+    return this.#toDelete.all({ now, limit })
+  }
+
+  /** Deletes the account's own row, and with it its password and key. */
+  delete(_tx: Tx, id: number): void {
+    this.#delete.run({ id })
+  }
+
+  /** Encrypted signing keys, in the order of their accounts, after the given one. */
+  signingKeys(after: number, limit: number): { id: number; signingKey: Buffer }[] {
+    return this.#signingKeys.all({ after, limit })
+  }
+
+  setSigningKey(_tx: Tx, id: number, signingKey: Buffer): void {
+    this.#setSigningKey.run({ id, signingKey })
+  }
+
+  /**
+   * Accounts whose address contains the text, newest first.
+   * @param email in lower case; empty: every account
+   * @param before the id after which the page begins
+   */
+  search(email: string, before: number, limit: number): Account[] {
+    return this.#search.all({ email, before, limit })
+  }
+
+  /**
+   * Gives an account another address, which nobody has confirmed: it is no second factor.
+   * @param email in lower case
+   */
+  setEmail(_tx: Tx, id: number, email: string): void {
+    this.#setEmail.run({ id, email })
+  }
+
+  confirmEmail(tx: Tx, id: number): void {
+    this.#confirmEmail.run({ id, now: tx.now })
+  }
+
+  setEmailAuthFactor(_tx: Tx, id: number, on: boolean): void {
+    this.#setEmailAuthFactor.run({ id, on: Number(on) })
+  }
+
+  /** @param password the scrypt hash */
+  setPassword(_tx: Tx, id: number, password: string): void {
+    this.#setPassword.run({ id, password })
+  }
+
+  setInvitesDisabled(_tx: Tx, did: string, disabled: boolean): void {
+    this.#setInvitesDisabled.run({ did, disabled: Number(disabled) })
   }
 }

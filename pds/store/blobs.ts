@@ -2,7 +2,7 @@
 
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
-import type { Schema } from './schema.ts'
+import { repoOf, type Schema } from './schema.ts'
 
 /** A blob that was received. */
 export interface BlobRow {
@@ -12,13 +12,28 @@ export interface BlobRow {
   readonly takedownRef: string | null
 }
 
+/** Where a walk through all blobs stands. */
+export interface BlobPlace {
+  readonly account: number
+  readonly cid: Cid | ''
+}
+
 export class BlobStore {
   readonly #get
   readonly #isReferenced
   readonly #list
+  readonly #missing
+  readonly #page
+  readonly #some
+  readonly #loose
+  readonly #loosen
+  readonly #bind
+  readonly #delete
   readonly #put
   readonly #refer
   readonly #unrefer
+  readonly #setTakedown
+  readonly #counts
 
   constructor(db: Sqlite<Schema>) {
     this.#get = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
@@ -32,7 +47,7 @@ export class BlobStore {
       q
         .selectFrom('record_blob')
         .select('record')
-        .where('account', '=', arg.account)
+        .where('repo', '=', repoOf(q, arg.account))
         .where('cid', '=', arg.cid)
         .limit(1),
     )
@@ -42,11 +57,67 @@ export class BlobStore {
           .selectFrom('record_blob')
           .select('cid')
           .distinct()
-          .where('account', '=', arg.account)
+          .where('repo', '=', repoOf(q, arg.account))
           .where('cid', '>', arg.cursor)
           .where('rev', '>', arg.since)
           .orderBy('cid')
           .limit(arg.limit),
+    )
+    this.#missing = db.prepare((q, arg: Args<{ account: number; cursor: Buffer; limit: number }>) =>
+      q
+        .selectFrom('record_blob')
+        .innerJoin('record', 'record.id', 'record_blob.record')
+        .select(['record_blob.cid', 'record.collection', 'record.rkey'])
+        .where('record_blob.repo', '=', repoOf(q, arg.account))
+        .where('record_blob.cid', '>', arg.cursor)
+        .where((e) =>
+          e.not(
+            e.exists(
+              e
+                .selectFrom('blob')
+                .select('blob.cid')
+                .where('blob.account', '=', arg.account)
+                .whereRef('blob.cid', '=', 'record_blob.cid'),
+            ),
+          ),
+        )
+        .groupBy('record_blob.cid')
+        .orderBy('record_blob.cid')
+        .limit(arg.limit),
+    )
+    this.#page = db.prepare((q, arg: Args<{ account: number; cid: Buffer; limit: number }>) =>
+      q
+        .selectFrom('blob')
+        .innerJoin('account', 'account.id', 'blob.account')
+        .select(['blob.account', 'account.did', 'blob.cid', 'blob.createdAt', 'blob.takedownRef'])
+        .where((e) => e(e.refTuple('blob.account', 'blob.cid'), '>', e.tuple(arg.account, arg.cid)))
+        .orderBy('blob.account')
+        .orderBy('blob.cid')
+        .limit(arg.limit),
+    )
+    this.#some = db.prepare((q, arg: Args<{ account: number; limit: number }>) =>
+      q.selectFrom('blob').select('cid').where('account', '=', arg.account).limit(arg.limit),
+    )
+    this.#loose = db.prepare((q, arg: Args<{ did: string; cid: Buffer; limit: number }>) =>
+      q
+        .selectFrom('loose_blob')
+        .select(['did', 'cid'])
+        .where((e) => e(e.refTuple('did', 'cid'), '>', e.tuple(arg.did, arg.cid)))
+        .orderBy('did')
+        .orderBy('cid')
+        .limit(arg.limit),
+    )
+    this.#loosen = db.prepare((q, arg: Args<Schema['loose_blob']>) =>
+      q
+        .insertInto('loose_blob')
+        .values({ did: arg.did, cid: arg.cid })
+        .onConflict((conflict) => conflict.doNothing()),
+    )
+    this.#bind = db.prepare((q, arg: Args<Schema['loose_blob']>) =>
+      q.deleteFrom('loose_blob').where('did', '=', arg.did).where('cid', '=', arg.cid),
+    )
+    this.#delete = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
+      q.deleteFrom('blob').where('account', '=', arg.account).where('cid', '=', arg.cid),
     )
     this.#put = db.prepare((q, arg: Args<Omit<Schema['blob'], 'takedownRef'>>) =>
       q
@@ -63,14 +134,40 @@ export class BlobStore {
           conflict.columns(['account', 'cid']).doUpdateSet({ createdAt: arg.createdAt }),
         ),
     )
-    this.#refer = db.prepare((q, arg: Args<Schema['record_blob']>) =>
+    this.#refer = db.prepare((q, arg: Args<Omit<Schema['record_blob'], 'repo'> & { account: number }>) =>
       q
         .insertInto('record_blob')
-        .values({ account: arg.account, cid: arg.cid, record: arg.record, rev: arg.rev })
+        .values({ repo: repoOf(q, arg.account), cid: arg.cid, record: arg.record, rev: arg.rev })
         .onConflict((conflict) => conflict.doNothing()),
     )
     this.#unrefer = db.prepare((q, arg: Args<{ record: number }>) =>
       q.deleteFrom('record_blob').where('record', '=', arg.record),
+    )
+    this.#setTakedown = db.prepare(
+      (q, arg: Args<{ account: number; cid: Buffer; takedownRef: string | null }>) =>
+        q
+          .updateTable('blob')
+          .set({ takedownRef: arg.takedownRef })
+          .where('account', '=', arg.account)
+          .where('cid', '=', arg.cid),
+    )
+    this.#counts = db.prepare((q, arg: Args<{ account: number }>) =>
+      q.selectNoFrom((e) => [
+        e
+          .selectFrom('blob')
+          .select((e) => e.fn.countAll<number>().as('count'))
+          .where('account', '=', arg.account)
+          .$asScalar()
+          .$notNull()
+          .as('received'),
+        e
+          .selectFrom('record_blob')
+          .select((e) => e.fn.count<number>('cid').distinct().as('count'))
+          .where('repo', '=', repoOf(q, arg.account))
+          .$asScalar()
+          .$notNull()
+          .as('referenced'),
+      ]),
     )
   }
 
@@ -88,6 +185,59 @@ export class BlobStore {
     return this.#list
       .all({ account, since, limit, cursor: Buffer.from(cursor, 'latin1') })
       .map((row) => cidFromBytes(row.cid))
+  }
+
+  /** Blobs that records refer to and that have not been received, in the order of their CIDs, each with one of those records. */
+  missing(
+    account: number,
+    cursor: Cid | '',
+    limit: number,
+  ): { readonly cid: Cid; readonly collection: string; readonly rkey: string }[] {
+    return this.#missing
+      .all({ account, limit, cursor: Buffer.from(cursor, 'latin1') })
+      .map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
+  }
+
+  /** Blobs of all accounts, in an order of their own, after the given one. */
+  page(
+    { account, cid }: BlobPlace,
+    limit: number,
+  ): {
+    readonly account: number
+    readonly did: string
+    readonly cid: Cid
+    readonly createdAt: string
+    readonly takedownRef: string | null
+  }[] {
+    return this.#page
+      .all({ account, limit, cid: Buffer.from(cid, 'latin1') })
+      .map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
+  }
+
+  /** Some blobs of an account, whether records refer to them or not. */
+  some(account: number, limit: number): Cid[] {
+    return this.#some.all({ account, limit }).map(({ cid }) => cidFromBytes(cid))
+  }
+
+  delete(_tx: Tx, account: number, cid: Cid): void {
+    this.#delete.run({ account, cid: cidToBytes(cid) })
+  }
+
+  /** Notes that the blob store may hold bytes without a blob's row. */
+  loosen(_tx: Tx, did: string, cid: Cid): void {
+    this.#loosen.run({ did, cid: cidToBytes(cid) })
+  }
+
+  /** Forgets that: there is a row, or there are no bytes. */
+  bind(_tx: Tx, did: string, cid: Cid): void {
+    this.#bind.run({ did, cid: cidToBytes(cid) })
+  }
+
+  /** What may lie in the blob store without a row, after the given place. */
+  loose(after: { did: string; cid: Cid | '' }, limit: number): { readonly did: string; readonly cid: Cid }[] {
+    return this.#loose
+      .all({ limit, did: after.did, cid: Buffer.from(after.cid, 'latin1') })
+      .map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
   }
 
   /** Notes a blob whose bytes are durable. */
@@ -109,5 +259,15 @@ export class BlobStore {
   /** Forgets every reference of a record. */
   unrefer(_tx: Tx, record: number): void {
     this.#unrefer.run({ record })
+  }
+
+  /** Takes a blob down for a reason, or (null) lifts that; nothing when there is no such blob. */
+  setTakedown(_tx: Tx, account: number, cid: Cid, takedownRef: string | null): void {
+    this.#setTakedown.run({ account, cid: cidToBytes(cid), takedownRef })
+  }
+
+  /** How many blobs an account has, and how many its records refer to. */
+  counts(account: number): { readonly received: number; readonly referenced: number } {
+    return this.#counts.get({ account }) ?? { received: 0, referenced: 0 }
   }
 }

@@ -28,6 +28,8 @@ export class EventStore {
         .select(['seq', 'frame'])
         .where('seq', '>', arg.cursor)
         .where('seq', '<=', arg.last)
+        // What is being deleted is deleted for everybody at once.
+        .where('account', 'not in', q.selectFrom('deletion').select('deletion.account'))
         .orderBy('seq')
         .limit(arg.limit),
     )

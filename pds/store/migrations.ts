@@ -95,4 +95,102 @@ export const migrations: readonly Migration[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX refresh_token_by_account ON refresh_token (account);
   `,
+  `
+  ALTER TABLE account ADD COLUMN emailAuthFactor INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN invitesDisabled INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE email_token (
+    account INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    codeHash BLOB NOT NULL,
+    requestedAt TEXT NOT NULL,
+    PRIMARY KEY (account, purpose)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX email_token_by_code ON email_token (purpose, codeHash);
+
+  CREATE TABLE app_password (
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    password TEXT NOT NULL,
+    privileged INTEGER NOT NULL,
+    createdAt TEXT NOT NULL,
+    PRIMARY KEY (account, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE invite_code (
+    code TEXT PRIMARY KEY,
+    availableUses INTEGER NOT NULL,
+    disabled INTEGER NOT NULL,
+    forAccount TEXT NOT NULL,
+    createdBy TEXT NOT NULL,
+    createdAt TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX invite_code_by_account ON invite_code (forAccount);
+  CREATE INDEX invite_code_by_time ON invite_code (createdAt, code);
+
+  CREATE TABLE invite_code_use (
+    code TEXT NOT NULL,
+    usedBy TEXT NOT NULL,
+    usedAt TEXT NOT NULL,
+    PRIMARY KEY (code, usedBy)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX invite_code_use_by_account ON invite_code_use (usedBy);
+  `,
+  `
+  -- A repository has an id of its own, so that an import can fill another beside it and take its place in one stroke.
+  ALTER TABLE repo ADD COLUMN id INTEGER NOT NULL DEFAULT 0;
+  UPDATE repo SET id = account;
+  CREATE UNIQUE INDEX repo_by_id ON repo (id);
+  ALTER TABLE node RENAME COLUMN account TO repo;
+  ALTER TABLE record RENAME COLUMN account TO repo;
+  ALTER TABLE record_blob RENAME COLUMN account TO repo;
+  ALTER TABLE retired_block RENAME COLUMN account TO repo;
+  -- Eight bytes of a digest find a record as well as all of it, and an index of a third of the size is written faster.
+  DROP INDEX record_by_cid;
+  CREATE INDEX record_by_digest ON record (repo, substr(cid, 5, 8));
+
+  CREATE TABLE loose_repo (
+    id INTEGER PRIMARY KEY AUTOINCREMENT
+  ) STRICT;
+
+  CREATE TABLE loose_blob (
+    did TEXT NOT NULL,
+    cid BLOB NOT NULL,
+    PRIMARY KEY (did, cid)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE record ADD COLUMN takedownRef TEXT;
+  CREATE INDEX record_taken_down ON record (repo) WHERE takedownRef IS NOT NULL;
+  CREATE INDEX account_by_delete_after ON account (deleteAfter) WHERE deleteAfter IS NOT NULL;
+
+  CREATE TABLE deletion (
+    account INTEGER PRIMARY KEY,
+    did TEXT NOT NULL,
+    beganAt TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE reserved_key (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    signingKey BLOB NOT NULL,
+    createdAt TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE key_secret (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    fingerprint BLOB NOT NULL
+  ) STRICT;
+  `,
+  `
+  CREATE INDEX record_by_rev ON record (repo, rev);
+
+  CREATE TABLE preference (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX preference_by_account ON preference (account, id);
+  `,
 ]

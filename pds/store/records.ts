@@ -1,8 +1,9 @@
 /** The present records of every repository. */
 
+import { sql } from 'kysely'
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
-import type { Schema } from './schema.ts'
+import { repoOf, type Schema } from './schema.ts'
 
 /** A record's place in a repository. */
 export interface RecordPath {
@@ -22,6 +23,11 @@ export interface StoredRecord {
   readonly rkey: string
   readonly cid: Cid
   readonly block: Buffer
+}
+
+/** A record, and why it was taken down; null when it was not. */
+export interface JudgedRecord extends StoredRecord {
+  readonly takedownRef: string | null
 }
 
 /** A record as it is written. */
@@ -51,9 +57,13 @@ export class RecordStore {
   readonly #nextCollection
   readonly #bySubject
   readonly #byCid
+  readonly #since
+  readonly #upTo
   readonly #insert
   readonly #update
   readonly #delete
+  readonly #setTakedown
+  readonly #counts
 
   constructor(db: Sqlite<Schema>) {
     type Path = { account: number; collection: string; rkey: string }
@@ -61,15 +71,15 @@ export class RecordStore {
       q
         .selectFrom('record')
         .select(['id', 'cid', 'rev'])
-        .where('account', '=', arg.account)
+        .where('repo', '=', repoOf(q, arg.account))
         .where('collection', '=', arg.collection)
         .where('rkey', '=', arg.rkey),
     )
     this.#get = db.prepare((q, arg: Args<Path>) =>
       q
         .selectFrom('record')
-        .select(['rkey', 'cid', 'block'])
-        .where('account', '=', arg.account)
+        .select(['rkey', 'cid', 'block', 'takedownRef'])
+        .where('repo', '=', repoOf(q, arg.account))
         .where('collection', '=', arg.collection)
         .where('rkey', '=', arg.rkey),
     )
@@ -78,9 +88,10 @@ export class RecordStore {
         q
           .selectFrom('record')
           .select(['rkey', 'cid', 'block'])
-          .where('account', '=', arg.account)
+          .where('repo', '=', repoOf(q, arg.account))
           .where('collection', '=', arg.collection)
           .where('rkey', direction === 'asc' ? '>' : '<', arg.rkey)
+          .where('takedownRef', 'is', null)
           .orderBy('rkey', direction)
           .limit(arg.limit),
       )
@@ -90,7 +101,7 @@ export class RecordStore {
       q
         .selectFrom('record')
         .select('collection')
-        .where('account', '=', arg.account)
+        .where('repo', '=', repoOf(q, arg.account))
         .where('collection', '>', arg.after)
         .orderBy('collection')
         .limit(1),
@@ -99,21 +110,41 @@ export class RecordStore {
       q
         .selectFrom('record')
         .select('rkey')
-        .where('account', '=', arg.account)
+        .where('repo', '=', repoOf(q, arg.account))
         .where('collection', '=', arg.collection)
         .where('subject', '=', arg.subject),
     )
-    this.#byCid = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
+    this.#byCid = db.prepare((q, arg: Args<{ account: number; cid: Buffer; digestStart: Buffer }>) =>
       q
         .selectFrom('record')
         .select('block')
-        .where('account', '=', arg.account)
+        .where('repo', '=', repoOf(q, arg.account))
+        // As the index has it.
+        .where(sql`substr(cid, 5, 8)`, '=', arg.digestStart)
         .where('cid', '=', arg.cid)
         .limit(1),
     )
-    this.#insert = db.prepare((q, arg: Args<Omit<Schema['record'], 'id'>>) =>
+    this.#since = db.prepare((q, arg: Args<{ account: number; rev: string; limit: number }>) =>
+      q
+        .selectFrom('record')
+        .select(['collection', 'rkey', 'cid', 'rev', 'block'])
+        .where('repo', '=', repoOf(q, arg.account))
+        .where('rev', '>', arg.rev)
+        .orderBy('rev')
+        .limit(arg.limit),
+    )
+    this.#upTo = db.prepare((q, arg: Args<{ account: number; rev: string }>) =>
+      q
+        .selectFrom('record')
+        .select('id')
+        .where('repo', '=', repoOf(q, arg.account))
+        .where('rev', '<=', arg.rev)
+        .limit(1),
+    )
+    type New = Omit<Schema['record'], 'id' | 'repo' | 'takedownRef'> & { account: number }
+    this.#insert = db.prepare((q, arg: Args<New>) =>
       q.insertInto('record').values({
-        account: arg.account,
+        repo: repoOf(q, arg.account),
         collection: arg.collection,
         rkey: arg.rkey,
         cid: arg.cid,
@@ -132,6 +163,24 @@ export class RecordStore {
     this.#delete = db.prepare((q, arg: Args<{ id: number }>) =>
       q.deleteFrom('record').where('id', '=', arg.id),
     )
+    this.#setTakedown = db.prepare((q, arg: Args<Path & { takedownRef: string | null }>) =>
+      q
+        .updateTable('record')
+        .set({ takedownRef: arg.takedownRef })
+        .where('repo', '=', repoOf(q, arg.account))
+        .where('collection', '=', arg.collection)
+        .where('rkey', '=', arg.rkey),
+    )
+    this.#counts = db.prepare((q, arg: Args<{ account: number }>) =>
+      q
+        .selectFrom('record')
+        .select((e) => [
+          e.fn.countAll<number>().as('records'),
+          // By the part of their CIDs that the index has.
+          sql<number>`count(DISTINCT substr(cid, 5, 8))`.as('blocks'),
+        ])
+        .where('repo', '=', repoOf(q, arg.account)),
+    )
   }
 
   find(account: number, { collection, rkey }: RecordPath): RecordRef | undefined {
@@ -139,12 +188,12 @@ export class RecordStore {
     return row && { ...row, cid: cidFromBytes(row.cid) }
   }
 
-  get(account: number, { collection, rkey }: RecordPath): StoredRecord | undefined {
+  get(account: number, { collection, rkey }: RecordPath): JudgedRecord | undefined {
     const row = this.#get.get({ account, collection, rkey })
     return row && { ...row, cid: cidFromBytes(row.cid) }
   }
 
-  /** A page of one collection, newest key first unless `reverse`. */
+  /** A page of one collection, without what was taken down, newest key first unless `reverse`. */
   list({ account, collection, limit, cursor, reverse }: ListOptions): StoredRecord[] {
     const rows = reverse
       ? this.#ascending.all({ account, collection, limit, rkey: cursor ?? '' })
@@ -169,7 +218,18 @@ export class RecordStore {
 
   /** The block of a present record, by its CID. */
   block(account: number, cid: Cid): Buffer | undefined {
-    return this.#byCid.get({ account, cid: cidToBytes(cid) })?.block
+    const bytes = cidToBytes(cid)
+    return this.#byCid.get({ account, cid: bytes, digestStart: bytes.subarray(4, 12) })?.block
+  }
+
+  /** The first records that revisions after `rev` wrote, in the order of their revisions. */
+  since(account: number, rev: string, limit: number): (RecordPath & StoredRecord & { rev: string })[] {
+    return this.#since.all({ account, rev, limit }).map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
+  }
+
+  /** Whether there is a record that `rev` or a revision before it wrote. */
+  hasUpTo(account: number, rev: string): boolean {
+    return this.#upTo.get({ account, rev }) !== undefined
   }
 
   /** @returns the id of the new row */
@@ -183,6 +243,16 @@ export class RecordStore {
 
   delete(_tx: Tx, id: number): void {
     this.#delete.run({ id })
+  }
+
+  /** Takes a record down for a reason, or (null) lifts that; nothing when there is no such record. */
+  setTakedown(_tx: Tx, account: number, { collection, rkey }: RecordPath, takedownRef: string | null): void {
+    this.#setTakedown.run({ account, collection, rkey, takedownRef })
+  }
+
+  /** How many records an account has, and of how many different blocks. */
+  counts(account: number): { readonly records: number; readonly blocks: number } {
+    return this.#counts.get({ account }) ?? { records: 0, blocks: 0 }
   }
 }
 

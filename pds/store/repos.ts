@@ -2,10 +2,12 @@
 
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
-import type { Schema } from './schema.ts'
+import { repoOf, type Schema } from './schema.ts'
 
 /** Where a repository stands. */
 export interface RepoHead {
+  /** The repository's id: its nodes, records and references lie under it. Another one after an import. */
+  readonly id: number
   readonly commit: Cid
   readonly rev: string
   /** The root of the tree. */
@@ -16,7 +18,9 @@ export interface RepoHead {
 export class RepoStore {
   readonly #head
   readonly #putHead
+  readonly #deleteHead
   readonly #node
+  readonly #countNodes
   readonly #insertNode
   readonly #deleteNode
   readonly #retire
@@ -27,39 +31,46 @@ export class RepoStore {
     this.#head = db.prepare((q, arg: Args<{ account: number }>) =>
       q
         .selectFrom('repo')
-        .select(['commit', 'rev', 'data', 'commitBlock'])
+        .select(['id', 'commit', 'rev', 'data', 'commitBlock'])
         .where('account', '=', arg.account),
     )
-    this.#putHead = db.prepare((q, arg: Args<Schema['repo']>) =>
-      q.replaceInto('repo').values({
-        account: arg.account,
-        commit: arg.commit,
-        rev: arg.rev,
-        data: arg.data,
-        commitBlock: arg.commitBlock,
-      }),
+    this.#putHead = db.prepare((q, arg: Args<Omit<Schema['repo'], 'id'>>) => {
+      const head = { commit: arg.commit, rev: arg.rev, data: arg.data, commitBlock: arg.commitBlock }
+      return q
+        .insertInto('repo')
+        .values({ ...head, account: arg.account, id: arg.account })
+        .onConflict((conflict) => conflict.column('account').doUpdateSet(head))
+    })
+    this.#deleteHead = db.prepare((q, arg: Args<{ account: number }>) =>
+      q.deleteFrom('repo').where('account', '=', arg.account),
     )
     this.#node = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
       q
         .selectFrom('node')
         .select(['block', 'rev'])
-        .where('account', '=', arg.account)
+        .where('repo', '=', repoOf(q, arg.account))
         .where('cid', '=', arg.cid),
+    )
+    this.#countNodes = db.prepare((q, arg: Args<{ account: number }>) =>
+      q
+        .selectFrom('node')
+        .select((e) => e.fn.countAll<number>().as('count'))
+        .where('repo', '=', repoOf(q, arg.account)),
     )
     this.#insertNode = db.prepare(
       (q, arg: Args<{ account: number; cid: Buffer; rev: string; block: Buffer }>) =>
-        q.insertInto('node').values({ account: arg.account, cid: arg.cid, rev: arg.rev, block: arg.block }),
+        q
+          .insertInto('node')
+          .values({ repo: repoOf(q, arg.account), cid: arg.cid, rev: arg.rev, block: arg.block }),
     )
     this.#deleteNode = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
-      q.deleteFrom('node').where('account', '=', arg.account).where('cid', '=', arg.cid),
+      q.deleteFrom('node').where('repo', '=', repoOf(q, arg.account)).where('cid', '=', arg.cid),
     )
-    this.#retire = db.prepare((q, arg: Args<{ account: number; cid: Buffer; rev: string; block: Buffer }>) =>
-      q
-        .insertInto('retired_block')
-        .values({ account: arg.account, cid: arg.cid, rev: arg.rev, block: arg.block }),
+    this.#retire = db.prepare((q, arg: Args<{ repo: number; cid: Buffer; rev: string; block: Buffer }>) =>
+      q.insertInto('retired_block').values({ repo: arg.repo, cid: arg.cid, rev: arg.rev, block: arg.block }),
     )
-    this.#dropRetired = db.prepare((q, arg: Args<{ account: number }>) =>
-      q.deleteFrom('retired_block').where('account', '=', arg.account),
+    this.#dropRetired = db.prepare((q, arg: Args<{ repo: number }>) =>
+      q.deleteFrom('retired_block').where('repo', '=', arg.repo),
     )
     this.#dropAllRetired = db.prepare((q) => q.deleteFrom('retired_block'))
   }
@@ -74,8 +85,19 @@ export class RepoStore {
     return this.#node.get({ account, cid: cidToBytes(cid) })
   }
 
-  setHead(_tx: Tx, account: number, head: RepoHead): void {
+  /** How many nodes the present tree has. */
+  countNodes(account: number): number {
+    return this.#countNodes.get({ account })?.count ?? 0
+  }
+
+  /** Moves an account's repository to another commit; the first one makes the repository, with the id of its account. */
+  setHead(_tx: Tx, account: number, head: Omit<RepoHead, 'id'>): void {
     this.#putHead.run({ ...head, account, commit: cidToBytes(head.commit), data: cidToBytes(head.data) })
+  }
+
+  /** After it the account has no repository; its rows are left to `ImportStore.abandon`. */
+  deleteHead(_tx: Tx, account: number): void {
+    this.#deleteHead.run({ account })
   }
 
   insertNode(_tx: Tx, account: number, cid: Cid, rev: string, block: Buffer): void {
@@ -88,12 +110,12 @@ export class RepoStore {
   }
 
   /** Keeps a block that leaves the repository, for the exports of it that are under way. */
-  retire(_tx: Tx, account: number, cid: Cid, rev: string, block: Buffer): void {
-    this.#retire.run({ account, cid: cidToBytes(cid), rev, block })
+  retire(_tx: Tx, repo: number, cid: Cid, rev: string, block: Buffer): void {
+    this.#retire.run({ repo, cid: cidToBytes(cid), rev, block })
   }
 
-  dropRetired(_tx: Tx, account: number): void {
-    this.#dropRetired.run({ account })
+  dropRetired(_tx: Tx, repo: number): void {
+    this.#dropRetired.run({ repo })
   }
 
   /** At start no export is under way. */
@@ -104,7 +126,8 @@ export class RepoStore {
 
 /** Where an export stands: what it has read of one table. */
 export interface PageOptions {
-  readonly account: number
+  /** The id of the repository as it was when the export began. */
+  readonly repo: number
   /** Blocks of this revision and before. */
   readonly rev: string
   /** Blocks after this revision; an empty text for all. */
@@ -120,12 +143,12 @@ export class RepoPages {
   readonly #retired
 
   constructor(db: Sqlite<Schema>) {
-    type Page = { account: number; rev: string; since: string }
+    type Page = { repo: number; rev: string; since: string }
     this.#nodes = db.prepare((q, arg: Args<Page & { after: Buffer }>) =>
       q
         .selectFrom('node')
         .select(['cid', 'block'])
-        .where('account', '=', arg.account)
+        .where('repo', '=', arg.repo)
         .where('cid', '>', arg.after)
         .where('rev', '<=', arg.rev)
         .where('rev', '>', arg.since)
@@ -135,7 +158,7 @@ export class RepoPages {
       q
         .selectFrom('record')
         .select(['collection', 'rkey', 'cid', 'block'])
-        .where('account', '=', arg.account)
+        .where('repo', '=', arg.repo)
         .where((e) => e(e.refTuple('collection', 'rkey'), '>', e.tuple(arg.collection, arg.rkey)))
         .where('rev', '<=', arg.rev)
         .where('rev', '>', arg.since)
@@ -146,7 +169,7 @@ export class RepoPages {
       q
         .selectFrom('retired_block')
         .select(['id', 'cid', 'block'])
-        .where('account', '=', arg.account)
+        .where('repo', '=', arg.repo)
         .where('id', '>', arg.after)
         .where('rev', '<=', arg.rev)
         .where('rev', '>', arg.since)

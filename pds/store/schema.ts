@@ -1,9 +1,10 @@
 /**
  * Every table of the PDS's one SQLite file, on one screen. The SQL that makes them is in `migrations.ts`.
  *
- * Times are ISO 8601 text in UTC with milliseconds. CIDs are their 36 bytes. `account` is `account.id` everywhere.
+ * Times are ISO 8601 text in UTC with milliseconds. CIDs are their 36 bytes. `account` is `account.id` everywhere, and
+ * `repo` is `repo.id`, which an import changes: statements that begin with an account go through `repoOf`.
  */
-import type { Generated } from 'kysely'
+import type { ExpressionWrapper, Generated, Kysely, RawBuilder } from 'kysely'
 
 export interface Schema {
   /** Who lives here. `id` is never used again. */
@@ -21,24 +22,46 @@ export interface Schema {
     deactivatedAt: string | null
     deleteAfter: string | null
     takedownRef: string | null
+    /** 1: signing in with the password also takes a code that is mailed. */
+    emailAuthFactor: Generated<number>
+    /** 1: the account is given no more invite codes. */
+    invitesDisabled: Generated<number>
   }
+  /** Codes that were mailed, one for each purpose; kept as the SHA-256 of the code in capitals. */
+  email_token: { account: number; purpose: string; codeHash: Buffer; requestedAt: string }
+  /** Passwords for single apps. `password` is a scrypt hash under a salt made of the DID, so that it can be looked for. */
+  app_password: { account: number; name: string; password: string; privileged: number; createdAt: string }
+  /** Invite codes. `forAccount` and `createdBy` are DIDs or `admin`; `availableUses` counts those that were made of it too. */
+  invite_code: {
+    code: string
+    availableUses: number
+    disabled: number
+    forAccount: string
+    createdBy: string
+    createdAt: string
+  }
+  /** Who came by which invite code. */
+  invite_code_use: { code: string; usedBy: string; usedAt: string }
   /** The head of each account's repository. */
-  repo: { account: number; commit: Buffer; rev: string; data: Buffer; commitBlock: Buffer }
+  repo: { account: number; id: number; commit: Buffer; rev: string; data: Buffer; commitBlock: Buffer }
+  /** Repositories that are nobody's: an import fills one, or was cut off, or replaced it. Their rows are cleared away, that of `repo` -id. */
+  loose_repo: { id: Generated<number> }
   /** The nodes of each repository's present tree. */
-  node: { id: Generated<number>; account: number; cid: Buffer; rev: string; block: Buffer }
+  node: { id: Generated<number>; repo: number; cid: Buffer; rev: string; block: Buffer }
   /** The present records. `subject` is what a like, repost, follow or block points at. */
   record: {
     id: Generated<number>
-    account: number
+    repo: number
     collection: string
     rkey: string
     cid: Buffer
     rev: string
     subject: string | null
     block: Buffer
+    takedownRef: string | null
   }
   /** Blocks that left a repository while an export of it was under way; gone when it ends. */
-  retired_block: { id: Generated<number>; account: number; cid: Buffer; rev: string; block: Buffer }
+  retired_block: { id: Generated<number>; repo: number; cid: Buffer; rev: string; block: Buffer }
   /** Blobs whose bytes lie in the blob store. */
   blob: {
     account: number
@@ -49,8 +72,19 @@ export interface Schema {
     takedownRef: string | null
   }
   /** Which records refer to which blobs. A blob that none refers to is temporary. */
-  record_blob: { account: number; cid: Buffer; record: number; rev: string }
-  /** The firehose: each frame as it is sent. `seq` is never used again. */
+  record_blob: { repo: number; cid: Buffer; record: number; rev: string }
+  /** Blobs whose bytes may lie in the blob store without a row of `blob`: they are looked at, and removed if so. */
+  loose_blob: { did: string; cid: Buffer }
+  /**
+   * Accounts whose row is gone and whose other rows and blobs go step by step. Nobody reads these: the account's id is never used
+   * again, and the firehose leaves out its events.
+   */
+  deletion: { account: number; did: string; beganAt: string }
+  /** Signing keys made ahead of their accounts, encrypted like theirs. `name`: the DID that asked, or the key's own did:key. */
+  reserved_key: { id: Generated<number>; name: string; signingKey: Buffer; createdAt: string }
+  /** Which secret the signing keys are encrypted under; one row. */
+  key_secret: { id: number; fingerprint: Buffer }
+  /** The firehose: each frame as it is sent. `seq` is never used again. `account` is 0 for the last word on a deleted one. */
   event: { seq: number; account: number; time: string; frame: Buffer }
   /** Sessions: the refresh tokens that may be used. */
   refresh_token: {
@@ -61,4 +95,17 @@ export interface Schema {
     nextId: string | null
     appPasswordName: string | null
   }
+  /** What people set in their apps, in the order that they set it. `name` is the `$type` of `json`. */
+  preference: { id: Generated<number>; account: number; name: string; json: string }
+}
+
+/** The id of an account's repository, inside a statement. */
+export function repoOf(
+  query: Kysely<Schema>,
+  account: RawBuilder<number>,
+): ExpressionWrapper<Schema, never, number> {
+  return query
+    .selectFrom('repo')
+    .select('repo.id')
+    .where('repo.account', '=', account) as unknown as ExpressionWrapper<Schema, never, number>
 }

@@ -10,6 +10,8 @@ export class SessionStore {
   readonly #rotate
   readonly #delete
   readonly #deleteExpired
+  readonly #deleteOfAccount
+  readonly #deleteOfAppPassword
 
   constructor(db: Sqlite<Schema>) {
     this.#get = db.prepare((q, arg: Args<{ id: string }>) =>
@@ -39,6 +41,15 @@ export class SessionStore {
     this.#deleteExpired = db.prepare((q, arg: Args<{ account: number; now: string }>) =>
       q.deleteFrom('refresh_token').where('account', '=', arg.account).where('expiresAt', '<=', arg.now),
     )
+    this.#deleteOfAccount = db.prepare((q, arg: Args<{ account: number }>) =>
+      q.deleteFrom('refresh_token').where('account', '=', arg.account),
+    )
+    this.#deleteOfAppPassword = db.prepare((q, arg: Args<{ account: number; name: string }>) =>
+      q
+        .deleteFrom('refresh_token')
+        .where('account', '=', arg.account)
+        .where('appPasswordName', '=', arg.name),
+    )
   }
 
   get(id: string): RefreshToken | undefined {
@@ -61,5 +72,15 @@ export class SessionStore {
 
   deleteExpired(tx: Tx, account: number): void {
     this.#deleteExpired.run({ account, now: tx.now })
+  }
+
+  /** Ends every session of an account. */
+  deleteOfAccount(_tx: Tx, account: number): void {
+    this.#deleteOfAccount.run({ account })
+  }
+
+  /** Ends the sessions that were begun with an app password. */
+  deleteOfAppPassword(_tx: Tx, account: number, name: string): void {
+    this.#deleteOfAppPassword.run({ account, name })
   }
 }

@@ -7,7 +7,7 @@ export default ({ config, handles }: Pick<Services, 'config' | 'handles'>) =>
       json({
         did: config.serviceDid,
         availableUserDomains: handles.serviceDomains,
-        inviteCodeRequired: config.inviteRequired,
+        inviteCodeRequired: config.invites.required,
         blobUploadLimit: config.blobs.bytesMax,
         links: { privacyPolicy: config.links.privacyPolicy, termsOfService: config.links.termsOfService },
         contact: { email: config.links.contactEmail },

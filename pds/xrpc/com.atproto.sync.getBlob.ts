@@ -1,23 +1,45 @@
 import type { ComAtprotoSyncGetBlob as Method } from '@atproto/api'
-import { InvalidRequestError } from '@atproto/xrpc-server'
+import { InvalidRequestError, type ResponseType, XRPCError } from '@atproto/xrpc-server'
 import { formatCid, parseCid } from '#protocol/cid.ts'
+import { SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 import { endpoint } from './endpoint.ts'
+import { parseRange } from './ranges.ts'
 import { type Viewer, viewedRepo } from './viewing.ts'
+
+/** A status that XRPC has no name for. */
+const RANGE_NOT_SATISFIABLE = 416 as ResponseType
+const PARTIAL_CONTENT = 206
 
 export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 'blobs'>) =>
   endpoint<Method.QueryParams, undefined, Viewer>({
-    auth: (request) => auth.optional(request),
-    handler: ({ params, credentials, response }) => {
+    auth: (request) => auth.optional(request, { scopes: SCOPES_EVEN_TAKENDOWN }),
+    handler: async ({ params, credentials, request, response }) => {
       const account = viewedRepo(accounts, params.did, credentials)
       const cid = parseCid(params.cid)
-      const blob = blobs.read(account, cid)
+      const blob = blobs.find(account, cid)
       if (blob === undefined) throw new InvalidRequestError('Blob not found')
-      response.setHeader('content-length', blob.size)
+      // A range of what the client saw before (`If-Range`): no name for that was given out, so it gets all of it.
+      const { range: asked, 'if-range': ifRange } = request.headers
+      const range = ifRange === undefined ? parseRange(asked, blob.size) : undefined
+      if (range === null) {
+        response.setHeader('content-range', `bytes */${blob.size}`)
+        throw new XRPCError(RANGE_NOT_SATISFIABLE, 'The blob has no such bytes', 'RangeNotSatisfiable')
+      }
+      const stream = await blob.open(range)
+      if (stream === undefined) throw new InvalidRequestError('Blob not found')
+      response.setHeader('accept-ranges', 'bytes')
       // Whatever a stranger uploaded: no browser may guess its type, show it in place, or run it.
       response.setHeader('x-content-type-options', 'nosniff')
       response.setHeader('content-disposition', `attachment; filename="${formatCid(cid)}"`)
       response.setHeader('content-security-policy', `default-src 'none'; sandbox`)
-      return { encoding: blob.mimeType, stream: blob.stream }
+      const encoding = blob.mimeType || 'application/octet-stream'
+      if (range === undefined) {
+        response.setHeader('content-length', blob.size)
+        return { encoding, stream }
+      }
+      response.setHeader('content-length', range.last - range.first + 1)
+      response.setHeader('content-range', `bytes ${range.first}-${range.last}/${blob.size}`)
+      return { encoding, stream, status: PARTIAL_CONTENT }
     },
   })

@@ -1,5 +1,6 @@
 import type { ComAtprotoSyncListBlobs as Method } from '@atproto/api'
 import { formatCid, parseCid } from '#protocol/cid.ts'
+import { SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 import { type Viewer, viewedRepo } from './viewing.ts'
@@ -8,7 +9,7 @@ const LIMIT_DEFAULT = 500
 
 export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 'blobs'>) =>
   endpoint<Method.QueryParams, undefined, Viewer>({
-    auth: (request) => auth.optional(request),
+    auth: (request) => auth.optional(request, { scopes: SCOPES_EVEN_TAKENDOWN }),
     handler: ({ params: { did, since, limit, cursor }, credentials }) => {
       const account = viewedRepo(accounts, did, credentials)
       const page = blobs.list(account, {

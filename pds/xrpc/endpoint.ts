@@ -1,8 +1,11 @@
 /** The form of an endpoint file, and the answers it can give. Routing, body limits and lexicon checks are the library's. */
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { HandlerContext, HandlerPipeThrough, MethodConfig, Server } from '@atproto/xrpc-server'
 import type { Response } from 'express'
+import { forbidCaching } from '../auth/caching.ts'
+import { methodLimits } from './rate-limits.ts'
 
 /** What a handler is given: the checked parameters and input, and the credentials that its `auth` found. */
 export interface Call<P, I, C> {
@@ -20,12 +23,14 @@ export interface Endpoint<P, I, C> {
   readonly auth?: (request: IncomingMessage) => Promise<C> | C
   /** For methods that take larger JSON than others. */
   readonly jsonBytesMax?: number
+  /** For methods that take larger streams than blobs, or smaller ones. */
+  readonly streamBytesMax?: number
   readonly handler: (call: Call<P, I, C>) => Promise<Answer> | Answer
 }
 
 /** Bytes of an answer with their content type; nothing for a method without output. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without output returns nothing
-export type Answer = HandlerPipeThrough | void
+export type Answer = (HandlerPipeThrough & { readonly status?: number }) | void
 
 /** Declares an endpoint; only for its types. */
 export function endpoint<P, I = undefined, C = undefined>(definition: Endpoint<P, I, C>): Endpoint<P, I, C> {
@@ -33,7 +38,7 @@ export function endpoint<P, I = undefined, C = undefined>(definition: Endpoint<P
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8'
-const CAR_TYPE = 'application/vnd.ipld.car'
+export const CAR_TYPE = 'application/vnd.ipld.car'
 
 /** A JSON answer: a value made of plain JSON. */
 export function json(body: object): HandlerPipeThrough {
@@ -63,22 +68,22 @@ export type AnyEndpoint = Endpoint<any, any, any>
 export function register(
   server: Server,
   nsid: string,
-  { auth, jsonBytesMax, handler }: AnyEndpoint,
+  { auth, jsonBytesMax, streamBytesMax, handler }: AnyEndpoint,
   durable: () => Promise<void> | undefined,
 ): void {
   server.method(nsid, {
-    opts: jsonBytesMax === undefined ? undefined : { jsonLimit: jsonBytesMax },
+    opts: { jsonLimit: jsonBytesMax, blobLimit: streamBytesMax },
+    rateLimit: methodLimits[nsid],
     auth:
       auth &&
       (async ({ req, res }) => {
-        // What an answer says depends on who asks: no cache may give it to another.
-        res.setHeader('Cache-Control', 'private')
-        res.vary('Authorization')
+        forbidCaching(res)
         return { credentials: await auth(req) }
       }),
     handler: async ({ params, input, auth, req, res }: HandlerContext) => {
+      let answer: Answer
       try {
-        return await handler({
+        answer = await handler({
           params,
           input: (input as { body?: unknown } | undefined)?.body,
           encoding: (input as { encoding?: string } | undefined)?.encoding ?? '',
@@ -90,6 +95,14 @@ export function register(
         // What was read may not be on the disk yet: nobody hears of it before it is.
         await durable()
       }
+      if (answer !== undefined && 'buffer' in answer) res.setHeader('Content-Length', answer.buffer.length)
+      if (!answer?.status) return answer
+      // The library answers with 200 whatever it is given.
+      const { status, ...body } = answer
+      res.status(status).setHeader('content-type', body.encoding)
+      if ('stream' in body) await pipeline(body.stream, res)
+      else res.end(body.buffer)
+      return undefined
     },
   } as MethodConfig)
 }

@@ -1,19 +1,39 @@
 /** The one place that maps the domain's errors to XRPC's names and statuses. */
-import { InvalidRequestError, ResponseType, UpstreamFailureError, XRPCError } from '@atproto/xrpc-server'
+import {
+  InvalidRequestError,
+  ResponseType,
+  UpstreamFailureError,
+  UpstreamTimeoutError,
+  XRPCError,
+} from '@atproto/xrpc-server'
 import { InvalidCidError } from '#protocol/cid.ts'
 import { InvalidKeyError } from '#protocol/mst/node.ts'
-import { AccountError, LoginError, RepoUnavailableError } from '../accounts/accounts.ts'
+import {
+  AccountError,
+  IdentityNotProvenError,
+  LoginError,
+  RepoUnavailableError,
+} from '../accounts/accounts.ts'
+import { EmailTokenError } from '../accounts/email-tokens.ts'
+import { IdentityError } from '../accounts/identities.ts'
+import { InviteError } from '../accounts/invites.ts'
+import { PreferenceError } from '../accounts/preferences.ts'
 import { AuthError } from '../auth/credentials.ts'
 import { ServiceTokenError } from '../auth/service-tokens.ts'
-import { BlobTakendownError } from '../blobs/blobs.ts'
-import { BlobTooLargeError } from '../blobs/disk.ts'
+import { BlobOwnerGoneError, BlobTakendownError } from '../blobs/blobs.ts'
+import { BlobTimeoutError } from '../blobs/files.ts'
+import { BlobTooLargeError } from '../blobs/uploads.ts'
+import { DidError } from '../identity/did-documents.ts'
 import { HandleError } from '../identity/handles.ts'
-import { PlcError } from '../identity/plc.ts'
+import { PlcError, PlcOperationError } from '../identity/plc.ts'
+import { NotProxiedError, UpstreamError, UpstreamUnreachableError } from '../proxy/errors.ts'
 import {
   BlobReferenceError,
+  ImportError,
   InvalidRecordError,
   MissingBlocksError,
   RecordStateError,
+  RepoInactiveError,
   RepoNotFoundError,
   SwapMismatchError,
   TooManyWritesError,
@@ -25,22 +45,35 @@ export function toXrpcError(error: unknown): XRPCError {
   if (error instanceof AuthError) return new XRPCError(error.status, error.message || undefined, error.code)
   if (error instanceof LoginError)
     return new XRPCError(ResponseType.AuthenticationRequired, error.message, error.code)
+  if (error instanceof RepoInactiveError || error instanceof IdentityNotProvenError) {
+    const code = error instanceof RepoInactiveError ? error.code : undefined
+    return new XRPCError(ResponseType.AuthenticationRequired, error.message, code)
+  }
   if (
     error instanceof AccountError ||
+    error instanceof DidError ||
+    error instanceof EmailTokenError ||
+    error instanceof InviteError ||
     error instanceof HandleError ||
     error instanceof ServiceTokenError ||
     error instanceof RepoUnavailableError ||
-    error instanceof BlobReferenceError
+    error instanceof BlobReferenceError ||
+    error instanceof NotProxiedError
   ) {
     return new InvalidRequestError(error.message, error.code)
   }
   if (error instanceof RepoNotFoundError) return new InvalidRequestError(error.message, 'RepoNotFound')
   if (error instanceof SwapMismatchError) return new InvalidRequestError(error.message, 'InvalidSwap')
   if (
+    error instanceof BlobOwnerGoneError ||
+    error instanceof IdentityError ||
     error instanceof InvalidRecordError ||
+    error instanceof PlcOperationError ||
     error instanceof RecordStateError ||
     error instanceof TooManyWritesError ||
     error instanceof MissingBlocksError ||
+    error instanceof PreferenceError ||
+    error instanceof ImportError ||
     error instanceof BlobTakendownError ||
     error instanceof InvalidCidError ||
     error instanceof InvalidKeyError
@@ -48,9 +81,18 @@ export function toXrpcError(error: unknown): XRPCError {
     return new InvalidRequestError(error.message)
   }
   if (error instanceof BlobTooLargeError) return new XRPCError(ResponseType.PayloadTooLarge, error.message)
+  if (error instanceof BlobTimeoutError)
+    return new UpstreamTimeoutError('Operation timed out, please try again.')
   if (error instanceof PlcError) {
     const refused = error.status !== undefined && error.status < 500
     return refused ? new InvalidRequestError(error.message) : new UpstreamFailureError(error.message)
   }
+  if (error instanceof UpstreamError) {
+    // A fault of theirs is no fault of ours.
+    const status =
+      error.status === ResponseType.InternalServerError ? ResponseType.UpstreamFailure : error.status
+    return new XRPCError(status, error.message || undefined, error.code)
+  }
+  if (error instanceof UpstreamUnreachableError) return new UpstreamFailureError(error.message)
   return XRPCError.fromError(error)
 }

@@ -14,6 +14,7 @@ export async function describeSession({ config, didDocuments }: Parts, account: 
     handle: account.handle ?? INVALID_HANDLE,
     email: account.email ?? undefined,
     emailConfirmed: account.emailConfirmedAt !== null,
+    emailAuthFactor: account.emailAuthFactor === 1,
     active: status === 'active',
     status: status === 'active' ? undefined : status,
   }

@@ -4,7 +4,7 @@ import path from 'node:path'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readCar, writeCar } from '#protocol/car.ts'
-import { cidForCbor, cidToBytes } from '#protocol/cid.ts'
+import { cidForCbor, cidToBytes, formatCid } from '#protocol/cid.ts'
 import { decodeCommit, signCommit } from '#protocol/commit.ts'
 import { type CommitEvent, decodeFrame, encodeFrame } from '#protocol/frame.ts'
 import { generateKey } from '#protocol/keys.ts'
@@ -36,7 +36,7 @@ const damages: Damage[] = [
     /the node .* is left over/,
     (database) => {
       const insert = database.prepare(
-        `INSERT INTO node (account, cid, rev, block) VALUES (${busiest}, ?, '', ?)`,
+        `INSERT INTO node (repo, cid, rev, block) VALUES (${busiest}, ?, '', ?)`,
       )
       insert.run(cidToBytes(cidForCbor(otherBytes)), otherBytes)
     },
@@ -64,7 +64,7 @@ const damages: Damage[] = [
   [/in the PLC directory/, `UPDATE account SET handle = 'other.test' WHERE id = ${busiest}`],
   [
     /blocks are kept for exports/,
-    "INSERT INTO retired_block (account, cid, rev, block) VALUES (1, x'00', '', x'')",
+    "INSERT INTO retired_block (repo, cid, rev, block) VALUES (1, x'00', '', x'')",
   ],
   [/record_blob does not say so/, 'DELETE FROM record_blob'],
   [/record_blob has a row that no record explains/, "UPDATE record_blob SET rev = '2222222222222'"],
@@ -77,6 +77,14 @@ const damages: Damage[] = [
       for (const file of files.values()) file.cid = cidForCbor(otherBytes)
     },
   ],
+  [
+    /is nobody's, and will stay/,
+    (_, { files }) => {
+      const cid = cidForCbor(otherBytes)
+      files.set(`did:plc:nobody/${formatCid(cid)}`, { cid, size: 1 })
+    },
+  ],
+  [/has a row of repository 999/, 'UPDATE node SET repo = 999'],
   [/unfinished uploads/, (_, { uploads }) => uploads.push('1.upload')],
 ]
 

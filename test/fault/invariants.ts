@@ -66,6 +66,10 @@ export interface PdsData {
   /** The highest `seq` ever given, as SQLite remembers it. */
   sequence: number
   retired: number
+  /** How many repositories wait to be cleared away. */
+  loose: number
+  /** Files, by `did/cid`, that may be there without a row. */
+  looseBlobs: Set<string>
   /** Files of blobs, by `did/cid`. */
   files: Map<string, { size: number; cid: Cid }>
   /** Names of uploads that were not finished. */
@@ -115,18 +119,30 @@ export function readDatabase(database: Database.Database): Omit<PdsData, 'files'
       else faults.push(`${table} has a row of account ${row.account}, which does not exist`)
     }
   }
+  const byRepo = new Map<number, AccountData>()
+  /** Repositories that an import left unfinished, or replaced: their rows are nobody's until they are cleared away. */
+  const loose = new Set(
+    [...rowsOf<{ id: number }>(database, 'SELECT id FROM loose_repo')].map(({ id }) => -id),
+  )
+  function* ofRepos<R>(table: string, order = 'rowid'): Generator<[AccountData, R]> {
+    for (const row of rowsOf<R & { repo: number }>(database, `SELECT * FROM ${table} ORDER BY ${order}`)) {
+      const account = byRepo.get(row.repo)
+      if (account) yield [account, row]
+      else if (!loose.has(row.repo))
+        faults.push(`${table} has a row of repository ${row.repo}, which does not exist`)
+    }
+  }
 
-  type HeadRow = { commit: Buffer; rev: string; data: Buffer; commitBlock: Buffer }
-  for (const [account, { commit, rev, data, commitBlock }] of ofAccounts<HeadRow>('repo')) {
+  type HeadRow = { id: number; commit: Buffer; rev: string; data: Buffer; commitBlock: Buffer }
+  for (const [account, { id, commit, rev, data, commitBlock }] of ofAccounts<HeadRow>('repo')) {
+    byRepo.set(id, account)
     account.head = { rev, commit: cidFromBytes(commit), data: cidFromBytes(data), block: commitBlock }
   }
-  for (const [account, { cid, rev, block }] of ofAccounts<StoredNode & { cid: Buffer }>('node')) {
+  for (const [account, { cid, rev, block }] of ofRepos<StoredNode & { cid: Buffer }>('node')) {
     account.nodes.set(cidFromBytes(cid), { rev, block })
   }
   type RecordRow = Omit<StoredRecord, 'cid'> & { collection: string; rkey: string; cid: Buffer }
-  for (const [account, { collection, rkey, cid, id, rev, subject, block }] of ofAccounts<RecordRow>(
-    'record',
-  )) {
+  for (const [account, { collection, rkey, cid, id, rev, subject, block }] of ofRepos<RecordRow>('record')) {
     account.records.set(`${collection}/${rkey}`, { id, rev, subject, block, cid: cidFromBytes(cid) })
   }
   type BlobRow = { cid: Buffer; mimeType: string; size: number }
@@ -134,10 +150,7 @@ export function readDatabase(database: Database.Database): Omit<PdsData, 'files'
     account.blobs.set(cidFromBytes(cid), { mimeType, size })
   }
   type ReferenceRow = { cid: Buffer; record: number; rev: string }
-  for (const [account, { cid, record, rev }] of ofAccounts<ReferenceRow>(
-    'record_blob',
-    'account, cid, record',
-  )) {
+  for (const [account, { cid, record, rev }] of ofRepos<ReferenceRow>('record_blob', 'repo, cid, record')) {
     account.references.push({ record, rev, cid: cidFromBytes(cid) })
   }
   const events: StoredEvent[] = []
@@ -156,6 +169,12 @@ export function readDatabase(database: Database.Database): Omit<PdsData, 'files'
     accounts: new Map([...byId.values()].map((account) => [account.did, account])),
     sequence: one<number | undefined>("SELECT seq FROM sqlite_sequence WHERE name = 'event'") ?? 0,
     retired: one<number>('SELECT count(*) FROM retired_block'),
+    loose: loose.size,
+    looseBlobs: new Set(
+      [...rowsOf<{ did: string; cid: Buffer }>(database, 'SELECT did, cid FROM loose_blob')].map(
+        ({ did, cid }) => `${did}/${formatCid(cidFromBytes(cid))}`,
+      ),
+    ),
   }
 }
 
@@ -235,8 +254,8 @@ function* ofEvents({ events, sequence }: PdsData): Generator<string> {
   if (sequence < (before?.seq ?? 0)) yield `seq ${sequence + 1} would be given again`
 }
 
-/** Every row has its file. A file may lack its row: its upload was never answered. */
-function* ofFiles({ accounts, files, uploads }: PdsData, started: boolean): Generator<string> {
+/** Every row has its file, and every file its row, or it is known that it may lack one: its upload was never answered. */
+function* ofFiles({ accounts, files, uploads, looseBlobs }: PdsData, started: boolean): Generator<string> {
   if (started && uploads.length > 0) yield `unfinished uploads of another process: ${uploads}`
   for (const { did, blobs } of accounts.values()) {
     for (const [cid, { size }] of blobs) {
@@ -246,6 +265,8 @@ function* ofFiles({ accounts, files, uploads }: PdsData, started: boolean): Gene
     }
   }
   for (const [name, { cid }] of files) {
+    if (!accounts.get(name.split('/')[0] ?? '')?.blobs.has(cid) && !looseBlobs.has(name))
+      yield `the file ${name} is nobody's, and will stay`
     if (name.split('/')[1] !== formatCid(cid)) yield `the file ${name} holds other bytes`
   }
 }
@@ -305,6 +326,7 @@ function* ofChain({ did, head, nodes, records, events }: AccountData, key: Publi
   let last: { commit: Cid; rev: string; data: Cid } | undefined
   const told = new Map<string, { cid: Cid; rev: string }>()
   const blocksOf = new Map<string, Map<Cid, Uint8Array>>()
+  let imported: string | undefined
 
   for (const { seq, frame } of events) {
     const event = decodeFrame(frame) as RepoEvent
@@ -316,7 +338,13 @@ function* ofChain({ did, head, nodes, records, events }: AccountData, key: Publi
       yield `event ${seq} is of another repository or rev than its commit`
     if (!verifyCommit(commit, key)) yield `the commit of event ${seq} is not signed with the account's key`
     if (event.kind === 'sync') {
-      if (cid !== last?.commit) yield `the #sync event ${seq} is not of the commit before it`
+      if (cid === last?.commit) continue
+      // An import: what it brought is told by no event, and what was told before is gone.
+      if (last && event.rev <= last.rev) yield `event ${seq} has the rev ${event.rev} after ${last.rev}`
+      told.clear()
+      blocksOf.clear()
+      imported = event.rev
+      last = { commit: cid, rev: event.rev, data: commit.data }
       continue
     }
     if (cid !== event.commit) yield `event ${seq} names another commit than its blocks`
@@ -329,7 +357,8 @@ function* ofChain({ did, head, nodes, records, events }: AccountData, key: Publi
     }
     for (const { action, path, cid, prev } of event.ops) {
       const before = told.get(path)
-      if ((action === 'create') !== (before === undefined) || prev !== before?.cid) {
+      const isBrought = imported !== undefined && before === undefined
+      if (!isBrought && ((action === 'create') !== (before === undefined) || prev !== before?.cid)) {
         yield `event ${seq} says ${action} of ${path}, which was ${before ? formatCid(before.cid) : 'not there'}`
       }
       if (cid === null) told.delete(path)
@@ -351,10 +380,10 @@ function* ofChain({ did, head, nodes, records, events }: AccountData, key: Publi
     else if (stored.cid !== cid) yield `${path} is another in the events than in the store`
     else if (stored.rev !== rev) yield `${path} was written at ${rev}, its row says ${stored.rev}`
   }
-  for (const path of records.keys())
-    if (!told.has(path)) yield `${path} is in the store and not in the events`
+  for (const [path, { rev }] of records)
+    if (!told.has(path) && rev !== imported) yield `${path} is in the store and not in the events`
   for (const [cid, { rev }] of nodes) {
-    if (!blocksOf.get(rev)?.has(cid))
+    if (!blocksOf.get(rev)?.has(cid) && rev !== imported)
       yield `the node ${formatCid(cid)} was not in the commit ${rev}, as its row says`
   }
 }

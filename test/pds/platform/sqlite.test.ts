@@ -379,3 +379,21 @@ it('tells the writes that wait when there can be no transaction, and goes on whe
   locker.close()
   connection.close()
 })
+
+it('copies a long log into the file, unless that is left to somebody else', async () => {
+  const log = async (disableAutoCheckpoint: boolean) => {
+    using other = temporaryFolder()
+    const path = `${other.path}/db.sqlite`
+    using db = new Sqlite<Schema>({ path, migrations, onFatal, disableAutoCheckpoint })
+    const { insert } = statements(db)
+    // 40 MiB: more than the log is let grow to.
+    for (let n = 0; n < 20; n++)
+      await db.write(() => insert.run({ name: `${n}${'x'.repeat(2 * 1024 * 1024)}` }))
+    return {
+      file: fs.statSync(path).size > 1024 * 1024,
+      log: fs.statSync(`${path}-wal`).size > 36 * 1024 * 1024,
+    }
+  }
+  expect(await log(false)).toEqual({ file: true, log: false })
+  expect(await log(true)).toEqual({ file: false, log: true })
+})

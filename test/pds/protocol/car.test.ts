@@ -2,6 +2,7 @@ import { BlockMap, blocksToCarFile, readCar as referenceRead } from '@atproto/re
 import { describe, expect, test } from 'vitest'
 import {
   CarError,
+  CarReader,
   carBlock,
   carBlockBytesMax,
   carHeader,
@@ -135,4 +136,60 @@ test('a root is a link in the header', () => {
       .subarray(1)
       .equals(encode({ version: 1, roots: [new Link(root)] })),
   ).toBe(true)
+})
+
+describe('a file that comes in chunks', () => {
+  const read = (chunks: Iterable<Uint8Array>) => {
+    const reader = new CarReader()
+    const found = [...chunks].flatMap((chunk) => reader.push(chunk))
+    reader.end()
+    return { roots: reader.roots, found }
+  }
+  const cut = (bytes: Buffer, size: (at: number) => number) => {
+    const chunks: Buffer[] = []
+    for (let at = 0; at < bytes.length; at += chunks.at(-1)?.length as number)
+      chunks.push(bytes.subarray(at, at + size(at)))
+    return chunks
+  }
+
+  test.each([1, 2, 41, 1000, 65_536, 1 << 30])('is read the same, cut every %i bytes', (bytes) => {
+    const { roots, found } = read(cut(file, () => bytes))
+    expect(roots).toEqual([root])
+    expect(new Map(found.map(({ cid, block }) => [cid, block]))).toEqual(blocks)
+    for (const { cid, block, at } of found) {
+      expect(file.toString('latin1', at, at + 36)).toBe(cid)
+      expect(file.subarray(at + 36, at + 36 + block.length).equals(block)).toBe(true)
+    }
+  })
+
+  test('is refused when the whole of it would be', () => {
+    const random = seededRandom(23)
+    for (let i = 0; i < 500; i++) {
+      const damaged = mutate(file, random)
+      const chunks = cut(damaged, () => 1 + random.below(30_000))
+      let whole: ReturnType<typeof readCar> | undefined
+      try {
+        whole = readCar(damaged)
+      } catch (error) {
+        expect(error).toBeInstanceOf(CarError)
+      }
+      if (whole === undefined) expect(() => read(chunks)).toThrow(CarError)
+      else
+        expect(read(chunks).found.map(({ cid }) => cid)).toEqual(
+          expect.arrayContaining([...whole.blocks.keys()]),
+        )
+    }
+  })
+
+  test('is not kept: of a long section no more than itself', () => {
+    const reader = new CarReader()
+    reader.push(carHeader(root))
+    const block = encode(random.bytes(1_000_000))
+    const section = carBlock(cidForCbor(block), block)
+    const started = performance.now()
+    for (let at = 0; at < section.length; at += 100) reader.push(section.subarray(at, at + 100))
+    // Putting the pieces together anew for each of them would take minutes.
+    expect(performance.now() - started).toBeLessThan(5000)
+    reader.end()
+  })
 })

@@ -60,7 +60,7 @@ function assertConsistent({ file, store }: Repos, owner: RepoOwner): string[] {
   try {
     const stored = new Map(
       db
-        .prepare<[number], { cid: Buffer; block: Buffer }>('SELECT cid, block FROM node WHERE account = ?')
+        .prepare<[number], { cid: Buffer; block: Buffer }>('SELECT cid, block FROM node WHERE repo = ?')
         .all(owner.id)
         .map(({ cid, block }) => [cid.toString('latin1') as Cid, block]),
     )
@@ -69,7 +69,7 @@ function assertConsistent({ file, store }: Repos, owner: RepoOwner): string[] {
     expect([...stored.keys()].sort(), 'the nodes in the table are those of the tree').toEqual(reached.sort())
     const rows = db
       .prepare<[number], { path: string; cid: Buffer; block: Buffer }>(
-        `SELECT collection || '/' || rkey AS path, cid, block FROM record WHERE account = ? ORDER BY 1`,
+        `SELECT collection || '/' || rkey AS path, cid, block FROM record WHERE repo = ? ORDER BY 1`,
       )
       .all(owner.id)
     const tree = [...entries(source, head.data)].map(({ key, value }) => ({ key, value }))

@@ -1,0 +1,154 @@
+/**
+ * The identities of accounts, as far as this host has a say in them: what a document must say for an account to live here, and operations
+ * in the PLC directory that its owner asks for with a mailed code.
+ */
+import type { Operation } from '@did-plc/lib'
+import type { Firehose } from '../firehose/firehose.ts'
+import { type DidDocuments, DidError, identityData } from '../identity/did-documents.ts'
+import { type OperationChanges, type Plc, PlcError } from '../identity/plc.ts'
+import type { SigningKeys } from '../repo/signing-keys.ts'
+import type { Account } from '../store/accounts.ts'
+import type { Store } from '../store/store.ts'
+import type { EmailTokens } from './email-tokens.ts'
+
+/** An identity, or an operation on it, that does not fit this host. */
+export class IdentityError extends Error {
+  override name = 'IdentityError'
+}
+
+/** What an identity should say of an account that lives here. */
+export interface RecommendedCredentials {
+  readonly alsoKnownAs: readonly string[] | undefined
+  readonly verificationMethods: { readonly atproto: string }
+  readonly rotationKeys: readonly string[]
+  readonly services: { readonly atproto_pds: { readonly type: string; readonly endpoint: string } }
+}
+
+export interface IdentitiesOptions {
+  readonly publicUrl: string
+  /** A did:key of the operator's, recommended before the server's own. */
+  readonly recoveryDidKey: string | undefined
+}
+
+const PDS_TYPE = 'AtprotoPersonalDataServer'
+
+export class Identities {
+  readonly #store: Store
+  readonly #firehose: Firehose
+  readonly #plc: Plc
+  readonly #didDocuments: DidDocuments
+  readonly #keys: SigningKeys
+  readonly #tokens: EmailTokens
+  readonly #options: IdentitiesOptions
+
+  constructor(
+    parts: {
+      store: Store
+      firehose: Firehose
+      plc: Plc
+      didDocuments: DidDocuments
+      keys: SigningKeys
+      emailTokens: EmailTokens
+    },
+    options: IdentitiesOptions,
+  ) {
+    this.#store = parts.store
+    this.#firehose = parts.firehose
+    this.#plc = parts.plc
+    this.#didDocuments = parts.didDocuments
+    this.#keys = parts.keys
+    this.#tokens = parts.emailTokens
+    this.#options = options
+  }
+
+  /** What the account's identity should say. */
+  recommended({ id, handle }: Account): RecommendedCredentials {
+    const { recoveryDidKey, publicUrl } = this.#options
+    return {
+      alsoKnownAs: handle === null ? undefined : [`at://${handle}`],
+      verificationMethods: { atproto: this.#keys.of(id).did },
+      rotationKeys: [...(recoveryDidKey === undefined ? [] : [recoveryDidKey]), this.#plc.rotationKey],
+      services: { atproto_pds: { type: PDS_TYPE, endpoint: publicUrl } },
+    }
+  }
+
+  /**
+   * Checks that an identity names this host and the account's key here, and, in the directory, gives this host a rotation key. What is kept
+   * of its document is looked up anew.
+   * @throws IdentityError, DidError, PlcError
+   */
+  async assertNamesUs(did: string): Promise<void> {
+    const account = this.#store.accounts.byDid(did)
+    const said = await this.#whatItSays(did)
+    if (said.rotationKeys !== undefined && !said.rotationKeys.includes(this.#plc.rotationKey)) {
+      throw new IdentityError('Server rotation key not included in PLC DID data')
+    }
+    if (said.pds !== this.#options.publicUrl) {
+      throw new IdentityError('DID document atproto_pds service endpoint does not match PDS public url')
+    }
+    if (account === undefined || said.signingKey !== this.#keys.of(account.id).did) {
+      throw new IdentityError('DID document verification method does not match expected signing key')
+    }
+  }
+
+  /** Whether an identity names this host and the account's key here. */
+  async namesUs(did: string): Promise<boolean> {
+    try {
+      await this.assertNamesUs(did)
+      return true
+    } catch (error) {
+      if (error instanceof IdentityError || error instanceof DidError || error instanceof PlcError)
+        return false
+      throw error
+    }
+  }
+
+  /**
+   * An operation of the owner's, signed with this host's rotation key and not sent anywhere.
+   * @param code the mailed one; it is used up
+   * @throws EmailTokenError, IdentityError, PlcError
+   */
+  async sign({ id, did }: Account, code: string, changes: OperationChanges): Promise<Operation> {
+    await this.#store.db.write((tx) => this.#tokens.consume(tx, 'plc_operation', id, code))
+    return this.#plc.formatUpdate(did, changes)
+  }
+
+  /**
+   * Sends an operation to the directory, if it leaves the account here.
+   * @throws IdentityError, PlcError
+   */
+  async submit(account: Account, value: unknown): Promise<void> {
+    const operation = this.#plc.parse(value)
+    const { rotationKeys, services, verificationMethods, alsoKnownAs } = operation
+    const pds = services.atproto_pds
+    if (!rotationKeys.includes(this.#plc.rotationKey)) {
+      throw new IdentityError("Rotation keys do not include server's rotation key")
+    }
+    if (pds?.type !== PDS_TYPE) throw new IdentityError('Incorrect type on atproto_pds service')
+    if (pds.endpoint !== this.#options.publicUrl) {
+      throw new IdentityError('Incorrect endpoint on atproto_pds service')
+    }
+    if (verificationMethods.atproto !== this.#keys.of(account.id).did) {
+      throw new IdentityError('Incorrect signing key')
+    }
+    if (account.handle !== null && alsoKnownAs[0] !== `at://${account.handle}`) {
+      throw new IdentityError('Incorrect handle in alsoKnownAs')
+    }
+    await this.#plc.send(account.did, operation)
+    await this.#didDocuments.forget(account.did)
+    await this.#store.db.write((tx) => {
+      if (this.#store.accounts.byId(account.id) === undefined) return
+      this.#firehose.append(tx, account.id, { kind: 'identity', did: account.did })
+    })
+  }
+
+  async #whatItSays(did: string) {
+    // The document in the directory does not show the rotation keys.
+    if (did.startsWith('did:plc:')) {
+      await this.#didDocuments.forget(did)
+      return this.#plc.data(did)
+    }
+    const { signingKey, pds } = identityData(await this.#didDocuments.resolve(did, { fresh: true }))
+    return { signingKey, pds, rotationKeys: undefined }
+  }
+}

@@ -1,0 +1,61 @@
+/** A new password in place of one that was forgotten, or that the operator takes away. Every session ends with the old one. */
+import type { Tx } from '#platform/sqlite.ts'
+import type { Account } from '../store/accounts.ts'
+import type { Store } from '../store/store.ts'
+import { AccountError } from './accounts.ts'
+import type { EmailTokens } from './email-tokens.ts'
+import type { Emails } from './emails.ts'
+import { hashPassword, NEW_PASSWORD_CHARACTERS_MAX } from './passwords.ts'
+
+export class PasswordChanges {
+  readonly #store: Store
+  readonly #tokens: EmailTokens
+  readonly #emails: Emails
+
+  constructor(store: Store, tokens: EmailTokens, emails: Emails) {
+    this.#store = store
+    this.#tokens = tokens
+    this.#emails = emails
+  }
+
+  /**
+   * Mails the account of an address the code that a new password takes.
+   * @throws AccountError when no account has the address
+   */
+  async request(email: string): Promise<void> {
+    const account = this.#store.accounts.byEmail(email.toLowerCase())
+    if (account === undefined) throw new AccountError('account does not have an email address')
+    await this.#emails.sendCode('reset_password', account)
+  }
+
+  /**
+   * Sets the password of whoever was mailed the code.
+   * @throws AccountError, EmailTokenError
+   */
+  async reset(code: string, password: string): Promise<void> {
+    assertLength(password)
+    this.#tokens.accountOf('reset_password', code)
+    const hash = await hashPassword(password)
+    // While it was hashed the code may have been used.
+    await this.#store.db.write((tx) =>
+      this.#replace(tx, this.#tokens.accountOf('reset_password', code), hash),
+    )
+  }
+
+  /** @throws AccountError */
+  async set({ id }: Account, password: string): Promise<void> {
+    assertLength(password)
+    const hash = await hashPassword(password)
+    await this.#store.db.write((tx) => this.#replace(tx, id, hash))
+  }
+
+  #replace(tx: Tx, account: number, hash: string): void {
+    this.#store.accounts.setPassword(tx, account, hash)
+    this.#tokens.delete(tx, 'reset_password', account)
+    this.#store.sessions.deleteOfAccount(tx, account)
+  }
+}
+
+function assertLength(password: string): void {
+  if (password.length > NEW_PASSWORD_CHARACTERS_MAX) throw new AccountError('Invalid password length.')
+}

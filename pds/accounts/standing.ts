@@ -1,0 +1,125 @@
+/** Whether an account is active: its owner deactivates and activates it, the operator takes it down; the firehose is told each time. */
+import { INVALID_HANDLE } from '@atproto/syntax'
+import type { Tx } from '#platform/sqlite.ts'
+import type { Firehose } from '../firehose/firehose.ts'
+import type { Exports } from '../repo/export.ts'
+import type { RepoWriter } from '../repo/write.ts'
+import type { Account } from '../store/accounts.ts'
+import type { Store } from '../store/store.ts'
+import { AccountError } from './accounts.ts'
+import type { Deletions } from './deletions.ts'
+import type { Identities } from './identities.ts'
+import { statusOf } from './status.ts'
+
+/** Whether something is taken down, and why: any text of the moderators'. */
+export interface Takedown {
+  readonly applied: boolean
+  readonly ref?: string
+}
+
+export class Standing {
+  readonly #store: Store
+  readonly #firehose: Firehose
+  readonly #writer: RepoWriter
+  readonly #exports: Exports
+  readonly #deletions: Deletions
+  readonly #identities: Identities
+
+  constructor(parts: {
+    store: Store
+    firehose: Firehose
+    writer: RepoWriter
+    exports: Exports
+    deletions: Deletions
+    identities: Identities
+  }) {
+    this.#store = parts.store
+    this.#firehose = parts.firehose
+    this.#writer = parts.writer
+    this.#exports = parts.exports
+    this.#deletions = parts.deletions
+    this.#identities = parts.identities
+  }
+
+  /**
+   * Deactivates an account: nobody but its owner sees it until it is activated.
+   * @param deleteAfter when to delete it, if it is not activated before
+   * @throws AccountError
+   */
+  async deactivate(did: string, deleteAfter?: Date): Promise<void> {
+    await this.#change(did, (tx, account) => {
+      const activity = { deactivatedAt: tx.now, deleteAfter: deleteAfter?.toISOString() ?? null }
+      this.#store.accounts.setActivity(tx, account.id, activity)
+      tx.afterCommit(() => this.#deletions.schedule())
+    })
+  }
+
+  /**
+   * Activates an account whose identity names this host.
+   * @throws AccountError, DidError, PlcError
+   */
+  async activate(did: string): Promise<void> {
+    await this.#identities.assertNamesUs(did)
+    await this.#store.db.write((tx) => {
+      const account = this.#store.accounts.byDid(did)
+      if (account === undefined || account.takedownRef !== null) {
+        throw new AccountError('user not found', 'AccountNotFound')
+      }
+      this.#store.accounts.setActivity(tx, account.id, { deactivatedAt: null, deleteAfter: null })
+      this.#announce(tx, account.id, did)
+      const handle = account.handle ?? INVALID_HANDLE
+      this.#firehose.append(tx, account.id, { kind: 'identity', did, handle })
+      this.#writer.appendSync(tx, account)
+      tx.afterCommit(() => this.#deletions.schedule())
+    })
+  }
+
+  /**
+   * Takes an account down, or lifts that. Its sessions end either way.
+   * @throws AccountError
+   */
+  async setTakedown(did: string, takedown: Takedown): Promise<void> {
+    await this.#change(did, (tx, account) => {
+      this.#store.accounts.setTakedown(tx, account.id, takedownRef(tx, takedown))
+      this.#store.sessions.deleteOfAccount(tx, account.id)
+      const repo = this.#store.repos.head(account.id)?.id
+      if (takedown.applied && repo !== undefined) tx.afterCommit(() => this.#exports.stop(repo))
+    })
+  }
+
+  /**
+   * Says on the firehose how an account stands.
+   * @throws AccountError
+   */
+  async announce(did: string): Promise<void> {
+    await this.#change(did, () => undefined)
+  }
+
+  /** Changes an account and says on the firehose how it stands then. */
+  async #change(did: string, change: (tx: Tx, account: Account) => void): Promise<void> {
+    await this.#store.db.write((tx) => {
+      const account = this.#store.accounts.byDid(did)
+      if (account === undefined) throw new AccountError('Account not found')
+      change(tx, account)
+      this.#announce(tx, account.id, did)
+    })
+  }
+
+  #announce(tx: Tx, id: number, did: string): void {
+    const account = this.#store.accounts.byDid(did)
+    if (account === undefined) throw new AccountError('Account not found')
+    const status = statusOf(account)
+    this.#firehose.append(
+      tx,
+      id,
+      status === 'active'
+        ? { kind: 'account', did, active: true }
+        : { kind: 'account', did, active: false, status },
+    )
+  }
+}
+
+/** What is stored for a takedown: null when there is none, and the time for one without a reason. */
+export function takedownRef(tx: Tx, { applied, ref }: Takedown): string | null {
+  return applied ? (ref ?? tx.now) : null
+}

@@ -1,0 +1,59 @@
+/**
+ * Service tokens that others show here: who calls, proven by the key of the caller's DID document.
+ * https://atproto.com/specs/xrpc#inter-service-authentication-jwt
+ */
+import { AuthRequiredError, verifyJwt } from '@atproto/xrpc-server'
+import { parseDidKey, verifySignature } from '#protocol/keys.ts'
+import { type DidDocuments, keyIn } from '../identity/did-documents.ts'
+
+const TOKEN_CHARACTERS_MAX = 8_192
+
+/** What a token must be made out to. */
+export interface ServiceTokenRules {
+  /** The DID of this service. */
+  readonly audience: string
+  /** The method that is called. */
+  readonly method: string
+  /** Who may call: DIDs, or DIDs with the id of a service; left out, anybody. */
+  readonly issuers?: readonly string[]
+}
+
+/**
+ * Who made a token: a DID, or a DID and the id of a service of it. A key that does not fit is looked up anew once, because it may have
+ * been changed.
+ * @throws AuthRequiredError with the reference's names
+ */
+export async function verifyServiceToken(
+  token: string,
+  { audience, method, issuers }: ServiceTokenRules,
+  didDocuments: DidDocuments,
+): Promise<string> {
+  if (token.length > TOKEN_CHARACTERS_MAX) throw new AuthRequiredError('poorly formatted jwt', 'BadJwt')
+  const keyOf = async (issuer: string, fresh: boolean): Promise<string> => {
+    if (issuers !== undefined && !issuers.includes(issuer))
+      throw new AuthRequiredError('Untrusted issuer', 'UntrustedIss')
+    const [did = '', service] = issuer.split('#')
+    const document = await didDocuments.find(did, { fresh })
+    if (document === undefined) throw new AuthRequiredError('could not resolve iss did')
+    const key = keyIn(document, service === 'atproto_labeler' ? 'atproto_label' : 'atproto')
+    if (key !== undefined) return key
+    // The document may have got its key since it was kept.
+    if (!fresh) return keyOf(issuer, true)
+    throw new AuthRequiredError('missing or bad key in did doc')
+  }
+  const { iss, aud } = await verifyJwt(token, null, method, keyOf, fits).catch((error: unknown) => {
+    // The library parses what a stranger sent.
+    if (error instanceof SyntaxError) throw new AuthRequiredError('poorly formatted jwt', 'BadJwt')
+    throw error
+  })
+  if (aud !== audience)
+    throw new AuthRequiredError('jwt audience does not match service did', 'BadJwtAudience')
+  return iss
+}
+
+async function fits(key: string, message: Uint8Array, signature: Uint8Array, algorithm: string) {
+  return (
+    parseDidKey(key).algorithm === algorithm &&
+    verifySignature(key, message, signature, { allowMalleable: true })
+  )
+}

@@ -1,0 +1,78 @@
+/** Uploads as they come in: files on the local disk, whole and synced before anything is made of them. */
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { type Cid, cidForRawDigest } from '#protocol/cid.ts'
+
+/** A file that is received and not yet anybody's. */
+export interface ReceivedFile {
+  readonly cid: Cid
+  /** Bytes. */
+  readonly size: number
+  /** How the file begins, for telling its type. */
+  readonly head: Buffer
+  readonly path: string
+}
+
+/** More bytes than a blob may have. */
+export class BlobTooLargeError extends Error {
+  override name = 'BlobTooLargeError'
+  readonly bytesMax: number
+  constructor(bytesMax: number) {
+    super(`This file is too large. It is larger than ${bytesMax} bytes.`)
+    this.bytesMax = bytesMax
+  }
+}
+
+const HEAD_BYTES = 4100
+const UNFINISHED = '.upload'
+
+export class Uploads {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Makes the folder, and clears away what an earlier process did not finish receiving. */
+  async open(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true })
+    for (const name of await readdir(this.#folder)) {
+      // The folder may be the operator's own choice and hold other things.
+      if (name.endsWith(UNFINISHED)) await rm(path.join(this.#folder, name), { force: true })
+    }
+  }
+
+  /**
+   * Writes a stream to a file, synced.
+   * @throws BlobTooLargeError; what the stream throws
+   */
+  async receive(stream: AsyncIterable<Uint8Array>, bytesMax: number): Promise<ReceivedFile> {
+    const file = path.join(this.#folder, randomUUID() + UNFINISHED)
+    const handle = await open(file, 'wx', 0o600)
+    try {
+      const hash = createHash('sha256')
+      const head: Uint8Array[] = []
+      let size = 0
+      for await (const chunk of stream) {
+        if (size < HEAD_BYTES) head.push(chunk.subarray(0, HEAD_BYTES - size))
+        size += chunk.length
+        if (size > bytesMax) throw new BlobTooLargeError(bytesMax)
+        hash.update(chunk)
+        await handle.writeFile(chunk)
+      }
+      await handle.sync()
+      return { cid: cidForRawDigest(hash.digest()), size, head: Buffer.concat(head), path: file }
+    } catch (error) {
+      await rm(file, { force: true })
+      throw error
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /** Removes a received file that came to nothing. */
+  async discard({ path: file }: ReceivedFile): Promise<void> {
+    await rm(file, { force: true })
+  }
+}

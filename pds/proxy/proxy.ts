@@ -1,0 +1,228 @@
+/**
+ * Requests that other services answer: passed on in the caller's name, with a token signed by the caller's key, and answered as the
+ * service does. https://atproto.com/specs/xrpc#service-proxying
+ *
+ * Bodies stream both ways. Only the headers named here go out, and only those named here come back. What is put into answers that
+ * are behind the caller's own writes is in `views.ts`.
+ */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { buildProxiedContentEncoding } from '@atproto-labs/xrpc-utils'
+import type { Response } from 'express'
+import { logger } from '#platform/log.ts'
+import { forbidCaching } from '../auth/caching.ts'
+import { isPrivileged, isProtected } from '../auth/methods.ts'
+import type { ServiceTokens } from '../auth/service-tokens.ts'
+import type { AuthVerifier } from '../auth/verifier.ts'
+import type { Destination, Destinations } from './destinations.ts'
+import { NotProxiedError } from './errors.ts'
+import { header, REPO_REV_HEADER, type Upstream, type UpstreamRequest } from './upstream.ts'
+
+/** An answer as it comes, to be handed on. */
+export interface PassedAnswer {
+  /** The content type. */
+  readonly encoding: string
+  readonly headers: Record<string, string>
+  readonly stream: Readable
+}
+
+/** In whose name a request goes out. */
+export interface Sender {
+  readonly did: string
+  /** Who the token is made out to; left out, the service that the request goes to. */
+  readonly audience?: string
+  /** What the token is for; left out, the method of the request. */
+  readonly method?: string
+}
+
+const PASSED_TYPE_DEFAULT = 'application/json'
+
+/** A request, and the method that it is for. */
+export interface ProxiedCall {
+  readonly nsid: string
+  readonly request: IncomingMessage
+}
+
+export class ServiceProxy {
+  readonly #upstream: Upstream
+  readonly #destinations: Destinations
+  readonly #auth: AuthVerifier
+  readonly #tokens: ServiceTokens
+  readonly #preferCompressed: boolean
+  readonly #log = logger('proxy')
+
+  constructor(
+    parts: { upstream: Upstream; destinations: Destinations; auth: AuthVerifier; tokens: ServiceTokens },
+    { preferCompressed }: { preferCompressed: boolean },
+  ) {
+    this.#upstream = parts.upstream
+    this.#destinations = parts.destinations
+    this.#auth = parts.auth
+    this.#tokens = parts.tokens
+    this.#preferCompressed = preferCompressed
+  }
+
+  /**
+   * Answers a request for a method that is not served here: the one way in for whatever other services offer.
+   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError; then nothing was answered yet
+   */
+  async forward({ nsid, request }: ProxiedCall, response: Response): Promise<void> {
+    const { method } = request
+    if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
+      throw new NotProxiedError('XRPC requests only supports GET and POST')
+    }
+    if (isProtected(nsid)) throw new NotProxiedError('Bad token method', 'InvalidToken')
+    const destination = await this.#destinations.find(nsid, proxyHeader(request))
+    forbidCaching(response)
+    const { did, scope } = await this.#auth.access(request)
+    const mayAll = scope === 'com.atproto.access' || scope === 'com.atproto.appPassPrivileged'
+    if (isPrivileged(nsid) && !mayAll) throw new NotProxiedError('Bad token method', 'InvalidToken')
+
+    const body = method === 'POST' ? request : undefined
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    const asked = this.#upstream.request({
+      origin: destination.url,
+      method,
+      path: pathOf(request),
+      body,
+      signal: gone.signal,
+      headers: {
+        'accept-encoding': header(request.headers, 'accept-encoding') || 'identity',
+        ...passedHeaders(request.headers),
+        'content-type': body && request.headers['content-type'],
+        'content-encoding': body && request.headers['content-encoding'],
+        'content-length': body && request.headers['content-length'],
+        authorization: await this.#authorization({ did }, destination, nsid),
+      },
+    })
+    const answer = await asked.catch((error: unknown) => {
+      if (!gone.signal.aborted) throw error
+    })
+    // Nobody waits for it any more.
+    if (answer === undefined) return
+    response.statusCode = answer.status
+    for (const [name, value] of answeredHeaders(answer.headers)) response.setHeader(name, value)
+    try {
+      await pipeline(answer.body, response)
+    } catch (error) {
+      // The answer has begun: all that can be said now is that it broke off.
+      this.#log.warn({ err: error, nsid, service: destination.did }, 'a passed answer broke off')
+    }
+  }
+
+  /**
+   * Passes on a query that was parsed here already.
+   * @param sender left out for a request in nobody's name
+   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
+   */
+  async pass({ nsid, request }: ProxiedCall, sender?: Sender): Promise<PassedAnswer> {
+    const destination = await this.#destinations.find(nsid, proxyHeader(request))
+    const { headers, body } = await this.#upstream.request({
+      origin: destination.url,
+      method: request.method === 'HEAD' ? 'HEAD' : 'GET',
+      path: pathOf(request),
+      headers: {
+        ...passedHeaders(request.headers),
+        // What comes back may have to be understood here and by the caller both.
+        'accept-encoding': buildProxiedContentEncoding(
+          header(request.headers, 'accept-encoding'),
+          this.#preferCompressed,
+        ),
+        authorization: sender && (await this.#authorization(sender, destination, nsid)),
+      },
+    })
+    return {
+      encoding: header(headers, 'content-type') ?? PASSED_TYPE_DEFAULT,
+      headers: Object.fromEntries(answeredHeaders(headers)),
+      stream: body,
+    }
+  }
+
+  /**
+   * Passes on a procedure whose JSON input was parsed here already.
+   * @param destination left out: where the request is meant to go
+   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
+   */
+  async send(call: ProxiedCall, sender: Sender, input: unknown, destination?: Destination): Promise<void> {
+    await this.#upstream.read(
+      await this.#upstream.request(await this.#post(call, sender, input, destination)),
+    )
+  }
+
+  /**
+   * The same, and the JSON that the procedure answers.
+   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
+   */
+  async ask(call: ProxiedCall, sender: Sender, input: unknown): Promise<unknown> {
+    return this.#upstream.json(await this.#post(call, sender, input))
+  }
+
+  /** Whether a request is meant for the AppView of this server. */
+  isForAppView({ nsid, request }: ProxiedCall): boolean {
+    return this.#destinations.isAppView(nsid, proxyHeader(request))
+  }
+
+  async #post(
+    { nsid, request }: ProxiedCall,
+    sender: Sender,
+    input: unknown,
+    destination?: Destination,
+  ): Promise<UpstreamRequest> {
+    const target = destination ?? (await this.#destinations.find(nsid, proxyHeader(request)))
+    return {
+      origin: target.url,
+      method: 'POST',
+      path: `/xrpc/${nsid}`,
+      body: JSON.stringify(input),
+      headers: {
+        'content-type': 'application/json',
+        authorization: await this.#authorization(sender, target, nsid),
+      },
+    }
+  }
+
+  /** @throws AuthError when there is no such account any more */
+  async #authorization(sender: Sender, { did }: Destination, nsid: string): Promise<string> {
+    const account = this.#auth.account(sender.did, {})
+    const token = await this.#tokens.sign(account, {
+      audience: sender.audience ?? did,
+      method: sender.method ?? nsid,
+    })
+    return `Bearer ${token}`
+  }
+}
+
+const proxyHeader = (request: IncomingMessage): string | undefined => header(request.headers, 'atproto-proxy')
+
+const pathOf = (request: IncomingMessage): string => request.url ?? '/'
+
+/** What a service is told of the caller's own headers. */
+function passedHeaders(headers: IncomingHttpHeaders): UpstreamRequest['headers'] {
+  const passed: Record<string, string | string[] | undefined> = {
+    'accept-language': headers['accept-language'],
+    'atproto-accept-labelers': headers['atproto-accept-labelers'],
+    'x-bsky-topics': headers['x-bsky-topics'],
+  }
+  for (const name in headers) if (name.startsWith('x-atproto-')) passed[name] = headers[name]
+  return passed
+}
+
+const ANSWERED_HEADERS = [
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'content-language',
+  REPO_REV_HEADER,
+  'atproto-content-labelers',
+  'retry-after',
+]
+
+/** What the caller is told of a service's own headers. */
+function* answeredHeaders(headers: IncomingHttpHeaders): Generator<[string, string]> {
+  for (const name of ANSWERED_HEADERS) {
+    const value = header(headers, name)
+    if (value !== undefined) yield [name, value]
+  }
+}

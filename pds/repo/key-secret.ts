@@ -1,0 +1,106 @@
+/**
+ * Which secret the signing keys are encrypted under: checked at every start, exchanged on demand.
+ *
+ * The database holds the secret's fingerprint, so that a lost or a wrong file is told at start and not when somebody writes, and none is
+ * made in its place. An exchange writes the new secret beside the old one before any key is under it: wherever it is interrupted, one of
+ * the two files fits the database.
+ */
+import { createHmac } from 'node:crypto'
+import { renameSync } from 'node:fs'
+import type { Store } from '../store/store.ts'
+import {
+  decryptKey,
+  encryptKey,
+  loadKeySecret,
+  moveKeySecret,
+  newKeySecret,
+  readKeySecret,
+  writeKeySecret,
+} from './signing-keys.ts'
+
+/** The file does not hold the secret that the signing keys are encrypted under. */
+export class KeySecretError extends Error {
+  override name = 'KeySecretError'
+  constructor(path: string, found: boolean) {
+    super(
+      `${path} ${found ? 'is not the secret' : 'is missing: it holds the secret'} that the signing keys in the database ` +
+        'are encrypted under. Put back the file that belongs to this database.',
+    )
+  }
+}
+
+/** The secret's file inside the data folder. */
+export const KEY_SECRET_FILE = 'signing-keys.secret'
+
+const FINGERPRINT_BYTES = 16
+const KEYS_PAGE = 1_000
+
+/**
+ * The secret of the store's signing keys; a store without one gets one. Ends an exchange that was interrupted.
+ * @param path the secret's file
+ * @throws KeySecretError
+ */
+export async function openKeySecret(store: Store, path: string): Promise<Buffer> {
+  const known = store.keySecrets.fingerprint()
+  if (known === undefined) {
+    const secret = loadKeySecret(path)
+    await store.db.write((tx) => store.keySecrets.setFingerprint(tx, fingerprint(secret)))
+    return secret
+  }
+  const secret = readKeySecret(path)
+  if (secret !== undefined && fingerprint(secret).equals(known)) return secret
+  const next = readKeySecret(nextOf(path))
+  if (next === undefined || !fingerprint(next).equals(known))
+    throw new KeySecretError(path, secret !== undefined)
+  if (secret === undefined) moveKeySecret(nextOf(path), path)
+  else install(path)
+  return next
+}
+
+/**
+ * Encrypts every signing key under a new secret, in one transaction: for a store that nobody else uses. The old secret's file is kept
+ * under another name, because the backups from before are under it.
+ * @param path the secret's file
+ * @returns how many keys there are, and where the old secret lies now
+ * @throws KeySecretError
+ */
+export async function exchangeKeySecret(store: Store, path: string): Promise<{ keys: number; old: string }> {
+  const secret = await openKeySecret(store, path)
+  const next = newKeySecret()
+  writeKeySecret(nextOf(path), next)
+  const renewed = (signingKey: Buffer): Buffer => encryptKey(next, decryptKey(secret, signingKey))
+  const keys = await store.db.write((tx) => {
+    let count = 0
+    for (let after = 0; ; ) {
+      const page = store.accounts.signingKeys(after, KEYS_PAGE)
+      for (const { id, signingKey } of page) store.accounts.setSigningKey(tx, id, renewed(signingKey))
+      count += page.length
+      const last = page.at(-1)
+      if (last === undefined) break
+      after = last.id
+    }
+    for (const { name, signingKey } of store.reservedKeys.all())
+      store.reservedKeys.set(tx, name, renewed(signingKey))
+    store.keySecrets.setFingerprint(tx, fingerprint(next))
+    return count
+  })
+  return { keys, old: install(path) }
+}
+
+/** Puts the next secret in the place of the present one. @returns where that lies now */
+function install(path: string): string {
+  const old = `${path}.until-${new Date().toISOString().replaceAll(':', '-')}`
+  renameSync(path, old)
+  moveKeySecret(nextOf(path), path)
+  return old
+}
+
+const nextOf = (path: string): string => `${path}.next`
+
+/** What tells a secret without giving it away. */
+function fingerprint(secret: Buffer): Buffer {
+  return createHmac('sha256', secret)
+    .update('fingerprint of the secret of the signing keys')
+    .digest()
+    .subarray(0, FINGERPRINT_BYTES)
+}

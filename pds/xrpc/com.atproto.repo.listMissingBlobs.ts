@@ -1,0 +1,20 @@
+import type { ComAtprotoRepoListMissingBlobs as Method } from '@atproto/api'
+import { formatCid, parseCid } from '#protocol/cid.ts'
+import type { AccessCredentials } from '../auth/credentials.ts'
+import type { Services } from '../services.ts'
+import { endpoint, json } from './endpoint.ts'
+
+const LIMIT_DEFAULT = 500
+
+export default ({ auth, blobs }: Pick<Services, 'auth' | 'blobs'>) =>
+  endpoint<Method.QueryParams, undefined, AccessCredentials>({
+    auth: (request) => auth.access(request),
+    handler: ({ params: { limit = LIMIT_DEFAULT, cursor }, credentials: { did } }) => {
+      const page = blobs.missing(auth.account(did, {}), {
+        limit,
+        cursor: cursor ? parseCid(cursor) : undefined,
+      })
+      const missing = page.map(({ cid, recordUri }) => ({ cid: formatCid(cid), recordUri }))
+      return json({ cursor: missing.at(-1)?.cid, blobs: missing })
+    },
+  })

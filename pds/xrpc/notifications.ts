@@ -1,0 +1,16 @@
+/** What registering a device for push notifications and forgetting it have in common. */
+import type { AccessCredentials } from '../auth/credentials.ts'
+import type { AppViewServices } from '../services.ts'
+import type { Call } from './endpoint.ts'
+
+/** Sends the input to the notification service that it names: that of the AppView, or one found by its DID document. */
+export async function sendToNotifications(
+  nsid: string,
+  { appView, destinations, proxy }: Pick<AppViewServices, 'appView' | 'destinations' | 'proxy'>,
+  { request, input, credentials: { did } }: Call<object, { serviceDid: string }, AccessCredentials>,
+): Promise<void> {
+  const { serviceDid } = input
+  const destination =
+    serviceDid === appView.did ? appView.destination : await destinations.notifications(serviceDid)
+  await proxy.send({ nsid, request }, { did }, input, destination)
+}

@@ -1,0 +1,212 @@
+/** An account with a life behind it moves here from a running `@atproto/pds`, and on to another, with the calls of the official client. */
+import { createHash } from 'node:crypto'
+import { AtpAgent, type BlobRef } from '@atproto/api'
+import { DidResolver } from '@atproto/identity'
+import { verifyRepoCar } from '@atproto/repo'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { RepoEvent } from '#protocol/frame.ts'
+import { PASSWORD, startPds } from '../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../support/plc.ts'
+import { startReferencePds } from '../support/reference-pds.ts'
+import { type MailServer, startMailServer } from '../support/smtp.ts'
+import { Subscriber } from '../support/subscriber.ts'
+
+const POSTS = 4_000
+const LIKES = 600
+const FOLLOWS = 400
+const BLOBS = 200
+const BATCH = 200
+const COUNTS = { 'app.bsky.feed.post': POSTS, 'app.bsky.feed.like': LIKES, 'app.bsky.graph.follow': FOLLOWS }
+const HANDLE = 'traveller.test'
+
+/** One pixel. What follows after the end of the picture tells one from another. */
+const PIXEL = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
+  'base64',
+)
+
+interface Host {
+  readonly url: string
+  readonly did: string
+}
+
+let plc: PlcDirectory
+let mails: MailServer
+let identities: DidResolver
+
+beforeAll(async () => {
+  plc = await startPlc()
+  mails = await startMailServer()
+  identities = new DidResolver({ plcUrl: plc.url, fetch: globalThis.fetch })
+})
+afterAll(async () => {
+  await mails?.[Symbol.asyncDispose]()
+  await plc?.[Symbol.asyncDispose]()
+})
+
+test('an account moves in and on, with all that it has', { timeout: 180_000 }, async () => {
+  const envOf = (did: string) => ({
+    PDS_SERVICE_DID: did,
+    PDS_EMAIL_SMTP_URL: mails.url,
+    PDS_EMAIL_FROM_ADDRESS: 'pds@mail.example',
+  })
+  const dids = ['did:web:one.example', 'did:web:atoll.example', 'did:web:two.example'] as const
+  await using one = await startReferencePds(plc.url, envOf(dids[0]))
+  await using atoll = await startPds({ plcUrl: plc.url, env: envOf(dids[1]) })
+  await using two = await startReferencePds(plc.url, envOf(dids[2]))
+  const [first, here, second] = [one, atoll, two].map(({ url }, n) => ({ url, did: dids[n]! }))
+
+  const agent = new AtpAgent({ service: one.url })
+  await agent.createAccount({ handle: HANDLE, email: 'traveller@mail.example', password: PASSWORD })
+  const { did } = agent.session!
+  const lived = await live(agent)
+  expect((await whatIsAt(first!, did)).records).toEqual(lived.records)
+
+  let from = agent
+  for (const to of [here!, second!]) {
+    using firehose = await Subscriber.connect(to.url)
+    const moved = await move(from, to, did)
+    await firehose.until((frames) => frames.length >= 4)
+    const events = () => firehose.events as RepoEvent[]
+    expect(events().map(({ kind }) => kind)).toEqual(['identity', 'account', 'identity', 'sync'])
+    expect(events()[1]).toMatchObject({ did, active: true })
+    expect(events()[2]).toMatchObject({ did, handle: HANDLE })
+
+    const { pds, handle, signingKey } = await identities.resolveAtprotoData(did, true)
+    expect({ pds, handle }).toEqual({ pds: to.url, handle: HANDLE })
+    const { data: resolved } = await new AtpAgent({ service: to.url }).resolveHandle({ handle: HANDLE })
+    expect(resolved.did).toBe(did)
+    expect(await whatIsAt(to, did)).toEqual(lived)
+    await moved.post({ text: `at ${to.did}` })
+    lived.records['app.bsky.feed.post']!++
+    await firehose.until((frames) => frames.length >= 5)
+    expect(events()[4]).toMatchObject({ kind: 'commit', repo: did, ops: [{ action: 'create' }] })
+    // What anybody can check with nothing but the archive and the identity.
+    const { data: archive } = await moved.com.atproto.sync.getRepo({ did })
+    const verified = await verifyRepoCar(archive, did, signingKey)
+    expect(verified.creates).toHaveLength(sum(lived.records))
+    const { data: old } = await new AtpAgent({ service: from.serviceUrl }).com.atproto.sync.getRepoStatus({
+      did,
+    })
+    expect(old).toMatchObject({ active: false, status: 'deactivated' })
+    from = moved
+  }
+})
+
+/** Posts, a twentieth of them with pictures, likes and follows. */
+async function live(agent: AtpAgent) {
+  const { did } = agent.session!
+  const createdAt = new Date().toISOString()
+  const pictures: BlobRef[] = []
+  const blobs: Record<string, string> = {}
+  for (let n = 0; n < BLOBS; n++) {
+    const bytes = Buffer.concat([PIXEL, Buffer.from(`picture ${n} `.repeat(50))])
+    const { blob } = (await agent.uploadBlob(bytes, { encoding: 'image/png' })).data
+    pictures.push(blob)
+    blobs[blob.ref.toString()] = digest(bytes)
+  }
+  const subject = {
+    uri: `at://${did}/app.bsky.feed.post/self`,
+    cid: 'bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a',
+  }
+  const records = [
+    ...Array.from({ length: POSTS }, (_, n) => {
+      const images = n < BLOBS && [{ alt: '', image: pictures[n] }]
+      const embed = images ? { $type: 'app.bsky.embed.images', images } : undefined
+      return { $type: 'app.bsky.feed.post', text: `post ${n}`, createdAt, ...(embed && { embed }) }
+    }),
+    ...Array.from({ length: LIKES }, (_, n) => ({
+      $type: 'app.bsky.feed.like',
+      subject: { ...subject, uri: `${subject.uri}${n}` },
+      createdAt,
+    })),
+    ...Array.from({ length: FOLLOWS }, (_, n) => ({
+      $type: 'app.bsky.graph.follow',
+      subject: `did:web:followed${n}.example`,
+      createdAt,
+    })),
+  ]
+  for (let at = 0; at < records.length; at += BATCH) {
+    await agent.com.atproto.repo.applyWrites({
+      repo: did,
+      writes: records.slice(at, at + BATCH).map((value) => ({
+        $type: 'com.atproto.repo.applyWrites#create' as const,
+        collection: value.$type,
+        value,
+      })),
+    })
+  }
+  return { records: { ...COUNTS } as Record<string, number>, blobs }
+}
+
+/** Moves an account to another host, the way that the protocol's guide says. https://atproto.com/guides/account-migration */
+async function move(from: AtpAgent, to: Host, did: string): Promise<AtpAgent> {
+  const moved = new AtpAgent({ service: to.url })
+  const { data: auth } = await from.com.atproto.server.getServiceAuth({
+    aud: to.did,
+    lxm: 'com.atproto.server.createAccount',
+  })
+  const email = from.session!.email!
+  await moved.com.atproto.server.createAccount(
+    { did, handle: HANDLE, email, password: PASSWORD },
+    { headers: { authorization: `Bearer ${auth.token}` } },
+  )
+  await moved.login({ identifier: did, password: PASSWORD })
+
+  const { data: archive } = await from.com.atproto.sync.getRepo({ did })
+  await moved.com.atproto.repo.importRepo(archive, { encoding: 'application/vnd.ipld.car' })
+  const status = async () => (await moved.com.atproto.server.checkAccountStatus()).data
+  const records = (await from.com.atproto.server.checkAccountStatus()).data.indexedRecords
+  expect(await status()).toMatchObject({
+    activated: false,
+    validDid: false,
+    indexedRecords: records,
+    expectedBlobs: BLOBS,
+    importedBlobs: 0,
+  })
+  for (let cursor: string | undefined; ; ) {
+    const { data } = await moved.com.atproto.repo.listMissingBlobs({ cursor, limit: 70 })
+    for (const { cid } of data.blobs) {
+      const blob = await from.com.atproto.sync.getBlob({ did, cid })
+      await moved.com.atproto.repo.uploadBlob(blob.data, { encoding: blob.headers['content-type'] })
+    }
+    cursor = data.cursor
+    if (cursor === undefined) break
+  }
+  expect(await status()).toMatchObject({ expectedBlobs: BLOBS, importedBlobs: BLOBS })
+
+  const { data: wanted } = await moved.com.atproto.identity.getRecommendedDidCredentials()
+  await from.com.atproto.identity.requestPlcOperationSignature()
+  const { data: signed } = await from.com.atproto.identity.signPlcOperation({
+    ...wanted,
+    token: mails.code(email),
+  })
+  await moved.com.atproto.identity.submitPlcOperation(signed)
+  expect(await status()).toMatchObject({ validDid: true })
+  await moved.com.atproto.server.activateAccount()
+  await from.com.atproto.server.deactivateAccount({})
+  expect(await status()).toMatchObject({ activated: true })
+  return moved
+}
+
+/** What a stranger finds: how many records of each collection, and the blobs with the digests of their bytes. */
+async function whatIsAt({ url }: Host, did: string) {
+  const { com } = new AtpAgent({ service: url })
+  const records: Record<string, number> = {}
+  for (const collection of (await com.atproto.repo.describeRepo({ repo: did })).data.collections) {
+    records[collection] = 0
+    for (let cursor: string | undefined; ; ) {
+      const { data } = await com.atproto.repo.listRecords({ repo: did, collection, limit: 100, cursor })
+      records[collection] += data.records.length
+      cursor = data.cursor
+      if (cursor === undefined) break
+    }
+  }
+  const blobs: Record<string, string> = {}
+  const { cids } = (await com.atproto.sync.listBlobs({ did, limit: 1000 })).data
+  for (const cid of cids) blobs[cid] = digest((await com.atproto.sync.getBlob({ did, cid })).data)
+  return { records, blobs }
+}
+
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((a, b) => a + b)
