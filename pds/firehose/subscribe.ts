@@ -169,7 +169,7 @@ export class Subscribers implements AsyncDisposable {
 
 function cursorOf(request: IncomingMessage): number | undefined {
   const text = new URL(request.url ?? '/', 'http://localhost').searchParams.get('cursor')
-  if (text === null) return undefined
+  if (text === null || text === '') return undefined
   const cursor = Number(text)
   if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(cursor)) {
     throw new SubscriptionError('InvalidRequest', 'cursor must be an integer')

@@ -183,9 +183,16 @@ export class Plc {
     }
     if (response.ok) return response
     const text = await response.text().catch(() => '')
-    throw new PlcError(
-      `the PLC directory answered ${response.status}: ${text.slice(0, MESSAGE_CHARACTERS_MAX)}`,
-      response.status,
-    )
+    throw new PlcError(messageOf(text) ?? 'Unable to perform PLC operation', response.status)
+  }
+}
+
+/** What the directory gives as the reason for a refusal. */
+function messageOf(text: string): string | undefined {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown }
+    return typeof message === 'string' ? message.slice(0, MESSAGE_CHARACTERS_MAX) : undefined
+  } catch {
+    return undefined
   }
 }

@@ -29,7 +29,10 @@ export default ({ accounts }: Pick<Services, 'accounts'>) =>
   })
 
 function parseCursor(cursor: string): { createdAt: string; did: string } {
-  const [, time, did] = /^(\d{1,15})::(.+)$/.exec(cursor) ?? []
-  if (time === undefined || did === undefined) throw new InvalidRequestError('Malformed cursor')
-  return { createdAt: new Date(Number(time)).toISOString(), did }
+  const [time = '', did = '', ...more] = cursor.split('::')
+  const createdAt = new Date(Number.parseInt(time, 10))
+  if (Number.isNaN(createdAt.getTime()) || did === '' || more.length > 0) {
+    throw new InvalidRequestError('Malformed cursor')
+  }
+  return { createdAt: createdAt.toISOString(), did }
 }
