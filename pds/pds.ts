@@ -9,13 +9,13 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import { schemas } from '@atproto/api'
 import { DidResolver, HandleResolver } from '@atproto/identity'
 import { createServer as createXrpcServer, extractUrlNsid } from '@atproto/xrpc-server'
 import compression from 'compression'
 import cors from 'cors'
 import express, { type ErrorRequestHandler } from 'express'
 import { guardedFetch } from '#platform/fetch.ts'
+import { methodSchema } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
 import { importKey } from '#protocol/keys.ts'
 import { Accounts } from './accounts/accounts.ts'
@@ -229,6 +229,7 @@ function createServices(config: Config, { store, files, uploads, keySecret }: Op
       firehose,
       sessions,
       invites,
+      log: logger('accounts'),
     },
     { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey },
   )
@@ -306,7 +307,7 @@ function createMailer({ mail, branding, links }: Config): Mailer {
 function createApp(services: Services, store: Store): RequestListener {
   const log = logger('xrpc')
   const { config } = services
-  const xrpc = createXrpcServer(schemas, {
+  const xrpc = createXrpcServer([], {
     // Answers are made by our own types and handed over as bytes.
     validateResponse: false,
     payload: { jsonLimit: JSON_BYTES_MAX, textLimit: TEXT_BYTES_MAX, blobLimit: config.blobs.bytesMax },
@@ -323,11 +324,12 @@ function createApp(services: Services, store: Store): RequestListener {
     },
   })
   const durable = () => store.db.durable()
-  for (const [nsid, make] of Object.entries(endpoints)) register(xrpc, nsid, make(services), durable)
+  for (const [nsid, make] of Object.entries(endpoints))
+    register(xrpc, methodSchema(nsid), make(services), durable)
   const { appView, views } = services
   if (appView !== undefined && views !== undefined) {
     for (const [nsid, make] of Object.entries(appViewEndpoints)) {
-      register(xrpc, nsid, make({ ...services, appView, views }), durable)
+      register(xrpc, methodSchema(nsid), make({ ...services, appView, views }), durable)
     }
   }
 

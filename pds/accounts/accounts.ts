@@ -2,6 +2,7 @@
 import { isEmailValid } from '@hapi/address'
 import { isDisposableEmail } from 'disposable-email-domains-js'
 import { crashPoint } from '#platform/crash-points.ts'
+import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import type { Firehose } from '../firehose/firehose.ts'
@@ -124,8 +125,12 @@ export class Accounts {
   readonly #firehose: Firehose
   readonly #sessions: Sessions
   readonly #invites: Invites
+  readonly #log: Logger
   readonly #options: AccountsOptions
-  /** Handles and addresses of accounts that are being made: two calls at once must not both make an identity for one. */
+  /**
+   * Handles that are about to be somebody's, and addresses and identities of accounts that are being made: two calls at once must not both
+   * name one in the directory.
+   */
   readonly #inMaking = new Set<string>()
 
   constructor(
@@ -142,6 +147,7 @@ export class Accounts {
       firehose: Firehose
       sessions: Sessions
       invites: Invites
+      log: Logger
     },
     options: AccountsOptions,
   ) {
@@ -157,6 +163,7 @@ export class Accounts {
     this.#firehose = parts.firehose
     this.#sessions = parts.sessions
     this.#invites = parts.invites
+    this.#log = parts.log
     this.#options = options
   }
 
@@ -228,12 +235,9 @@ export class Accounts {
     const handle = await this.#handles.assertAllowed(input.handle, input.did)
     using _invite = input.inviteCode ? this.#invites.hold(input.inviteCode) : undefined
     const names = [handle, email, ...(input.did === undefined ? [] : [input.did])]
-    if (this.#store.accounts.byHandle(handle) !== undefined || this.#inMaking.has(handle)) {
-      throw new AccountError(`Handle already taken: ${handle}`)
-    }
-    if (this.#store.accounts.byEmail(email) !== undefined || this.#inMaking.has(email)) {
-      throw new AccountError(`Email already taken: ${email}`)
-    }
+    this.#assertFree({ handle, email: input.email ?? email })
+    if (this.#inMaking.has(handle)) throw new AccountError(`Handle already taken: ${handle}`)
+    if (this.#inMaking.has(email)) throw new AccountError(`Email already taken: ${input.email}`)
     if (input.did !== undefined) {
       if (input.did !== requester) throw new IdentityNotProvenError(input.did)
       if (this.#store.accounts.byDid(input.did) !== undefined || this.#inMaking.has(input.did)) {
@@ -252,6 +256,14 @@ export class Accounts {
     }
   }
 
+  #assertFree({ handle, email }: Pick<Credentials, 'handle' | 'email'>): void {
+    const { accounts } = this.#store
+    if (accounts.byHandle(handle) !== undefined) throw new AccountError(`Handle already taken: ${handle}`)
+    if (accounts.byEmail(email.toLowerCase()) !== undefined) {
+      throw new AccountError(`Email already taken: ${email}`)
+    }
+  }
+
   /** Makes an account with a new identity. */
   async #make(credentials: Credentials, recoveryKey: string | undefined) {
     const { key, encrypted } = this.#keys.generate()
@@ -260,10 +272,18 @@ export class Accounts {
     // The directory comes first: an identity without an account is a name that nobody uses, an account without an identity is broken.
     await this.#plc.send(did, op)
     crashPoint('account.beforeRow')
-    await this.#store.db.write((tx) => {
-      const id = this.#insert(tx, credentials, { did, signingKey: encrypted, deactivatedAt: null }, tokens)
-      this.#writer.create(tx, { id, did }, credentials.handle, key)
-    })
+    try {
+      await this.#store.db.write((tx) => {
+        const id = this.#insert(tx, credentials, { did, signingKey: encrypted, deactivatedAt: null }, tokens)
+        this.#writer.create(tx, { id, did }, credentials.handle, key)
+      })
+    } catch (error) {
+      // Nobody will ever use it.
+      await this.#plc
+        .tombstone(did)
+        .catch((cause) => this.#log.warn({ err: cause, did }, 'an identity stays'))
+      throw error
+    }
     return { did, handle: credentials.handle, ...tokens }
   }
 
@@ -288,6 +308,8 @@ export class Accounts {
     row: Omit<NewAccount, 'handle' | 'email' | 'password'>,
     tokens: SessionTokens,
   ): number {
+    // Somebody may have changed his address to it while the identity was made.
+    this.#assertFree({ handle, email })
     if (inviteCode) this.#invites.use(tx, inviteCode, row.did)
     const id = this.#store.accounts.insert(tx, { ...row, handle, email, password })
     this.#sessions.keep(tx, id, tokens)
@@ -359,12 +381,17 @@ export class Accounts {
     if (account.takedownRef !== null) throw new AccountError('Account not found')
     const handle = await this.#handles.assertAllowed(wanted, account.did, options)
     const holder = this.#store.accounts.byHandle(handle)
-    if (holder !== undefined && holder.id !== account.id) {
+    if ((holder !== undefined && holder.id !== account.id) || this.#inMaking.has(handle)) {
       throw new HandleError(`Handle already taken: ${handle}`, 'HandleNotAvailable')
     }
-    await this.#nameInIdentity(account.did, handle)
-    crashPoint('handle.beforeRow')
-    await this.#store.db.write((tx) => this.#setHandle(tx, account, handle))
+    this.#inMaking.add(handle)
+    try {
+      await this.#nameInIdentity(account.did, handle)
+      crashPoint('handle.beforeRow')
+      await this.#store.db.write((tx) => this.#setHandle(tx, account, handle))
+    } finally {
+      this.#inMaking.delete(handle)
+    }
   }
 
   /** A document in the directory is changed; one that its owner publishes himself must name the handle already. */

@@ -1,6 +1,5 @@
 /** A new password in place of one that was forgotten, or that the operator takes away. Every session ends with the old one. */
 import type { Tx } from '#platform/sqlite.ts'
-import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
 import { AccountError } from './accounts.ts'
 import type { EmailTokens } from './email-tokens.ts'
@@ -42,11 +41,16 @@ export class PasswordChanges {
     )
   }
 
-  /** @throws AccountError */
-  async set({ id }: Account, password: string): Promise<void> {
+  /**
+   * Sets the password of the account with a DID.
+   * @throws AccountError
+   */
+  async set(did: string, password: string): Promise<void> {
     assertLength(password)
+    const account = this.#store.accounts.byDid(did)
+    if (account === undefined) throw new AccountError('Account not found')
     const hash = await hashPassword(password)
-    await this.#store.db.write((tx) => this.#replace(tx, id, hash))
+    await this.#store.db.write((tx) => this.#replace(tx, account.id, hash))
   }
 
   #replace(tx: Tx, account: number, hash: string): void {

@@ -3,6 +3,7 @@
  * reference's, so that those it issued go on working here.
  */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { isValidDid } from '@atproto/syntax'
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Tx } from '#platform/sqlite.ts'
 import type { AppPassword } from '../store/app-passwords.ts'
@@ -27,7 +28,7 @@ export interface SessionTokens {
 /** What a token says, once its signature, type, audience and time are checked. */
 export interface TokenClaims {
   readonly did: string
-  readonly scope: string
+  readonly scope: string | undefined
   readonly tokenId: string | undefined
 }
 
@@ -208,11 +209,10 @@ function claimsOf({ sub, aud, scope, jti, lxm, cnf }: JWTPayload): TokenClaims {
     lxm === undefined &&
     cnf === undefined &&
     typeof sub === 'string' &&
-    sub.startsWith('did:') &&
+    isValidDid(sub) &&
     typeof aud === 'string' &&
     aud.startsWith('did:') &&
-    typeof scope === 'string' &&
     (jti === undefined || typeof jti === 'string')
   if (!wellFormed) throw new TokenError('InvalidToken', 'Malformed token')
-  return { did: sub, scope, tokenId: jti }
+  return { did: sub, scope: typeof scope === 'string' ? scope : undefined, tokenId: jti }
 }

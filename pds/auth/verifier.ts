@@ -91,7 +91,8 @@ export class AuthVerifier {
     request: IncomingMessage,
     options: { allowExpired?: boolean } = {},
   ): Promise<RefreshCredentials> {
-    const token = bearer(request)
+    const { kind, value: token } = authorization(request)
+    if (kind !== 'bearer') throw new AuthError(401, undefined, 'AuthMissing')
     const { did, scope, tokenId } = await this.#verified(this.#sessions.verifyRefresh(token, options))
     if (scope !== 'com.atproto.refresh') throw new AuthError(400, 'Bad token scope', 'InvalidToken')
     if (tokenId === undefined)

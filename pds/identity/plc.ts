@@ -8,9 +8,13 @@ import {
   type DocumentData,
   def,
   type Operation,
+  type Tombstone,
+  tombstoneOp,
   type UnsignedOperation,
 } from '@did-plc/lib'
 import type { Fetch } from '#platform/fetch.ts'
+import { encode } from '#protocol/cbor.ts'
+import { cidForCbor, cidToLink } from '#protocol/cid.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 
 /** The directory refused an operation, or could not be asked. */
@@ -94,8 +98,18 @@ export class Plc {
     })
   }
 
+  /**
+   * Ends an identity for good.
+   * @throws PlcError, PlcOperationError
+   */
+  async tombstone(did: string): Promise<void> {
+    const last = await this.#lastOperation(did)
+    if (last.type === 'plc_tombstone') throw new PlcOperationError('Did is tombstoned')
+    await this.send(did, await tombstoneOp(cidToLink(cidForCbor(encode(last))), this.#signer))
+  }
+
   /** @throws PlcError */
-  async send(did: string, op: Operation): Promise<void> {
+  async send(did: string, op: Operation | Tombstone): Promise<void> {
     await this.#request(`/${encodeURIComponent(did)}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -3,14 +3,13 @@
  * into the answer here, so that a person sees his own post at once. An answer that is up to date streams through untouched.
  */
 import type { IncomingMessage } from 'node:http'
-import { jsonToLex } from '@atproto/lexicon'
 import { AtUri } from '@atproto/syntax'
+import { assertValidOutput } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
 import { formatCid } from '#protocol/cid.ts'
 import { cborToJsonText } from '#protocol/json.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { AuthVerifier } from '../auth/verifier.ts'
-import { lexicons } from '../repo/prepare.ts'
 import type { RecentRecord, RepoReader } from '../repo/read.ts'
 import type { Account } from '../store/accounts.ts'
 import type { AppView } from './app-view.ts'
@@ -96,7 +95,7 @@ export class Views {
     const buffer = await this.#upstream.read({ headers: answer.headers, body: answer.stream })
     try {
       const body = JSON.parse(buffer.toString('utf8')) as Json
-      lexicons.assertValidXrpcOutput(nsid, jsonToLex(body))
+      assertValidOutput(nsid, body)
       const local = localRecords(account.did, records)
       return patchedAnswer(await patches[nsid](this.#view(account), body, local, account.did), local)
     } catch (error) {

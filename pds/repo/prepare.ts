@@ -2,15 +2,14 @@
  * From what a caller sent to what can be written: types, keys, lexicon, data model, blobs, all checked and encoded before any
  * transaction begins.
  */
-import { schemas } from '@atproto/api'
-import { BlobRef, Lexicons, type LexUserType, lexToIpld, ValidationError } from '@atproto/lexicon'
-import { ensureValidAtUri, isValidDid, isValidNsid, isValidRecordKey, isValidTid } from '@atproto/syntax'
+import { isLegacyBlobRef, isTypedBlobRef } from '@atproto/lex-data'
+import { ensureValidAtUri, isValidDid, isValidNsid, isValidRecordKey } from '@atproto/syntax'
+import { recordSchema } from '#platform/lexicons.ts'
 import { CborError, encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, InvalidCidError, linkToCid } from '#protocol/cid.ts'
 import { TidClock } from '#protocol/tid.ts'
 import type { NewRecord } from '../store/records.ts'
-import { checkBlobRules } from './blob-rules.ts'
-import { InvalidRecordError } from './errors.ts'
+import { BlobReferenceError, InvalidRecordError } from './errors.ts'
 
 /** What a record says of a blob. */
 export interface BlobReference {
@@ -30,14 +29,14 @@ export interface RecordInput {
   readonly collection: string
   /** Left out: a new TID. */
   readonly rkey?: string
-  /** The record as the lexicon library reads JSON: links are CIDs, blobs are BlobRefs. */
+  /** The record as the lexicon library reads JSON: links are CIDs, bytes are `Uint8Array`s. */
   readonly record: Record<string, unknown>
   /** true: refuse what cannot be checked; false: check nothing; left out: check what is known. */
   readonly validate?: boolean
+  /** Where the record stands in what the caller sent, for messages. */
+  readonly path?: readonly (string | number)[]
 }
 
-/** The official documents. */
-export const lexicons = new Lexicons(schemas)
 const clock = new TidClock()
 
 /** How deep a record may nest: far above any lexicon's need, far below what a stack bears. */
@@ -45,13 +44,14 @@ const RECORD_DEPTH_MAX = 64
 
 /**
  * Checks a record and encodes it.
- * @throws InvalidRecordError
+ * @throws InvalidRecordError, BlobReferenceError
  */
 export function prepareRecord({
   collection,
   rkey = clock.next(),
   record: given,
   validate,
+  path = ['record'],
 }: RecordInput): PreparedRecord {
   const record = given.$type === undefined ? { ...given, $type: collection } : given
   if (record.$type !== collection) {
@@ -65,9 +65,7 @@ export function prepareRecord({
     throw new InvalidRecordError(`Invalid record key: ${String(rkey).slice(0, 512)}`)
   const blobs = findBlobs(record)
   const validationStatus =
-    validate === false
-      ? undefined
-      : check({ collection, rkey, record, hasBlobs: blobs.length > 0 }, validate === true)
+    validate === false ? undefined : check(collection, rkey, record, validate === true, path)
   const block = encodeRecord(record)
   return {
     collection,
@@ -80,51 +78,31 @@ export function prepareRecord({
   }
 }
 
+/** Checks a record and its key against its lexicon; one that is not known passes unless it is `required`. */
 function check(
-  {
-    collection,
-    rkey,
-    record,
-    hasBlobs,
-  }: { collection: string; rkey: string; record: Record<string, unknown>; hasBlobs: boolean },
+  collection: string,
+  rkey: string,
+  record: Record<string, unknown>,
   required: boolean,
+  path: readonly (string | number)[],
 ): 'valid' | 'unknown' {
-  const definition = lexicons.getDef(collection)
-  if (definition?.type !== 'record') {
+  const schema = recordSchema(collection)
+  if (schema === undefined) {
     if (required) throw new InvalidRecordError(`Unknown lexicon type: ${collection}`)
     return 'unknown'
   }
-  checkKey(collection, rkey, definition)
-  try {
-    lexicons.assertValidRecord(collection, record)
-  } catch (error) {
-    if (!(error instanceof ValidationError)) throw error
-    throw new InvalidRecordError(`Invalid ${collection} record: ${error.message}`)
+  const key = schema.keySchema.safeValidate(rkey)
+  if (!key.success) {
+    throw new InvalidRecordError(`Invalid record key for ${collection}: ${key.reason.message}`)
   }
-  if (hasBlobs) checkBlobRules(lexicons, collection, record)
+  const body = schema.safeValidate(record, { path: [...path] })
+  if (!body.success) throw new InvalidRecordError(`Invalid ${collection} record: ${body.reason.message}`)
   return 'valid'
-}
-
-/** Whether the key is of the kind that the lexicon asks for. https://atproto.com/specs/record-key */
-function checkKey(
-  collection: string,
-  rkey: string,
-  definition: Extract<LexUserType, { type: 'record' }>,
-): void {
-  const kind = definition.key ?? 'any'
-  const fits =
-    kind === 'tid'
-      ? isValidTid(rkey)
-      : kind === 'nsid'
-        ? isValidNsid(rkey)
-        : !kind.startsWith('literal:') || rkey === kind.slice('literal:'.length)
-  if (!fits)
-    throw new InvalidRecordError(`Invalid record key for ${collection}: expected ${kind}, got ${rkey}`)
 }
 
 function encodeRecord(record: Record<string, unknown>): Buffer {
   try {
-    return encode(lexToIpld(record))
+    return encode(record)
   } catch (error) {
     if (error instanceof CborError || error instanceof InvalidCidError) {
       throw new InvalidRecordError(`Invalid record: ${error.message}`)
@@ -140,9 +118,10 @@ function findBlobs(record: unknown): BlobReference[] {
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
     if (depth > RECORD_DEPTH_MAX)
       throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
-    if (value instanceof BlobRef) {
-      if (value.size < 0) throw new InvalidRecordError(`Legacy blobs are not allowed (${value.ref})`)
-      found.push({ cid: cidOfBlob(value), mimeType: value.mimeType, size: value.size })
+    if (isTypedBlobRef(value, { strict: false })) {
+      found.push({ cid: cidOfBlob(value.ref), mimeType: value.mimeType, size: value.size })
+    } else if (isLegacyBlobRef(value)) {
+      throw new InvalidRecordError(`Legacy blobs are not allowed (${value.cid})`)
     } else if (Array.isArray(value)) {
       for (const item of value) visit(item, depth + 1)
     } else if (!('asCID' in value)) {
@@ -153,12 +132,13 @@ function findBlobs(record: unknown): BlobReference[] {
   return found
 }
 
-function cidOfBlob(blob: BlobRef): Cid {
+function cidOfBlob(ref: { readonly bytes: Uint8Array }): Cid {
   try {
-    return linkToCid(blob.ref)
+    return linkToCid(ref)
   } catch (error) {
     if (!(error instanceof InvalidCidError)) throw error
-    throw new InvalidRecordError(`Invalid blob reference: ${blob.ref}`)
+    // No blob that was uploaded has such a CID.
+    throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${ref}`)
   }
 }
 

@@ -16,7 +16,7 @@ export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
       const account = ownRepo(auth, input.repo, credentials)
       if (input.writes.length > WRITES_MAX)
         throw new InvalidRequestError(`Too many writes. Max: ${WRITES_MAX}`)
-      const writes = input.writes.map((write) => toWrite(write, input.validate))
+      const writes = input.writes.map((write, n) => toWrite(write, ['writes', n, 'record'], input.validate))
       const commit = await writer.write(account, writes, optionalCid(input.swapCommit))
       return json({
         commit: commit === null ? undefined : commitJson(commit),
@@ -25,14 +25,18 @@ export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
     },
   })
 
-function toWrite(write: Method.InputSchema['writes'][number], validate: boolean | undefined): Write {
+function toWrite(
+  write: Method.InputSchema['writes'][number],
+  path: (string | number)[],
+  validate: boolean | undefined,
+): Write {
   if (Method.isCreate(write)) {
     const { collection, rkey, value } = write
-    return { action: 'create', record: prepareRecord({ collection, rkey, validate, record: value }) }
+    return { action: 'create', record: prepareRecord({ collection, rkey, validate, path, record: value }) }
   }
   if (Method.isUpdate(write)) {
     const { collection, rkey, value } = write
-    return { action: 'update', record: prepareRecord({ collection, rkey, validate, record: value }) }
+    return { action: 'update', record: prepareRecord({ collection, rkey, validate, path, record: value }) }
   }
   if (Method.isDelete(write)) {
     return { action: 'delete', path: { collection: write.collection, rkey: write.rkey } }

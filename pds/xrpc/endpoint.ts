@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Procedure, Query } from '@atproto/lex-schema'
 import type { HandlerContext, HandlerPipeThrough, MethodConfig, Server } from '@atproto/xrpc-server'
 import type { Response } from 'express'
 import { forbidCaching } from '../auth/caching.ts'
@@ -67,13 +68,13 @@ export type AnyEndpoint = Endpoint<any, any, any>
  */
 export function register(
   server: Server,
-  nsid: string,
+  schema: Query | Procedure,
   { auth, jsonBytesMax, streamBytesMax, handler }: AnyEndpoint,
   durable: () => Promise<void> | undefined,
 ): void {
-  server.method(nsid, {
+  const config: MethodConfig = {
     opts: { jsonLimit: jsonBytesMax, blobLimit: streamBytesMax },
-    rateLimit: methodLimits[nsid],
+    rateLimit: methodLimits[schema.nsid] as MethodConfig['rateLimit'],
     auth:
       auth &&
       (async ({ req, res }) => {
@@ -95,14 +96,23 @@ export function register(
         // What was read may not be on the disk yet: nobody hears of it before it is.
         await durable()
       }
-      if (answer !== undefined && 'buffer' in answer) res.setHeader('Content-Length', answer.buffer.length)
-      if (!answer?.status) return answer
+      if (answer === undefined) return undefined
+      const { status, headers, ...body } = answer
+      if (status === undefined && body.encoding === JSON_TYPE && 'buffer' in body) {
+        // The library's way with bytes gives no ETag, by which a client asks whether they changed.
+        res.set(headers).setHeader('content-type', JSON_TYPE)
+        res.send(body.buffer)
+        return undefined
+      }
+      if ('buffer' in body) res.setHeader('Content-Length', body.buffer.length)
+      if (status === undefined) return answer
       // The library answers with 200 whatever it is given.
-      const { status, ...body } = answer
-      res.status(status).setHeader('content-type', body.encoding)
+      res.status(status).set(headers).setHeader('content-type', body.encoding)
       if ('stream' in body) await pipeline(body.stream, res)
       else res.end(body.buffer)
       return undefined
     },
-  } as MethodConfig)
+  }
+  // The library derives the types of parameters and input from a schema known when compiling; here the endpoint says them.
+  server.add(schema, config as never)
 }

@@ -10,7 +10,7 @@ import { parseRange } from '../../pds/xrpc/ranges.ts'
 import { createUser, type InProcessPds, pdsEnv, rejection, startPds, type TestUser } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { temporaryFolder } from '../support/processes.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
+import { type S3Server, startS3, startS3rver } from '../support/s3.ts'
 
 const DAY_MS = 86_400_000
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
@@ -58,21 +58,26 @@ function rows(folder: string, query: string, ...values: unknown[]): unknown[] {
 
 let plc: PlcDirectory
 let s3: S3Server
+let s3rver: S3Server
 beforeAll(async () => {
   plc = await startPlc()
-  s3 = await startS3()
+  ;[s3, s3rver] = await Promise.all([startS3(), startS3rver()])
 })
 afterAll(async () => {
   await s3[Symbol.asyncDispose]()
+  await s3rver[Symbol.asyncDispose]()
   await plc[Symbol.asyncDispose]()
 })
 
-describe.each(['disk', 's3'])('blobs on %s', (kind) => {
+describe.each(['disk', 's3', 's3rver'])('blobs on %s', (kind) => {
+  /** Undefined: the disk. */
+  const bucket = () => (kind === 'disk' ? undefined : kind === 's3' ? s3 : s3rver)
   let pds: InProcessPds
   let user: TestUser
   /** The names of what is kept, each by its owner's DID and its CID. */
   const kept = async (): Promise<string[]> => {
-    if (kind === 's3') return (await s3.keys()).map((key) => key.replace(/^blobs\/blocks\//, ''))
+    const keys = await bucket()?.keys()
+    if (keys !== undefined) return keys.map((key) => key.replace(/^blobs\/blocks\//, ''))
     const folder = path.join(pds.folder, 'blocks')
     return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
       statSync(path.join(folder, name)).isFile(),
@@ -80,7 +85,7 @@ describe.each(['disk', 's3'])('blobs on %s', (kind) => {
   }
   const nameOf = ({ ref }: BlobRef) => `${user.did}/${ref}`
   beforeAll(async () => {
-    pds = await startPds({ plcUrl: plc.url, env: kind === 's3' ? s3.env('blobs') : {} })
+    pds = await startPds({ plcUrl: plc.url, env: bucket()?.env('blobs') ?? {} })
     user = await createUser(pds, `painter-on-${kind}`)
   })
   afterAll(() => pds[Symbol.asyncDispose]())
@@ -95,7 +100,7 @@ describe.each(['disk', 's3'])('blobs on %s', (kind) => {
     expect(response.headers.get('content-type')).toBe('image/png')
     expect(response.headers.get('accept-ranges')).toBe('bytes')
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true)
-    const temporary = path.join(pds.folder, kind === 's3' ? 'tempt' : 'blocks/tempt')
+    const temporary = path.join(pds.folder, kind === 'disk' ? 'blocks/tempt' : 'tempt')
     expect(readdirSync(temporary), 'nothing of the upload is left').toEqual([])
   })
 

@@ -86,7 +86,7 @@ describe('an account', () => {
       await rejection(create({ handle: handle.toUpperCase(), email: 'new@mail.example' })),
     ).toMatchObject({ status: 400, message: `Handle already taken: ${handle}` })
     expect(await rejection(create({ handle: 'new.test', email: `USER${count}@mail.example` }))).toMatchObject(
-      { status: 400, message: `Email already taken: user${count}@mail.example` },
+      { status: 400, message: `Email already taken: USER${count}@mail.example` },
     )
     const race = await Promise.allSettled(
       [1, 2, 3].map((n) => create({ handle: 'race.test', email: `race${n}@mail.example` })),

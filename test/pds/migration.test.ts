@@ -5,6 +5,7 @@ import { DidResolver } from '@atproto/identity'
 import { verifyRepoCar } from '@atproto/repo'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RepoEvent } from '#protocol/frame.ts'
+import { type AppViewStandIn, appViewEnv, startAppView } from '../support/app-view.ts'
 import { PASSWORD, startPds } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
@@ -19,6 +20,25 @@ const BATCH = 200
 const COUNTS = { 'app.bsky.feed.post': POSTS, 'app.bsky.feed.like': LIKES, 'app.bsky.graph.follow': FOLLOWS }
 const HANDLE = 'traveller.test'
 
+const PREFERENCES = [
+  { $type: 'app.bsky.actor.defs#adultContentPref', enabled: true },
+  { $type: 'app.bsky.actor.defs#personalDetailsPref', birthDate: '1984-02-29T00:00:00.000Z' },
+  {
+    $type: 'app.bsky.actor.defs#savedFeedsPrefV2',
+    items: [
+      { $type: 'app.bsky.actor.defs#savedFeed', id: 'a', type: 'timeline', value: 'following', pinned: true },
+    ],
+  },
+]
+
+/** What a host tells of the birth date beside it. */
+const AGE = {
+  $type: 'app.bsky.actor.defs#declaredAgePref',
+  isOverAge13: true,
+  isOverAge16: true,
+  isOverAge18: true,
+}
+
 /** One pixel. What follows after the end of the picture tells one from another. */
 const PIXEL = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
@@ -32,20 +52,24 @@ interface Host {
 
 let plc: PlcDirectory
 let mails: MailServer
+let services: AppViewStandIn
 let identities: DidResolver
 
 beforeAll(async () => {
   plc = await startPlc()
   mails = await startMailServer()
+  services = await startAppView()
   identities = new DidResolver({ plcUrl: plc.url, fetch: globalThis.fetch })
 })
 afterAll(async () => {
   await mails?.[Symbol.asyncDispose]()
+  await services?.[Symbol.asyncDispose]()
   await plc?.[Symbol.asyncDispose]()
 })
 
 test('an account moves in and on, with all that it has', { timeout: 180_000 }, async () => {
   const envOf = (did: string) => ({
+    ...appViewEnv(services),
     PDS_SERVICE_DID: did,
     PDS_EMAIL_SMTP_URL: mails.url,
     PDS_EMAIL_FROM_ADDRESS: 'pds@mail.example',
@@ -60,7 +84,8 @@ test('an account moves in and on, with all that it has', { timeout: 180_000 }, a
   await agent.createAccount({ handle: HANDLE, email: 'traveller@mail.example', password: PASSWORD })
   const { did } = agent.session!
   const lived = await live(agent)
-  expect((await whatIsAt(first!, did)).records).toEqual(lived.records)
+  expect(await whatIsAt(first!, did)).toEqual(lived)
+  expect(await preferencesOf(agent)).toEqual([...PREFERENCES, AGE])
 
   let from = agent
   for (const to of [here!, second!]) {
@@ -77,6 +102,8 @@ test('an account moves in and on, with all that it has', { timeout: 180_000 }, a
     const { data: resolved } = await new AtpAgent({ service: to.url }).resolveHandle({ handle: HANDLE })
     expect(resolved.did).toBe(did)
     expect(await whatIsAt(to, did)).toEqual(lived)
+    expect(await preferencesOf(moved)).toEqual([...PREFERENCES, AGE])
+    expect((await moved.com.atproto.server.getSession()).data).toMatchObject({ handle: HANDLE, active: true })
     await moved.post({ text: `at ${to.did}` })
     lived.records['app.bsky.feed.post']!++
     await firehose.until((frames) => frames.length >= 5)
@@ -136,6 +163,7 @@ async function live(agent: AtpAgent) {
       })),
     })
   }
+  await agent.app.bsky.actor.putPreferences({ preferences: PREFERENCES })
   return { records: { ...COUNTS } as Record<string, number>, blobs }
 }
 
@@ -175,6 +203,9 @@ async function move(from: AtpAgent, to: Host, did: string): Promise<AtpAgent> {
   }
   expect(await status()).toMatchObject({ expectedBlobs: BLOBS, importedBlobs: BLOBS })
 
+  const { data: preferences } = await from.app.bsky.actor.getPreferences()
+  await moved.app.bsky.actor.putPreferences(preferences)
+
   const { data: wanted } = await moved.com.atproto.identity.getRecommendedDidCredentials()
   await from.com.atproto.identity.requestPlcOperationSignature()
   const { data: signed } = await from.com.atproto.identity.signPlcOperation({
@@ -207,6 +238,9 @@ async function whatIsAt({ url }: Host, did: string) {
   for (const cid of cids) blobs[cid] = digest((await com.atproto.sync.getBlob({ did, cid })).data)
   return { records, blobs }
 }
+
+const preferencesOf = async (agent: AtpAgent) =>
+  (await agent.app.bsky.actor.getPreferences()).data.preferences
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((a, b) => a + b)

@@ -130,13 +130,18 @@ describe('a request for a method that is not served here', () => {
     expect(reached).toHaveLength(1)
   })
 
-  test('is refused with the wrong verb of a method that is known, where the reference passes it on', async () => {
-    const asked: Ask = { method: 'POST', path: TRENDS, ...JSON_BODY }
-    expect(await ask(ours, asked)).toMatchObject({
-      status: 400,
-      body: '{"error":"InvalidRequest","message":"Incorrect HTTP method (POST) expected GET"}',
-      reached: [],
+  test('goes to the moderation service when its name says so, also when the reference has not heard of it', async () => {
+    const { destinations } = sides.pds.services
+    const { did } = ours.services
+    expect(await destinations.find('tools.ozone.example.queryNovelties', undefined)).toMatchObject({
+      did,
+      serviceId: 'atproto_labeler',
     })
+    expect(await destinations.find(TRENDS_ID, undefined)).toMatchObject({ did, serviceId: 'bsky_appview' })
+  })
+
+  test('is passed on with the wrong verb too', async () => {
+    expect(await agree({ method: 'POST', path: TRENDS, ...JSON_BODY })).toMatchObject({ status: 200 })
   })
 
   test('is refused when its service cannot be found, where the reference fails', async () => {
@@ -152,11 +157,7 @@ describe('a request for a method that is not served here', () => {
 
   test('does not reach methods that are not for other services', async () => {
     const path = '/xrpc/com.atproto.server.getsession'
-    expect(await ask(ours, { method: 'POST', path, ...JSON_BODY })).toMatchObject({
-      status: 400,
-      body: '{"error":"InvalidToken","message":"Bad token method"}',
-      reached: [],
-    })
+    expect(await agree({ method: 'POST', path, ...JSON_BODY })).toMatchObject({ status: 400, reached: [] })
   })
 
   test('reaches messages with a password that may', async () => {

@@ -170,7 +170,7 @@ describe('an account that its owner deletes', () => {
     ])
     await untilDone()
     expect(Object.values(rowsOf(pds.folder, id)).every((rows) => rows === 0)).toBe(true)
-    expect(blobFiles(did)).toEqual([])
+    expect(readdirSync(path.join(pds.folder, 'blocks'))).not.toContain(did)
     expect(await eventsOf(pds, did)).toHaveLength(1)
 
     expect(await rejection(agent.post({ text: 'more' }))).toMatchObject({ error: 'AccountNotFound' })

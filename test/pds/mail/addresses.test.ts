@@ -70,7 +70,7 @@ describe('an address', () => {
       sender: SMTP_USER,
       subject: 'Email Confirmation',
     })
-    expect(headers.get('from')).toBe('Atoll <noreply@pds.example>')
+    expect(headers.from).toBe('Atoll <noreply@pds.example>')
     const code = mail.code(user.email)
     expect(text).toContain(user.handle)
     expect(text).toContain(`https://bsky.app/intent/verify-email?code=${code}`)

@@ -1,0 +1,372 @@
+/**
+ * Every difference from the reference that is meant: a row of the README's table each. What the rows say is seen in the answers (`cases`;
+ * one that no longer differs fails the suite, and so does a difference without one), or in a test of its own.
+ */
+
+/** A request whose answers differ; `*` stands for any text. Either what each side says, or what our answer has besides the reference's. */
+export type DifferentAnswer = { readonly key: string } & (
+  | { readonly ours: string; readonly reference: string }
+  | { readonly addition: string }
+)
+
+/** A row of the table. */
+export interface Deliberate {
+  readonly title: string
+  readonly atoll: string
+  readonly reference: string
+  readonly why: string
+  readonly cases?: readonly DifferentAnswer[]
+  /** The test that shows what no answer does. */
+  readonly test?: string
+}
+
+/** The same difference in the answers to several requests. */
+const each = (keys: readonly string[], ours: string, reference: string): DifferentAnswer[] =>
+  keys.map((key) => ({ key, ours, reference }))
+
+const BAD_REQUEST = '400 InvalidRequest'
+const INTERNAL = '500 InternalServerError'
+const CID_V0 = 'QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR'
+
+export const deliberateDifferences: readonly Deliberate[] = [
+  {
+    title: 'several operations on one key in one `applyWrites`',
+    atoll: 'one in the event',
+    reference: 'one each',
+    why: 'a consumer compares each with the tree afterwards, and refuses the reference’s',
+    test: 'test/conformance/reference.test.ts',
+  },
+  {
+    title: 'creating a record that is there, changing or deleting one that is not',
+    atoll: '400',
+    reference: '500',
+    why: 'the caller’s mistake',
+    cases: each(
+      [
+        'createRecord: the same key*',
+        'createRecord: * for a collection, validate false',
+        'applyWrites: a create of what is there',
+        'applyWrites: an update of what is not',
+        'applyWrites: a delete of what is not',
+        'applyWrites: two creates of one',
+        'applyWrites: two deletes of one',
+      ].map((key) => `com.atproto.repo.${key}`),
+      BAD_REQUEST,
+      INTERNAL,
+    ),
+  },
+  {
+    title: 'values that the data model does not have',
+    atoll: '400',
+    reference: '500, or another value is stored',
+    why: 'the caller’s mistake, and never another record than was sent',
+    cases: [
+      ...each(['com.atproto.repo.createRecord: a thing with a * number'], BAD_REQUEST, INTERNAL),
+      ...each(['com.atproto.repo.createRecord: half a character as a key'], BAD_REQUEST, '200'),
+    ],
+  },
+  {
+    title: 'CIDs of version 0',
+    atoll: 'no CIDs',
+    reference: 'CIDs of nothing that is there',
+    why: 'no commit, record or blob has one',
+    cases: [
+      { key: `*swap* "${CID_V0}"`, ours: BAD_REQUEST, reference: '*' },
+      { key: `com.atproto.sync.getBl* ? cid*${CID_V0}*`, ours: 'body: *not a CID*', reference: 'body: *' },
+      {
+        key: `com.atproto.admin.getSubjectStatus ? blob="${CID_V0}"`,
+        ours: BAD_REQUEST,
+        reference: '400 NotFound',
+      },
+    ],
+  },
+  {
+    title: 'cursors that are none of ours',
+    atoll: '400',
+    reference: 'compared as text',
+    why: 'the caller’s mistake',
+    cases: each(
+      ['com.atproto.sync.listBlobs ? cursor=*', 'com.atproto.repo.listMissingBlobs ? cursor=*'],
+      BAD_REQUEST,
+      '200',
+    ),
+  },
+  {
+    title: 'handles in capitals',
+    atoll: 'the same as in small letters',
+    reference: 'sometimes unknown',
+    why: 'handles and host names do not depend on case',
+    cases: [
+      { key: 'com.atproto.repo.* ? repo="ALICE-here.test"', ours: '200', reference: '400 *' },
+      {
+        key: 'com.atproto.repo.getRecord ? repo="ALICE-here.test"',
+        ours: '*"text":"post 3"*',
+        reference: '*"uri":"at://<did>/*',
+      },
+      {
+        key: 'com.atproto.repo.* < repo: "ALICE-here.test"',
+        ours: '401 AuthenticationRequired',
+        reference: '403 AccountNotFound',
+      },
+      {
+        key: 'com.atproto.repo.createRecord: by a handle in capitals',
+        ours: BAD_REQUEST,
+        reference: '403 AccountNotFound',
+      },
+      {
+        key: 'com.atproto.admin.updateAccountEmail < account: "ALICE-here.test"',
+        ours: '*already in use*',
+        reference: '*does not exist*',
+      },
+      { key: 'GET /.well-known/atproto-did {*"ALICE-here.test"}', ours: '200', reference: '404' },
+    ],
+  },
+  {
+    title: 'rubbish for a service token, and strange paths',
+    atoll: '401 `BadJwt`, 400 `InvalidToken`, 404',
+    reference: '500',
+    why: 'rubbish from outside is no fault of the server',
+    cases: [
+      ...each(['* @ "Bearer x.y.z"'], '401 BadJwt', INTERNAL),
+      ...each(['* @ "Bearer x*"'], '400 InvalidToken', INTERNAL),
+      { key: '* // {}', ours: '*04', reference: '500*' },
+    ],
+  },
+  {
+    title: 'answers to credentials that cannot be read',
+    atoll: 'kept from caches',
+    reference: 'like public ones',
+    why: 'who shows credentials, bad ones too, wants nothing that others get',
+    cases: each(
+      ['* @ *'],
+      'cache-control: private; varies by authorization: yes',
+      'cache-control: ; varies by authorization: ',
+    ),
+  },
+  {
+    title: '`/xrpc/_health` by other verbs than GET',
+    atoll: '404',
+    reference: '400',
+    why: 'it is a page, not a method',
+    cases: each(['* /xrpc/_health {}'], '404', BAD_REQUEST),
+  },
+  {
+    title: 'the version in `/xrpc/_health`',
+    atoll: 'Atoll’s',
+    reference: 'its own',
+    why: 'another software',
+    cases: each(['GET /xrpc/_health {}'], 'body: {"version":"0.1.0"}', 'body: {"version":"0.5.35"}'),
+  },
+  {
+    title: 'sessions and their second factor',
+    atoll:
+      '`emailAuthFactor` says whether one is asked for, and `updateEmail` asks for one once the address is confirmed',
+    reference: 'has none',
+    why: 'the lexicon has it',
+    cases: [
+      { key: '*', addition: '"emailAuthFactor":false,' },
+      ...each(['com.atproto.server.updateEmail < emailAuthFactor: true'], BAD_REQUEST, '200'),
+    ],
+  },
+  {
+    title: 'parts of blobs (`Range`)',
+    atoll: 'handed out',
+    reference: 'the whole blob',
+    why: 'players ask for them',
+    cases: each(['a blob: a part'], '206', '200'),
+  },
+  {
+    title: 'a blob whose bytes say what it is',
+    atoll: 'has that type',
+    reference: 'may keep the type that was claimed',
+    why: 'a record that gave it another would be refused',
+    cases: each(
+      ['com.atproto.repo.uploadBlob ! *'],
+      'body: {"blob":*"mimeType":*',
+      'body: {"blob":*"mimeType":*',
+    ),
+  },
+  {
+    title: 'small CAR files',
+    atoll: 'sent with their length, as they are',
+    reference: 'streamed and compressed',
+    why: 'hashes do not get smaller',
+    cases: each(['com.atproto.sync.get* ! compressed'], 'content-encoding: ', 'content-encoding: gzip'),
+  },
+  {
+    title: '`importRepo` of a bad archive, or another account’s',
+    atoll: '400, nothing changed',
+    reference: '500, or partly unchecked',
+    why: 'it could not be served or verified',
+    cases: each(['com.atproto.repo.importRepo *'], BAD_REQUEST, INTERNAL),
+  },
+  {
+    title: 'the commit after an import',
+    atoll: 'our own, its rev above the archive’s',
+    reference: 'the old host’s signature stays',
+    why: 'relays check it against this host’s key',
+    test: 'test/pds/repo/import.test.ts',
+  },
+  {
+    title: 'a write during an import',
+    atoll: 'the import fails with `InvalidSwap`',
+    reference: 'the write waits',
+    why: 'no write is lost, nobody waits for minutes',
+    test: 'test/pds/repo/import.test.ts',
+  },
+  {
+    title: 'blobs that no record refers to',
+    atoll: 'gone a day after the upload',
+    reference: 'at once, or never',
+    why: 'they can be referred to again; temporary ones go too',
+    test: 'test/pds/blobs.test.ts',
+  },
+  {
+    title: 'S3',
+    atoll: 'one upload to its place, with its digest',
+    reference: 'to `tmp/`, then copied',
+    why: 'never half a blob',
+    test: 'test/pds/blobs.test.ts',
+  },
+  {
+    title: 'invite codes',
+    atoll: 'checked and held before anything else, and before the identity is made',
+    reference: 'last, after the identity, which is then tombstoned',
+    why: 'no orphaned identities',
+    cases: each(['com.atproto.server.createAccount < inviteCode: *'], '400 InvalidInviteCode', BAD_REQUEST),
+  },
+  {
+    title: 'a handle that one who is not active has',
+    atoll: 'is taken',
+    reference: '500',
+    why: 'the reference finds out too late',
+    cases: each(['com.atproto.server.createAccount # * to a stranger'], BAD_REQUEST, INTERNAL),
+  },
+  {
+    title: 'a second app password of one name; an address that is taken (operator)',
+    atoll: '400',
+    reference: '500',
+    why: 'the caller’s mistake',
+    cases: each(
+      ['com.atproto.server.createAppPassword *', 'com.atproto.admin.updateAccountEmail # *'],
+      BAD_REQUEST,
+      INTERNAL,
+    ),
+  },
+  {
+    title: 'a new password for nobody (operator)',
+    atoll: '400',
+    reference: '200',
+    why: 'nothing was set',
+    cases: each(['com.atproto.admin.updateAccountPassword: of nobody'], BAD_REQUEST, '200'),
+  },
+  {
+    title: '`sendEmail` without moderation SMTP',
+    atoll: 'by the other mail server, or the log',
+    reference: 'says sent, sends nothing',
+    why: 'what was said to be sent is sent',
+    test: 'test/pds/admin/accounts.test.ts',
+  },
+  {
+    title: 'mails without SMTP',
+    atoll: 'their codes at warning level, or on the screen',
+    reference: 'at debug level',
+    why: 'the operator must see them',
+    test: 'test/pds/mail/addresses.test.ts',
+  },
+  {
+    title: '`updateSubjectStatus` for an account not here',
+    atoll: '400',
+    reference: '200 and an `#account deleted`',
+    why: 'nothing is announced that is not ours',
+    cases: each(['com.atproto.admin.updateSubjectStatus: nobody, down'], BAD_REQUEST, '200'),
+  },
+  {
+    title: 'a token of an account that is gone',
+    atoll: '403 `AccountNotFound`',
+    reference: '200, 400 or 500',
+    why: 'one answer',
+    cases: [
+      { key: '* @ of nobody', ours: '403 AccountNotFound', reference: '*' },
+      ...each(['com.atproto.repo.uploadBlob @ a moderator'], '403 AccountNotFound', INTERNAL),
+    ],
+  },
+  {
+    title: '`getServiceAuth` of a taken-down account',
+    atoll: 'for `createAccount` only',
+    reference: 'none, or all, by the kind of token',
+    why: 'its own stated rule',
+    cases: [
+      ...each(['com.atproto.server.getServiceAuth * tania*'], '400 InvalidToken', '200'),
+      ...each(
+        ['com.atproto.server.getServiceAuth: com.atproto.server.createAccount, scope com.atproto.takendown'],
+        '200',
+        BAD_REQUEST,
+      ),
+    ],
+  },
+  {
+    title: '`getRecommendedDidCredentials` of a taken-down account',
+    atoll: 'with its handle',
+    reference: 'without',
+    why: 'a takedown does not take the name away',
+    cases: each(
+      ['com.atproto.identity.getRecommendedDidCredentials * tania*'],
+      'body: {"alsoKnownAs":*',
+      'body: {"rotationKeys":*',
+    ),
+  },
+  {
+    title: 'malformed fields in `signPlcOperation`',
+    atoll: 'refused',
+    reference: 'signed',
+    why: 'the directory would not take it',
+    test: 'test/pds/accounts/identities.test.ts',
+  },
+  {
+    title: 'a proxy header, or a service for notifications, whose DID does not resolve',
+    atoll: '400',
+    reference: '500',
+    why: 'the caller’s mistake',
+    cases: each(['app.bsky.notification.* < serviceDid: *'], BAD_REQUEST, INTERNAL),
+  },
+  {
+    title: '`tools.ozone.*`',
+    atoll: 'all of it to the moderation service',
+    reference: 'a list',
+    why: 'the list goes out of date',
+    test: 'test/pds/proxy.test.ts',
+  },
+  {
+    title: 'the server’s own calls to the AppView',
+    atoll: 'under the guard',
+    reference: 'not',
+    why: 'one way out',
+    test: 'test/pds/platform/fetch.test.ts',
+  },
+  {
+    title: 'reserved names, and words not had in handles and keys',
+    atoll: 'a list of names for the host and its machinery; no list of words',
+    reference: 'longer lists',
+    why: 'the operator can take down what he will not have',
+    cases: each(
+      ['com.atproto.server.createAccount: handle "barackobama.test"'],
+      '200',
+      '400 HandleNotAvailable',
+    ),
+  },
+  {
+    title: 'secrets, bypass keys',
+    atoll: 'compared in constant time',
+    reference: '`===`',
+    why: 'how long an answer takes says nothing',
+    test: 'test/pds/operation.test.ts',
+  },
+  {
+    title: 'DPoP tokens',
+    atoll: '400 `InvalidToken`',
+    reference: '401 `invalid_token`',
+    why: 'there is no OAuth here yet',
+    cases: each(['* @ *DPoP*'], '400 InvalidToken', '401 invalid_token'),
+  },
+]
