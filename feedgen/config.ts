@@ -18,8 +18,18 @@ export interface FeedgenConfig {
   serviceDid: string
   /** Whose feeds are served. Without it: those of everyone whose feed records name `serviceDid`. */
   publisherDid?: string
-  /** URLs of `subscribeRepos`. */
+  /** Who else may have feeds here, by definitions in their repositories. */
+  publishers: Publishers
+  /** Points that a definition may cost. */
+  definitionCostMax: number
+  /** URLs of what is followed: of `subscribeRepos`, or of Jetstream. */
   endpoints: string[]
+  /** Those of `endpoints` that are trusted to have verified what they send. */
+  trustedEndpoints: string[]
+  /** DIDs of the labelers whose labels are followed. */
+  labelers: string[]
+  /** Fetch from the servers of accounts what no stream brings. */
+  backfill: boolean
   /** Where to begin at an endpoint that was never followed, or that no longer knows our cursor: at the oldest event it keeps, or now. */
   start: 'oldest' | 'live'
   /** The wait before the first attempt to connect again; it doubles from there. */
@@ -28,12 +38,19 @@ export interface FeedgenConfig {
   dataDirectory: string
   /** The index: a file, or `:memory:`. */
   sqliteLocation: string
+  /** The index in PostgreSQL instead, which several processes may share. */
+  databaseUrl?: string
+  /** How long posts are kept that no feed has. */
+  retentionHours: number
   /** The PLC directory. */
   plcUrl: string
   /** Let DID documents come over http and from private addresses. */
   devMode: boolean
   log: LogSettings
 }
+
+/** Nobody, anybody, or accounts by their DIDs and by the hosts of their servers. */
+export type Publishers = 'none' | 'anyone' | { dids: string[]; hosts: string[] }
 
 /**
  * Reads the configuration.
@@ -45,6 +62,12 @@ export function readConfig(variables: Record<string, string | undefined> = proce
     const hostname = env.parse('FEEDGEN_HOSTNAME', parseHostname, 'localhost', 'localhost')
     const local = isLocal(hostname)
     const host = local && !hostname.includes(':') ? `${hostname}:${port}` : hostname
+    const endpoints = env.parse(
+      'FEEDGEN_SUBSCRIPTION_ENDPOINT',
+      parseEndpoints,
+      parseEndpoints('ws://localhost:2583'),
+      [],
+    )
     const dataDirectory = env.string('FEEDGEN_DATA_DIRECTORY', './data/feedgen')
     return {
       port,
@@ -52,16 +75,18 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       origin: `${local ? 'http' : 'https'}://${host}`,
       serviceDid: did(env, 'FEEDGEN_SERVICE_DID') ?? `did:web:${host.replace(':', '%3A')}`,
       publisherDid: did(env, 'FEEDGEN_PUBLISHER_DID'),
-      endpoints: env.parse(
-        'FEEDGEN_SUBSCRIPTION_ENDPOINT',
-        parseEndpoints,
-        parseEndpoints('ws://localhost:2583'),
-        [],
-      ),
+      publishers: env.parse('FEEDGEN_PUBLISHERS', parsePublishers, local ? 'anyone' : 'none', 'none'),
+      definitionCostMax: env.int('FEEDGEN_DEFINITION_COST_MAX', 500, { min: 0 }),
+      endpoints,
+      trustedEndpoints: trusted(env, endpoints),
+      labelers: env.parse('FEEDGEN_LABELERS', parseDids, [], []),
+      backfill: env.bool('FEEDGEN_BACKFILL', true),
       start: env.oneOf('FEEDGEN_SUBSCRIPTION_START', ['oldest', 'live'], 'oldest'),
       reconnectDelayMs: env.duration('FEEDGEN_SUBSCRIPTION_RECONNECT_DELAY', 500),
       dataDirectory,
       sqliteLocation: env.string('FEEDGEN_SQLITE_LOCATION', path.join(dataDirectory, 'feedgen.sqlite')),
+      databaseUrl: env.parse('FEEDGEN_DATABASE_URL', parseDatabaseUrl, undefined, ''),
+      retentionHours: env.int('FEEDGEN_RETENTION_HOURS', 7 * 24),
       plcUrl: env.url('PDS_DID_PLC_URL', local ? 'http://localhost:2582' : 'https://plc.directory'),
       devMode: env.bool('FEEDGEN_DEV_MODE', local),
       log: readLogSettings(env),
@@ -77,6 +102,38 @@ function did(env: Env, name: string): string | undefined {
   return env.parse(name, parse, undefined, '')
 }
 
+function parseDids(text: string): string[] {
+  const dids = text.split(',').flatMap((word) => word.trim() || [])
+  if (dids.every(isValidDid)) return [...new Set(dids)]
+  throw new ValueError('must be a list of DIDs, such as did:plc:...')
+}
+
+/** `none`, `anyone`, or a list of DIDs and of servers' host names. */
+function parsePublishers(text: string): Publishers {
+  const words = text.split(',').flatMap((word) => word.trim() || [])
+  const [only] = words
+  if (words.length === 1 && (only === 'none' || only === 'anyone')) return only
+  const dids = words.filter((word) => word.startsWith('did:'))
+  const hosts = words.filter((word) => !word.startsWith('did:')).map((host) => host.toLowerCase())
+  if (words.length > 0 && dids.every(isValidDid) && hosts.every((host) => /^[a-z0-9.-]+(:\d+)?$/.test(host)))
+    return { dids, hosts }
+  throw new ValueError('must be `none`, `anyone`, or a list of DIDs and of the host names of servers')
+}
+
+function trusted(env: Env, endpoints: readonly string[]): string[] {
+  const parse = (text: string): string[] => {
+    const named = parseEndpoints(text)
+    if (named.every((endpoint) => endpoints.includes(endpoint))) return named
+    throw new ValueError('must be a list of hosts that FEEDGEN_SUBSCRIPTION_ENDPOINT names too')
+  }
+  return env.parse('FEEDGEN_TRUSTED_ENDPOINTS', parse, [], [])
+}
+
+function parseDatabaseUrl(text: string): string {
+  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text
+  throw new ValueError('must be a URL that starts with postgres://')
+}
+
 function parseHostname(text: string): string {
   if (/^[a-z0-9.-]+(:\d+)?$/i.test(text)) return text.toLowerCase()
   throw new ValueError('must be a host name, without https:// and without a path')
@@ -86,7 +143,10 @@ function isLocal(hostname: string): boolean {
   return ['localhost', '127.0.0.1'].includes(hostname.replace(/:\d+$/, ''))
 }
 
-const METHOD_PATH = '/xrpc/com.atproto.sync.subscribeRepos'
+const REPOS_PATH = '/xrpc/com.atproto.sync.subscribeRepos'
+const JETSTREAM_PATH = '/subscribe'
+/** Hosts that say by their name what they serve. */
+const JETSTREAM_HOST = /^jetstream\d*\./
 
 function parseEndpoints(text: string): string[] {
   const endpoints = text.split(',').flatMap((word) => (word.trim() === '' ? [] : parseEndpoint(word.trim())))
@@ -94,7 +154,7 @@ function parseEndpoints(text: string): string[] {
   return [...new Set(endpoints)]
 }
 
-/** The URL of `subscribeRepos` at a host, written as `bsky.network`, `https://bsky.network` or in full. */
+/** The URL of a stream, written in full, or as its host: `bsky.network`, `https://bsky.network`, `jetstream2.us-west.bsky.network`. */
 function parseEndpoint(text: string): string {
   const scheme = isLocal(text) ? 'ws' : 'wss'
   const url = URL.parse(/^\w+:\/\//.test(text) ? text.replace(/^http/, 'ws') : `${scheme}://${text}`)
@@ -103,6 +163,6 @@ function parseEndpoint(text: string): string {
       'must be a list of hosts, or of URLs that start with ws://, wss://, http:// or https://',
     )
   }
-  if (url.pathname === '/') url.pathname = METHOD_PATH
+  if (url.pathname === '/') url.pathname = JETSTREAM_HOST.test(url.hostname) ? JETSTREAM_PATH : REPOS_PATH
   return url.href
 }

@@ -4,14 +4,28 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { guardedFetch } from '#platform/fetch.ts'
+import { neighbours } from '#platform/neighbours.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { Catalogue } from './algorithms/catalogue.ts'
+import { Definitions, type LiveDefinition } from './algorithms/definitions.ts'
+import { EvaluatorThread } from './algorithms/evaluator.ts'
+import { Fill } from './algorithms/fill.ts'
+import { Inquiries } from './algorithms/inquiries.ts'
+import type { Shown } from './algorithms/jobs.ts'
+import { mayPublish } from './algorithms/publishers.ts'
+import { Visibility } from './algorithms/visibility.ts'
+import { Backfill } from './backfill/backfill.ts'
+import { needsOf } from './backfill/needs.ts'
+import { Pasts } from './backfill/pasts.ts'
+import { Servers } from './backfill/servers.ts'
 import type { FeedgenConfig } from './config.ts'
 import { Counts } from './firehose/counts.ts'
-import { Follower } from './firehose/follower.ts'
+import { Following } from './firehose/following.ts'
 import { AuthorKeys, UnknownAuthorError } from './firehose/keys.ts'
-import { openIndex } from './index/database.ts'
+import { type Index, openIndex } from './index/database.ts'
+import { keepPruning } from './index/retention.ts'
 import { createPages } from './pages/index.ts'
+import { Lists } from './ranking/lists.ts'
 import type { Services } from './services.ts'
 import { createXrpc } from './xrpc/index.ts'
 import { TokenVerifier } from './xrpc/viewers.ts'
@@ -27,34 +41,88 @@ export interface Feedgen extends AsyncDisposable {
 /** How long requests that are being answered may take once the service stops. */
 const stopMsMax = 5000
 
+/** Lists are served while newer ones are made behind them; all together take some 200 MB at most. */
+const listOptions = { freshMs: 1000, staleMsMax: 60_000, itemsMax: 1_000_000 }
+/** Lists of feeds that may wait to be made, and what readers ask. */
+const listJobsMax = 500
+const askedJobsMax = 20
+
 /** Opens the index, begins to follow the endpoints and answers requests. */
 export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   await using stack = new AsyncDisposableStack()
-  const index = stack.use(await openIndex(config.sqliteLocation))
-  const keys = new AuthorKeys({
-    plcUrl: config.plcUrl,
-    fetch: guardedFetch({ allowPrivate: config.devMode }),
-  })
+  const index = stack.use(
+    await openIndex(config.databaseUrl ?? config.sqliteLocation, { postHours: config.retentionHours }),
+  )
+  const fetch = guardedFetch({ allowPrivate: config.devMode })
+  const keys = new AuthorKeys({ plcUrl: config.plcUrl, fetch })
+  let backfill: Backfill | undefined
+  const definitions = stack.use(createDefinitions(config, index, keys))
+  await definitions.refresh()
+  index.writer.matchWith((features) => definitions.matcher.match(features))
+  index.writer.whenDefinitionsChange(() => definitions.wake())
+  const kitchen = {
+    facts: index.facts,
+    evaluator: stack.use(await EvaluatorThread.start(index.location, listJobsMax)),
+    lists: new Lists<Shown>(listOptions),
+    visibility: new Visibility(index.facts),
+    definitions,
+  }
   const services: Services = {
     site: { origin: config.origin, serviceDid: config.serviceDid, version: packageJson.version },
-    feeds: new Catalogue(index.reader, config.publisherDid),
+    feeds: new Catalogue({ index: index.reader, publisherDid: config.publisherDid, definitions, kitchen }),
+    pasts: config.backfill
+      ? new Pasts({ pending: index.pending, missing: () => backfill?.wake() })
+      : { ask: async () => true },
+    interactions: index.interactions,
+    inquiries: new Inquiries({
+      definitions,
+      evaluator: stack.use(await EvaluatorThread.start(index.location, askedJobsMax)),
+      costMax: config.definitionCostMax,
+    }),
     viewers: new TokenVerifier({
       serviceDid: config.serviceDid,
       keys,
       isUnknownAuthor: (error) => error instanceof UnknownAuthorError,
     }),
   }
-  const app = express().disable('x-powered-by').use(createPages(services)).use(createXrpc(services).router)
+  const app = express()
+    .disable('x-powered-by')
+    .set('trust proxy', neighbours)
+    .use(createPages(services))
+    .use(createXrpc(services).router)
   const server = await listen(createServer(app), config)
   stack.defer(() => stop(server))
 
   const counts = new Counts()
-  const { start, reconnectDelayMs, serviceDid } = config
-  for (const endpoint of config.endpoints) {
-    stack.use(
-      new Follower({ endpoint, start, reconnectDelayMs, serviceDid, index: index.writer, keys, counts }),
-    )
-  }
+  stack.use(
+    index.whileWriting(() => {
+      const writing = new AsyncDisposableStack()
+      const fetching = config.backfill ? writing.use(createBackfill(config, index, keys)) : undefined
+      backfill = fetching
+      const following = writing.use(
+        new Following({
+          ...config,
+          index: index.writer,
+          keys,
+          counts,
+          fetch,
+          written(outcomes) {
+            for (const outcome of outcomes) counts.outcomes[outcome]++
+            if (outcomes.includes('jumped')) fetching?.wake()
+          },
+        }),
+      )
+      const fill = writing.use(new Fill({ facts: index.facts, writer: index.writer }))
+      writing.defer(
+        definitions.onChange((served) => {
+          fill.fill(served)
+          fetchWhatIsNeeded(served, following, fetching)
+        }),
+      )
+      writing.use(keepPruning(index.retention, (id) => definitions.get(id)?.plan?.windowHours))
+      return writing
+    }),
+  )
   const { address, family, port } = server.address() as AddressInfo
   const running = stack.move()
   return {
@@ -62,6 +130,40 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
     counts,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
+}
+
+function createDefinitions(
+  { publisherDid, publishers, definitionCostMax }: FeedgenConfig,
+  { reader }: Index,
+  keys: AuthorKeys,
+): Definitions {
+  return new Definitions({
+    reader,
+    costMax: definitionCostMax,
+    mayPublish: (did) =>
+      mayPublish(did, {
+        owner: publisherDid,
+        publishers,
+        server: (did) => keys.server(did),
+        isUnknown: (error) => error instanceof UnknownAuthorError,
+      }),
+  })
+}
+
+/** Has labelers followed and the past fetched that definitions speak of. */
+function fetchWhatIsNeeded(
+  served: readonly LiveDefinition[],
+  following: Following,
+  backfill: Backfill | undefined,
+): void {
+  const wanted = served.flatMap(({ plan }) => plan?.definition ?? [])
+  for (const definition of wanted) following.wantLabelers(needsOf(definition).labelers)
+  backfill?.want(wanted)
+}
+
+function createBackfill({ serviceDid, devMode }: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
+  const servers = new Servers({ authors: keys, allowPrivate: devMode })
+  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid })
 }
 
 async function listen(server: Server, { port, listenHost }: FeedgenConfig): Promise<Server> {

@@ -1,6 +1,8 @@
 /** What `feedgen.ts` builds, as far as methods and pages use it. */
 import type { PublicKey } from '#protocol/keys.ts'
 import type { Catalogue } from './algorithms/catalogue.ts'
+import type { Inquiries } from './algorithms/inquiries.ts'
+import type { Interactions } from './index/interactions.ts'
 
 /** The fragment of this service in its DID document. */
 export const SERVICE_ID = 'bsky_fg'
@@ -10,6 +12,15 @@ export interface Services {
   site: Site
   feeds: Catalogue
   viewers: Viewers
+  pasts: Pasts
+  interactions: Pick<Interactions, 'keep'>
+  inquiries: Inquiries
+}
+
+/** Tells whose past is known. */
+export interface Pasts {
+  /** Whether what the account did before it was first seen here is in the index; when it is not, it is fetched in the background. */
+  ask(did: string): Promise<boolean>
 }
 
 export interface Site {

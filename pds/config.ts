@@ -245,24 +245,24 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       },
       backfillMsMax: env.int('PDS_REPO_BACKFILL_LIMIT_MS', DAY_MS),
       links: {
-        home: env.string('PDS_HOME_URL'),
-        support: env.string('PDS_SUPPORT_URL'),
-        privacyPolicy: env.string('PDS_PRIVACY_POLICY_URL'),
-        termsOfService: env.string('PDS_TERMS_OF_SERVICE_URL'),
+        home: address(env, 'PDS_HOME_URL'),
+        support: address(env, 'PDS_SUPPORT_URL'),
+        privacyPolicy: address(env, 'PDS_PRIVACY_POLICY_URL'),
+        termsOfService: address(env, 'PDS_TERMS_OF_SERVICE_URL'),
         contactEmail: env.string('PDS_CONTACT_EMAIL_ADDRESS'),
       },
       branding: {
         name: env.string('PDS_SERVICE_NAME', `${hostname} PDS`),
-        logoUrl: env.string('PDS_LOGO_URL'),
+        logoUrl: address(env, 'PDS_LOGO_URL', ['http:', 'https:', 'data:']),
         colors: {
-          primary: env.string('PDS_PRIMARY_COLOR'),
-          error: env.string('PDS_ERROR_COLOR'),
-          warning: env.string('PDS_WARNING_COLOR'),
-          info: env.string('PDS_INFO_COLOR'),
-          success: env.string('PDS_SUCCESS_COLOR'),
+          primary: color(env, 'PDS_PRIMARY_COLOR'),
+          error: color(env, 'PDS_ERROR_COLOR'),
+          warning: color(env, 'PDS_WARNING_COLOR'),
+          info: color(env, 'PDS_INFO_COLOR'),
+          success: color(env, 'PDS_SUCCESS_COLOR'),
         },
-        backgroundLightUrl: env.string('PDS_BACKGROUND_LIGHT_URL'),
-        backgroundDarkUrl: env.string('PDS_BACKGROUND_DARK_URL'),
+        backgroundLightUrl: address(env, 'PDS_BACKGROUND_LIGHT_URL', ['http:', 'https:', 'data:']),
+        backgroundDarkUrl: address(env, 'PDS_BACKGROUND_DARK_URL', ['http:', 'https:', 'data:']),
       },
       oauth: {
         trustedClients: env.list('PDS_OAUTH_TRUSTED_CLIENTS'),
@@ -398,6 +398,32 @@ function crawlers(env: Env): string[] {
       throw new ValueError('must be a list of URLs that start with https:// or http://')
     })
   return env.parse('PDS_CRAWLERS', parse, [], [])
+}
+
+/** An address as it was written. */
+function address(
+  env: Env,
+  name: string,
+  schemes: readonly string[] = ['http:', 'https:'],
+): string | undefined {
+  const parse = (text: string): string => {
+    if (schemes.includes(URL.parse(text)?.protocol ?? '')) return text
+    throw new ValueError(`must be a URL that starts with ${schemes.join(' or ')}`)
+  }
+  return env.parse(name, parse, undefined, '')
+}
+
+/** A CSS color in the forms that the OAuth pages take. */
+function color(env: Env, name: string): string | undefined {
+  const parse = (text: string): string => {
+    const numbers = /^rgba?\(\s*(\d+(?:\s*,\s*\d+){2,3})\s*\)$/.exec(text)?.[1]?.split(',')
+    const isHex = /^#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})$/i.test(text)
+    const isRgb =
+      numbers?.length === (text.startsWith('rgba') ? 4 : 3) && numbers.every((n) => Number(n) <= 255)
+    if (isHex || isRgb) return text
+    throw new ValueError('must be a color such as #1e90ff or rgb(30, 144, 255)')
+  }
+  return env.parse(name, parse, undefined, '')
 }
 
 function hcaptcha(env: Env): Config['oauth']['hcaptcha'] {

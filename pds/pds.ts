@@ -10,13 +10,15 @@ import {
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { DidResolver, HandleResolver } from '@atproto/identity'
+import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import { createServer as createXrpcServer, extractUrlNsid } from '@atproto/xrpc-server'
 import compression from 'compression'
 import cors from 'cors'
 import express, { type ErrorRequestHandler } from 'express'
-import { guardedFetch } from '#platform/fetch.ts'
+import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { methodSchema } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
+import { neighbours } from '#platform/neighbours.ts'
 import { importKey } from '#protocol/keys.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { AppPasswords } from './accounts/app-passwords.ts'
@@ -26,8 +28,11 @@ import { EmailTokens } from './accounts/email-tokens.ts'
 import { Emails } from './accounts/emails.ts'
 import { Identities } from './accounts/identities.ts'
 import { Invites } from './accounts/invites.ts'
+import { Passkeys } from './accounts/passkeys.ts'
 import { PasswordChanges } from './accounts/password-changes.ts'
+import { PasswordProofs } from './accounts/password-proofs.ts'
 import { Preferences } from './accounts/preferences.ts'
+import { SecondFactors } from './accounts/second-factors.ts'
 import { Sessions } from './accounts/sessions.ts'
 import { Standing } from './accounts/standing.ts'
 import { AccountInfos } from './admin/account-infos.ts'
@@ -48,8 +53,20 @@ import { Handles } from './identity/handles.ts'
 import { Plc } from './identity/plc.ts'
 import { Mailer } from './mail/mailer.ts'
 import { LogOutbox, type Outbox, SmtpOutbox } from './mail/outbox.ts'
+import { ProviderAppTokens } from './oauth/app-tokens.ts'
+import { Browsers } from './oauth/browsers.ts'
+import { Descriptions } from './oauth/descriptions.ts'
+import { createLexiconResolver } from './oauth/lexicon-resolver.ts'
+import { limitingHooks } from './oauth/limits.ts'
+import { createProvider, type PageLink } from './oauth/provider.ts'
+import { OAuthPruning } from './oauth/pruning.ts'
+import { ProviderRequests } from './oauth/request-store.ts'
+import { oauthRoutes } from './oauth/routes.ts'
+import { pageRoutes } from './pages/index.ts'
+import { SECURITY_PATH } from './pages/paths.ts'
 import { AppView } from './proxy/app-view.ts'
 import { Destinations } from './proxy/destinations.ts'
+import { imageUrl } from './proxy/local-view.ts'
 import { ServiceProxy } from './proxy/proxy.ts'
 import { Upstream } from './proxy/upstream.ts'
 import { Views } from './proxy/views.ts'
@@ -63,7 +80,7 @@ import { SigningKeys } from './repo/signing-keys.ts'
 import { RepoWriter } from './repo/write.ts'
 import { HEALTH_PATH, routes } from './routes.ts'
 import type { Services } from './services.ts'
-import { RepoPages } from './store/repos.ts'
+import { RepoPages } from './store/repo-pages.ts'
 import { Store } from './store/store.ts'
 import { CAR_TYPE, register } from './xrpc/endpoint.ts'
 import { toXrpcError } from './xrpc/errors.ts'
@@ -85,11 +102,15 @@ const CORS_SECONDS = 86_400
 /** Longer than what proxies in front keep a connection for, so that they and not we close it. */
 const KEEP_ALIVE_MS = 90_000
 const STOP_SECONDS_MAX = 5
-/** Whose word on the caller's address is believed: proxies in front of this server. */
-const NEIGHBOURS = ['loopback', 'linklocal', 'uniquelocal']
+
+/** What a PDS may be given in place of its own. */
+export interface Substitutes {
+  /** Gets what OAuth clients publish of themselves, in place of the guarded fetch. */
+  readonly clientFetch?: Fetch
+}
 
 /** Starts a PDS. @throws ForeignDataError, SchemaTooNewError, KeySecretError */
-export async function createPds(config: Config): Promise<Pds> {
+export async function createPds(config: Config, substitutes: Substitutes = {}): Promise<Pds> {
   const log = logger('pds')
   refuseForeignData(config.dataDirectory)
   mkdirSync(config.dataDirectory, { recursive: true })
@@ -105,10 +126,11 @@ export async function createPds(config: Config): Promise<Pds> {
   // on the disk once this is, before anybody is told of it.
   await store.db.write((tx) => store.repos.dropAllRetired(tx))
   const keySecret = await openKeySecret(store, path.join(config.dataDirectory, KEY_SECRET_FILE))
-  const services = createServices(config, { store, files, uploads, keySecret })
+  const services = await createServices(config, { store, files, uploads, keySecret }, substitutes)
   services.deletions.start()
   services.imports.clearLoose()
   services.blobs.start()
+  services.oauthPruning.start()
   const http = await listen(createApp(services, store), config)
   http.on('upgrade', (request, socket, head) => {
     if (request.url?.split('?', 1)[0] === SUBSCRIBE_PATH) services.subscribers.upgrade(request, socket, head)
@@ -128,6 +150,7 @@ export async function createPds(config: Config): Promise<Pds> {
       await services.crawlers[Symbol.asyncDispose]()
       await services.upstream[Symbol.asyncDispose]()
       await services.deletions[Symbol.asyncDispose]()
+      await services.oauthPruning[Symbol.asyncDispose]()
       services.mailer[Symbol.dispose]()
       await services.imports[Symbol.asyncDispose]()
       await services.blobs[Symbol.asyncDispose]()
@@ -152,7 +175,11 @@ interface Opened {
   readonly keySecret: Buffer
 }
 
-function createServices(config: Config, { store, files, uploads, keySecret }: Opened): Services {
+async function createServices(
+  config: Config,
+  { store, files, uploads, keySecret }: Opened,
+  substitutes: Substitutes,
+): Promise<Services> {
   const { identity, secrets } = config
   const fetch = guardedFetch({
     allowPrivate: identity.allowPrivateAddresses,
@@ -210,11 +237,6 @@ function createServices(config: Config, { store, files, uploads, keySecret }: Op
     blobs,
     log: logger('deletions'),
   })
-  const auth = new AuthVerifier(sessions, store.accounts, didDocuments, {
-    adminPassword: secrets.adminPassword,
-    serviceDid: config.serviceDid,
-    moderationDid: config.services.moderation?.did,
-  })
   const accounts = new Accounts(
     {
       store,
@@ -235,12 +257,40 @@ function createServices(config: Config, { store, files, uploads, keySecret }: Op
   )
   const serviceTokens = new ServiceTokens((account) => keys.of(account))
   const reader = new RepoReader(store, nodes)
+  const standing = new Standing({ store, firehose, writer, exports, deletions, identities })
+  const passwordChanges = new PasswordChanges(store, emailTokens, emails)
+  const secondFactors = new SecondFactors(store, emails, { keySecret, issuer: config.branding.name })
+  const passwordProofs = new PasswordProofs()
+  const clientFetch = substitutes.clientFetch ?? fetch
+  // Without limits, nothing is asked before.
+  const hooks = config.rateLimits === undefined ? {} : limitingHooks(config.rateLimits.bypassIps)
+  const oauthProvider = await createOAuthProvider(
+    config,
+    { fetch, clientFetch, hooks },
+    {
+      store,
+      accounts,
+      emails,
+      secondFactors,
+      passwordProofs,
+      passwordChanges,
+      standing,
+      reader,
+    },
+  )
+  const appTokens = new ProviderAppTokens(oauthProvider, config)
+  const parts = { sessions, accounts: store.accounts, didDocuments, appTokens }
+  const auth = new AuthVerifier(parts, {
+    adminPassword: secrets.adminPassword,
+    serviceDid: config.serviceDid,
+    moderationDid: config.services.moderation?.did,
+  })
   return {
     ...createProxy(config, { didDocuments, auth, accounts, reader, serviceTokens }),
     config,
     auth,
     accounts,
-    standing: new Standing({ store, firehose, writer, exports, deletions, identities }),
+    standing,
     identities,
     deletions,
     checkups: new Checkups(store, identities),
@@ -250,11 +300,17 @@ function createServices(config: Config, { store, files, uploads, keySecret }: Op
     emailTokens,
     emails,
     appPasswords: new AppPasswords(store),
-    passwordChanges: new PasswordChanges(store, emailTokens, emails),
+    secondFactors,
+    passkeys: new Passkeys(secondFactors, { publicUrl: config.publicUrl, service: config.branding.name }),
+    passwordProofs,
+    passwordChanges,
     invites,
     mailer,
     accountInfos: new AccountInfos(store.accounts, invites),
     serviceTokens,
+    oauthProvider,
+    browsers: new Browsers(oauthProvider, new ProviderRequests(store), hooks),
+    oauthPruning: new OAuthPruning(store, logger('oauth')),
     preferences: new Preferences(store),
     handles,
     didDocuments,
@@ -285,6 +341,50 @@ function createProxy(
   const images = { pattern: services.appView?.cdnUrlPattern, hostname }
   const views = appView && new Views({ proxy, upstream, appView, auth, accounts, reader }, images)
   return { upstream, destinations, proxy, appView, views }
+}
+
+function createOAuthProvider(
+  { publicUrl, hostname, serviceDid, secrets, invites, identity, services, branding, links, oauth }: Config,
+  { fetch, clientFetch, hooks }: { fetch: Fetch; clientFetch: Fetch; hooks: OAuthHooks },
+  parts: Omit<Parameters<typeof createProvider>[0], 'descriptions'> & { reader: RepoReader },
+) {
+  const { store, reader } = parts
+  const images = { pattern: services.appView?.cdnUrlPattern, hostname }
+  const pageLinks: PageLink[] = []
+  const link = (href: string | undefined, title: PageLink['title'], rel: PageLink['rel']) => {
+    if (href !== undefined) pageLinks.push({ title, href, rel })
+  }
+  link(links.home, { en: 'Home', fr: 'Accueil' }, 'canonical')
+  link(links.termsOfService, { en: 'Terms of Service' }, 'terms-of-service')
+  link(links.privacyPolicy, { en: 'Privacy Policy' }, 'privacy-policy')
+  link(links.support, { en: 'Support' }, 'help')
+  link(`${publicUrl}${SECURITY_PATH}`, { en: 'Two-step sign-in' }, undefined)
+  const descriptions = new Descriptions(reader, {
+    serviceDid,
+    avatarUrl: (did, blob) => imageUrl(images, 'avatar', did, blob),
+  })
+  return createProvider(
+    { ...parts, descriptions },
+    {
+      publicUrl,
+      jwtSecret: secrets.jwt,
+      dpopSecret: oauth.dpopSecret,
+      inviteRequired: invites.required,
+      handleDomains: identity.serviceHandleDomains,
+      hcaptcha: oauth.hcaptcha,
+      trustedClients: oauth.trustedClients,
+      branding: { ...branding, links: pageLinks },
+      fetch: clientFetch,
+      hooks,
+      lexicons: createLexiconResolver({
+        accounts: store.accounts,
+        reader,
+        fetch,
+        plcUrl: identity.plcUrl,
+        authorityDid: oauth.lexiconAuthorityDid,
+      }),
+    },
+  )
 }
 
 function createMailer({ mail, branding, links }: Config): Mailer {
@@ -334,6 +434,11 @@ function createApp(services: Services, store: Store): RequestListener {
   }
 
   const pages = express()
+  const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
+  // Before other origins are let in: those pages are for browsers that are here, and say themselves what is for others.
+  pages.use(pageRoutes(services))
+  pages.use(oauthRoutes(services.oauthProvider, { log: logger('oauth') }))
+  pages.use(allowEveryOrigin)
   pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
   const onError: ErrorRequestHandler = (error, _request, response, next) => {
     log.error({ err: error }, 'a request failed')
@@ -343,15 +448,16 @@ function createApp(services: Services, store: Store): RequestListener {
   pages.use(onError)
   for (const app of [pages, xrpc.router]) {
     app.disable('x-powered-by')
-    app.set('trust proxy', [...NEIGHBOURS, ...(config.rateLimits?.bypassIps ?? [])])
+    app.set('trust proxy', [...neighbours, ...(config.rateLimits?.bypassIps ?? [])])
   }
   const compress = compression({ filter: isCompressible })
   // Two applications side by side: one inside the other would prepare every request twice.
-  const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
   return (request, response) => {
     const isXrpc = request.url?.startsWith('/xrpc/') === true && !request.url.startsWith(HEALTH_PATH)
-    const app = isXrpc ? xrpc.router : pages
-    const answer = () => allowEveryOrigin(request, response, () => app(request, response))
+    const answer = () =>
+      isXrpc
+        ? allowEveryOrigin(request, response, () => xrpc.router(request, response))
+        : pages(request, response)
     compress(request, response, answer)
   }
 }

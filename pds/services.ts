@@ -7,8 +7,11 @@ import type { EmailTokens } from './accounts/email-tokens.ts'
 import type { Emails } from './accounts/emails.ts'
 import type { Identities } from './accounts/identities.ts'
 import type { Invites } from './accounts/invites.ts'
+import type { Passkeys } from './accounts/passkeys.ts'
 import type { PasswordChanges } from './accounts/password-changes.ts'
+import type { PasswordProofs } from './accounts/password-proofs.ts'
 import type { Preferences } from './accounts/preferences.ts'
+import type { SecondFactors } from './accounts/second-factors.ts'
 import type { Sessions } from './accounts/sessions.ts'
 import type { Standing } from './accounts/standing.ts'
 import type { AccountInfos } from './admin/account-infos.ts'
@@ -22,6 +25,9 @@ import type { Subscribers } from './firehose/subscribe.ts'
 import type { DidDocuments } from './identity/did-documents.ts'
 import type { Handles } from './identity/handles.ts'
 import type { Mailer } from './mail/mailer.ts'
+import type { Browsers } from './oauth/browsers.ts'
+import type { OAuthProvider } from './oauth/provider.ts'
+import type { OAuthPruning } from './oauth/pruning.ts'
 import type { AppView } from './proxy/app-view.ts'
 import type { Destinations } from './proxy/destinations.ts'
 import type { ServiceProxy } from './proxy/proxy.ts'
@@ -48,10 +54,16 @@ export interface Services {
   readonly emails: Emails
   readonly appPasswords: AppPasswords
   readonly passwordChanges: PasswordChanges
+  readonly secondFactors: SecondFactors
+  readonly passkeys: Passkeys
+  readonly passwordProofs: PasswordProofs
   readonly invites: Invites
   readonly mailer: Mailer
   readonly accountInfos: AccountInfos
   readonly serviceTokens: ServiceTokens
+  readonly oauthProvider: OAuthProvider
+  readonly browsers: Browsers
+  readonly oauthPruning: OAuthPruning
   readonly handles: Handles
   readonly didDocuments: DidDocuments
   readonly reader: RepoReader

@@ -8,7 +8,7 @@ const NO_ANSWER = 1
 /**
  * The answer of a service to a call of the official client.
  * @param what completes "Could not ...": `log in as alice.test`
- * @throws CommandError that says what was asked of whom and what came back
+ * @throws CommandError that says what was asked of whom and what came back; its cause is the client's error
  */
 export async function ask<T>(what: string, url: string | URL, answer: Promise<T>): Promise<T> {
   try {
@@ -19,6 +19,6 @@ export async function ask<T>(what: string, url: string | URL, answer: Promise<T>
       error.status === NO_ANSWER
         ? `nothing answers at ${url}. Is it up (npm start)?`
         : `${url} says ${error.status} ${error.error}: ${error.message}`
-    throw new CommandError(`Could not ${what}: ${how}`)
+    throw new CommandError(`Could not ${what}: ${how}`, { cause: error })
   }
 }

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { type FloorPart, measureFloor } from './bench/floor.ts'
 import { BenchServer, benchEnvironment } from './bench/server.ts'
 import { type Workload, workloads } from './bench/workloads.ts'
 import { CommandError, runCommand, UsageError, untilSignal } from './command.ts'
@@ -47,8 +48,8 @@ await runCommand(async () => {
   })
   const options = readOptions()
   if (options === undefined) return console.log(HELP)
-  const results = await bench(options, stopped)
-  console.log(`\n${table(results)}`)
+  const { results, floor } = await bench(options, stopped)
+  console.log(`\n${table(results)}\n\nWhat the parts of a write cost here:\n${floorTable(floor)}`)
   if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
 })
 
@@ -91,7 +92,10 @@ function positive(option: string, text: string): number {
 }
 
 /** Starts everything, measures, stops everything. `stopped` rejects when the user has had enough. */
-async function bench({ chosen, rounds, seconds }: Options, stopped: Promise<never>): Promise<Result[]> {
+async function bench(
+  { chosen, rounds, seconds }: Options,
+  stopped: Promise<never>,
+): Promise<{ results: Result[]; floor: FloorPart[] }> {
   // On the disk that the services use, not in memory: waiting for the disk is part of what is measured.
   mkdirSync(path.join(root, 'data'), { recursive: true })
   const folder = mkdtempSync(path.join(root, 'data/bench-'))
@@ -126,13 +130,13 @@ async function bench({ chosen, rounds, seconds }: Options, stopped: Promise<neve
   const measureAll = async () => {
     const results: Result[] = []
     for (const workload of chosen) results.push(await measure(workload, servers, rounds, seconds))
-    return results
+    return { results, floor: await measureFloor(folder) }
   }
   return await Promise.race([measureAll(), stopped])
 }
 
 async function measure(
-  { name, unit, prepare, measure }: Workload,
+  { name, unit, lessIsBetter, prepare, measure }: Workload,
   servers: Record<Side, BenchServer>,
   rounds: number,
   seconds: number,
@@ -154,7 +158,7 @@ async function measure(
   }
   const ours = median(rates.ours)
   const reference = median(rates.reference)
-  return { name, unit, ours, reference, ratio: ours / reference }
+  return { name, unit, ours, reference, ratio: lessIsBetter ? reference / ours : ours / reference }
 }
 
 function median(values: number[]): number {
@@ -186,6 +190,11 @@ function table(results: Result[]): string {
         .join('  '),
     )
     .join('\n')
+}
+
+function floorTable(floor: FloorPart[]): string {
+  const width = Math.max(...floor.map(({ name }) => name.length))
+  return floor.map(({ name, micros }) => `${name.padEnd(width)}  ${format(micros).padStart(6)} µs`).join('\n')
 }
 
 /** Three digits that count, as many as a rate here deserves. */

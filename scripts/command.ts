@@ -7,10 +7,13 @@ export class CommandError extends Error {
   readonly exitCode: number = 1
 }
 
+/** What a script ends with when its command line is wrong. */
+export const usageExitCode = 2
+
 /** The command line is not one that the script knows. */
 export class UsageError extends CommandError {
   override name = 'UsageError'
-  override readonly exitCode = 2
+  override readonly exitCode = usageExitCode
 }
 
 /** Runs a script's body. An error ends the process with its exit code and message, or with its stack when the message is not enough. */

@@ -7,8 +7,8 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AppBskyFeedPost, AtpAgent, RichText } from '@atproto/api'
 import { algorithms } from '../feedgen/algorithms/index.ts'
-import { publishFeeds } from '../feedgen/publish.ts'
 import { ask } from './ask.ts'
+import { publishBuiltIn } from './atoll/feed/built-in.ts'
 import { CommandError, runCommand } from './command.ts'
 import { type DemoPost, lastPost, people, posts, publisher, viewer } from './demo/neighbourhood.ts'
 import { drawPicture } from './demo/picture.ts'
@@ -43,7 +43,7 @@ await runCommand(async () => {
   await react(agents, written)
 
   console.log(`... and ${publisher} publishes the feeds.`)
-  const feeds = await publishFeeds({ agent: agentOf(agents, publisher), serviceDid })
+  const feeds = await publishBuiltIn(agentOf(agents, publisher), serviceDid)
   const last = await say(agents, lastPost, written)
   written.set(lastPost.id, { post: lastPost, ref: last })
   await untilServed(feedgen, feedUri(feeds, 'latest'), last.uri)
@@ -198,8 +198,8 @@ async function describeItem(eyes: AtpAgent, rank: number, item: Item, written: W
   return notes.length > 0 ? `${line} (${notes.join(', ')})` : line
 }
 
-function feedUri(feeds: { name: string; uri: string }[], name: string): string {
-  const feed = feeds.find((feed) => feed.name === name)
+function feedUri(feeds: { uri: string }[], name: string): string {
+  const feed = feeds.find(({ uri }) => uri.endsWith(`/${name}`))
   if (!feed) throw new Error(`no feed is called ${name}`)
   return feed.uri
 }

@@ -1,9 +1,10 @@
 // Runs a script of this project with the Node it pins, installing what is missing first.
 //
-//   node scripts/run.mjs FILE.ts [argument...]        a TypeScript file
-//   node scripts/run.mjs --bin NAME [argument...]     a command of an installed package
+//   node scripts/run.mjs FILE.ts [argument...]         a TypeScript file, in the checkout's folder
+//   node scripts/run.mjs --here FILE.ts [argument...]  a TypeScript file, in the folder of the caller
+//   node scripts/run.mjs --bin NAME [argument...]      a command of an installed package
 //
-// Plain JavaScript on purpose: it is the one file that any Node from 20 on must be able to read.
+// Plain JavaScript on purpose: any Node from 20 on must be able to read it.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -92,11 +93,11 @@ function isRunning(pid) {
   }
 }
 
-function run([first, ...rest]) {
-  const [command, ...args] =
-    first === '--bin' ? [binOf(rest[0]), ...rest.slice(1)] : [path.resolve(root, first), ...rest]
-  const child = spawn(node, ['--disable-warning=ExperimentalWarning', command, ...args], {
-    cwd: root,
+function run(words) {
+  const [mode, name, ...args] = words[0].startsWith('--') ? words : ['', ...words]
+  const file = mode === '--bin' ? binOf(name) : path.resolve(root, name)
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', file, ...args], {
+    cwd: mode === '--here' ? process.cwd() : root,
     stdio: 'inherit',
     env: { ...process.env, PATH: `${path.join(modules, '.bin')}${path.delimiter}${process.env.PATH ?? ''}` },
   })

@@ -107,6 +107,7 @@ function welcome(line: Service[]): string {
     'Try next, in another terminal:',
     '  npm run demo               a small neighbourhood, and what each feed makes of it',
     '  npm run publish-feeds      the built-in feeds as records of an account of yours',
+    '  npx atoll feed --help      algorithms of your own',
     `  curl ${url(line.find(({ name }) => name === 'pds') as Service)}/xrpc/com.atproto.server.describeServer`,
     '',
     'Ctrl-C stops everything; the data stays.',

@@ -14,7 +14,7 @@ const shared = ['pds/protocol', 'pds/platform']
 /** For each folder (or file at a service's root) what it may import besides itself. A folder that is not here may not exist. */
 const mayImport: Record<string, readonly string[]> = {
   'pds/protocol': [],
-  'pds/platform': ['pds/protocol'],
+  'pds/platform': ['pds/protocol', 'lexicons'],
   'pds/config.ts': ['pds/platform', 'package.json'],
   'pds/store': ['pds/protocol', 'pds/platform'],
   'pds/mail': store,
@@ -24,6 +24,7 @@ const mayImport: Record<string, readonly string[]> = {
   'pds/repo': repo,
   'pds/accounts': accounts,
   'pds/auth': auth,
+  'pds/oauth': [...auth, 'pds/auth', 'pds/repo'],
   'pds/proxy': [...store, 'pds/identity', 'pds/auth', 'pds/repo', 'pds/accounts'],
   'pds/admin': [...accounts, 'pds/accounts'],
   // Endpoints speak to services and know the domain's errors; rows and transactions are none of theirs.
@@ -37,6 +38,8 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/proxy',
     'pds/repo',
   ],
+  // Pages, as endpoints, speak to services.
+  'pds/pages': ['pds/services.ts', 'pds/accounts', 'pds/oauth'],
   'pds/services.ts': [
     'pds/config.ts',
     'pds/accounts',
@@ -47,6 +50,7 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/identity',
     'pds/proxy',
     'pds/mail',
+    'pds/oauth',
     'pds/repo',
   ],
   'pds/routes.ts': ['pds/services.ts', 'pds/accounts'],
@@ -55,9 +59,11 @@ const mayImport: Record<string, readonly string[]> = {
 
   'feedgen/config.ts': ['pds/platform'],
   'feedgen/ranking': [],
-  'feedgen/index': shared,
-  'feedgen/algorithms': [...shared, 'feedgen/index', 'feedgen/ranking'],
+  'feedgen/facts': shared,
+  'feedgen/index': [...shared, 'feedgen/facts'],
+  'feedgen/algorithms': [...shared, 'feedgen/facts', 'feedgen/index', 'feedgen/ranking'],
   'feedgen/firehose': [...shared, 'feedgen/index', 'feedgen/algorithms'],
+  'feedgen/backfill': [...shared, 'feedgen/index', 'feedgen/algorithms', 'feedgen/firehose'],
   'feedgen/xrpc': [
     ...shared,
     'feedgen/services.ts',
@@ -67,7 +73,6 @@ const mayImport: Record<string, readonly string[]> = {
   ],
   'feedgen/pages': [...shared, 'feedgen/services.ts', 'feedgen/algorithms', 'feedgen/index'],
   'feedgen/services.ts': ['feedgen', ...shared],
-  'feedgen/publish.ts': ['feedgen/algorithms'],
   'feedgen/feedgen.ts': ['feedgen', ...shared, 'package.json'],
   'feedgen/main.ts': ['feedgen/config.ts', 'feedgen/feedgen.ts', 'pds/platform'],
 }

@@ -26,6 +26,8 @@ export interface FeedRequest {
   limit: number
   /** Where the page before ended. */
   cursor?: string
+  /** Whether what the viewer did before is not here yet. */
+  isNew?: boolean
 }
 
 export interface FeedPage {
@@ -38,6 +40,8 @@ export interface FeedPage {
 export interface FeedItem {
   post: string
   repost?: string
+  /** Whether it stands at the top because the feed's creator put it there. */
+  isPin?: boolean
 }
 
 /**
@@ -56,13 +60,13 @@ export function pageOf<T>(
 }
 
 /** A cursor that carries a place in a list that is ordered by time. */
-export function cursorAt({ at, uri }: Place): string {
-  return encodeCursor([at, uri])
+export function cursorAt({ at, id }: Place): string {
+  return encodeCursor([at, id])
 }
 
 /** The place that such a cursor carries. */
 export function placeAt(cursor: string | undefined): Place | undefined {
   if (cursor === undefined) return undefined
-  const [at, uri] = decodeCursor(cursor, ['number', 'string'])
-  return { at, uri }
+  const [at, id] = decodeCursor(cursor, ['number', 'number'])
+  return { at, id }
 }

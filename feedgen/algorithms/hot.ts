@@ -32,14 +32,17 @@ export const hot: Algorithm = {
 async function page(
   index: IndexReader,
   rankings: Snapshots<Ranked>,
-  { limit, cursor }: FeedRequest,
+  { viewer, limit, cursor }: FeedRequest,
 ): Promise<FeedPage> {
   const { ranking, from } = await begin(rankings, cursor)
   const found: Ranked[] = []
   // Posts that went since the ranking was made leave gaps, which are filled from further down.
   for (let at = from; found.length <= limit && at < ranking.items.length; ) {
     const next = ranking.items.slice(at, at + limit + 1 - found.length)
-    const served = await index.served(next.map(({ uri }) => uri))
+    const served = await index.served(
+      next.map(({ uri }) => uri),
+      { signedIn: viewer !== '' },
+    )
     found.push(...next.filter(({ uri }) => served.has(uri)))
     at += next.length
   }

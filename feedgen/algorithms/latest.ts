@@ -8,8 +8,12 @@ export const latest: Algorithm = {
   needsViewer: false,
   open:
     (index) =>
-    async ({ limit, cursor }) => {
-      const found = await index.newestPosts({ limit: limit + 1, after: placeAt(cursor) })
-      return pageOf(found, limit, { item: ({ uri }) => ({ post: uri }), cursor: cursorAt })
+    async ({ viewer, limit, cursor }) => {
+      const found = await index.newestPosts({
+        limit: limit + 1,
+        after: placeAt(cursor),
+        signedIn: viewer !== '',
+      })
+      return pageOf(found, limit, { item: ({ post }) => ({ post }), cursor: ({ place }) => cursorAt(place) })
     },
 }

@@ -23,6 +23,8 @@ export type Fault =
   | 'wrong-signature'
   /** A record without what its type must have. */
   | 'malformed-record'
+  /** A label without what a label must have, or in another's name. */
+  | 'malformed-label'
   /** An error of our own while looking at an event. */
   | 'internal'
 
@@ -46,6 +48,10 @@ export class Counts {
   readonly events = { commit: 0, sync: 0, identity: 0, account: 0, info: 0, error: 0, unknown: 0 }
   /** Commits and syncs that were verified. */
   verified = 0
+  /** Commits, syncs and records of a sender who is trusted to have verified them. */
+  trusted = 0
+  /** Labels, those at fault too. */
+  labels = 0
   /** Records in verified commits, of whatever type. */
   readonly ops = { create: 0, update: 0, delete: 0 }
   /** What became of events in the index. */

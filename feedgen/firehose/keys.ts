@@ -1,5 +1,5 @@
 /**
- * The keys that authors sign with, out of their DID documents: kept, fetched when needed, fetched again when they may have changed.
+ * The keys that authors sign with and the servers that they are at, out of their DID documents: kept, fetched when needed, fetched again when they may have changed.
  *
  * Strangers choose which DIDs are looked up, so look-ups are bounded in number and, by the fetch that is handed in, in time, size and where they go.
  */
@@ -13,6 +13,7 @@ import {
   UnsupportedDidWebPathError,
 } from '@atproto/identity'
 import type { Fetch } from '#platform/fetch.ts'
+import { Slots } from '#platform/slots.ts'
 import { KeyError, type PublicKey, parseVerificationMethod } from '#protocol/keys.ts'
 
 /** There is no key for a DID: it does not exist, cannot be fetched from its host, or has no signing key. */
@@ -47,9 +48,15 @@ const refreshIntervalMs = 1000
 const lookupsAtOnceMax = 64
 const lookupTimeoutMs = 5000
 
-interface Entry {
+/** What a document says. */
+interface Identity {
   /** Null when the author has none. */
   key: PublicKey | null
+  /** The URL of the author's server. */
+  server: string | null
+}
+
+interface Entry extends Identity {
   readonly fetchedAt: number
   /** When it was fetched because a signature did not fit. */
   readonly refreshedAt: number
@@ -62,7 +69,7 @@ export class AuthorKeys {
   readonly #keysMax: number
   /** In the order of their last fetch. */
   readonly #entries = new Map<string, Entry>()
-  readonly #underWay = new Map<string, Promise<PublicKey>>()
+  readonly #underWay = new Map<string, Promise<Identity>>()
   readonly #slots = new Slots(lookupsAtOnceMax)
 
   constructor({ plcUrl, fetch, keysMax = keysMaxDefault }: AuthorKeysOptions) {
@@ -92,7 +99,19 @@ export class AuthorKeys {
     const entry = this.#entries.get(did)
     if (entry && entry.key === null && Date.now() - entry.fetchedAt < absenceAgeMsMax)
       throw new UnknownAuthorError(did)
-    return this.#lookUp(did, entry?.refreshedAt ?? 0)
+    return keyIn(did, await this.#lookUp(did, entry?.refreshedAt ?? 0))
+  }
+
+  /**
+   * The URL of the server that the DID's owner is at.
+   * @throws UnknownAuthorError, DirectoryDownError
+   */
+  async server(did: string): Promise<string> {
+    const entry = this.#entries.get(did)
+    const isFresh = entry && Date.now() - entry.fetchedAt < (entry.server ? keyAgeMsMax : absenceAgeMsMax)
+    const { server } = isFresh ? entry : await this.#lookUp(did, entry?.refreshedAt ?? 0)
+    if (server === null) throw new UnknownAuthorError(did)
+    return server
   }
 
   /**
@@ -103,7 +122,7 @@ export class AuthorKeys {
     const entry = this.#entries.get(did)
     const now = Date.now()
     if (entry?.key && now - entry.refreshedAt < refreshIntervalMs) return entry.key
-    return this.#lookUp(did, now)
+    return keyIn(did, await this.#lookUp(did, now))
   }
 
   /** Forgets the key: the identity may have changed. */
@@ -124,18 +143,17 @@ export class AuthorKeys {
     }
   }
 
-  #lookUp(did: string, refreshedAt: number): Promise<PublicKey> {
+  #lookUp(did: string, refreshedAt: number): Promise<Identity> {
     const found = this.#underWay.get(did)
     if (found) return found
     const lookup = this.#slots
-      .run(() => this.#fetchKey(did))
-      .then((key) => {
+      .run(() => this.#fetchIdentity(did))
+      .then((identity) => {
         if (this.#underWay.get(did) === lookup) {
           this.#underWay.delete(did)
-          this.#keep(did, { key, fetchedAt: Date.now(), refreshedAt })
+          this.#keep(did, { ...identity, fetchedAt: Date.now(), refreshedAt })
         }
-        if (key === null) throw new UnknownAuthorError(did)
-        return key
+        return identity
       })
       .catch((error) => {
         if (this.#underWay.get(did) === lookup) this.#underWay.delete(did)
@@ -145,13 +163,13 @@ export class AuthorKeys {
     return lookup
   }
 
-  /** The key, or null for a DID that has none as far as anybody can say. */
-  async #fetchKey(did: string): Promise<PublicKey | null> {
+  /** What the document says, which is nothing for a DID that has none as far as anybody can say. */
+  async #fetchIdentity(did: string): Promise<Identity> {
     try {
       const document = await this.#resolver.resolveNoCache(did)
-      return document ? keyOf(document) : null
+      return document ? { key: keyOf(document), server: serverOf(document) } : { key: null, server: null }
     } catch (error) {
-      if (isAbout(did, error)) return null
+      if (isAbout(did, error)) return { key: null, server: null }
       throw new DirectoryDownError(`the PLC directory gave no answer about ${did}`, { cause: error })
     }
   }
@@ -178,6 +196,18 @@ function keyOf(document: DidDocument): PublicKey | null {
   }
 }
 
+/** The URL of a document's `#atproto_pds` service, null when it has none that can be used. */
+function serverOf({ id, service }: DidDocument): string | null {
+  const found = service?.find((one) => one.id === '#atproto_pds' || one.id === `${id}#atproto_pds`)
+  const endpoint = found?.serviceEndpoint
+  return typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint).origin : null
+}
+
+function keyIn(did: string, { key }: Identity): PublicKey {
+  if (key === null) throw new UnknownAuthorError(did)
+  return key
+}
+
 /**
  * Whether a failed look-up says something about this DID. What the PLC directory fails to answer says nothing: it is asked again. Any other host is
  * its owner's, who cannot make us wait for it.
@@ -193,26 +223,4 @@ function isAbout(did: string, error: unknown): boolean {
     error instanceof UnsupportedDidMethodError ||
     error instanceof UnsupportedDidWebPathError
   )
-}
-
-/** Runs a few things at once and lets the others wait their turn. */
-class Slots {
-  #free: number
-  readonly #waiting: (() => void)[] = []
-
-  constructor(count: number) {
-    this.#free = count
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#free++
-    }
-  }
 }

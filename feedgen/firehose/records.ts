@@ -4,9 +4,10 @@
  */
 import { isValidDid } from '@atproto/syntax'
 import { CborError, type CborObject, type CborValue, decode, isMap } from '#protocol/cbor.ts'
-import { type Cid, formatCid } from '#protocol/cid.ts'
+import type { Cid } from '#protocol/cid.ts'
 import type { RepoOp } from '#protocol/frame.ts'
-import type { Change } from '../index/writer.ts'
+import { ALGORITHM_NSID } from '../algorithms/definition.ts'
+import type { Change, NewRecords } from '../index/writer.ts'
 import { EventFault } from './counts.ts'
 
 /** Where and when a record was found. */
@@ -19,57 +20,70 @@ export interface RecordContext {
 }
 
 interface Found extends RecordContext {
-  uri: string
-  rkey: string
-  cid: Cid
   record: CborObject
+  /** The record's DAG-CBOR. */
+  bytes: Uint8Array
 }
 
 type Table = Change['table']
-type RowOf<T extends Table> = NonNullable<Extract<Change, { table: T }>['row']>
 
 /** A collection that is indexed: its table, and the row of a record. Null when the record is none of ours. */
 interface Collection<T extends Table> {
   table: T
-  row(found: Found): RowOf<T> | null
+  row(found: Found): NewRecords[T] | null
+  /** The only record key that counts. */
+  rkey?: string
 }
 
 const collections = new Map<string, Collection<Table>>([
   ['app.bsky.feed.post', { table: 'posts', row: postRow }],
   ['app.bsky.feed.like', { table: 'likes', row: likeRow }],
   ['app.bsky.feed.repost', { table: 'reposts', row: repostRow }],
-  ['app.bsky.graph.follow', { table: 'follows', row: followRow }],
   ['app.bsky.feed.generator', { table: 'generators', row: generatorRow }],
+  ['app.bsky.graph.follow', { table: 'follows', row: accountRow }],
+  ['app.bsky.graph.block', { table: 'blocks', row: accountRow }],
+  ['app.bsky.graph.list', { table: 'lists', row: listRow }],
+  ['app.bsky.graph.listitem', { table: 'list_items', row: listItemRow }],
+  ['app.bsky.graph.listblock', { table: 'list_blocks', row: listBlockRow }],
+  ['app.bsky.graph.starterpack', { table: 'starter_packs', row: starterPackRow }],
+  ['app.bsky.actor.profile', { table: 'profiles', row: profileRow, rkey: 'self' }],
+  [ALGORITHM_NSID, { table: 'definitions', row: ({ bytes }) => ({ record: own(bytes) }) }],
 ])
 
+/** The collections that are indexed. */
+export const collectionsIndexed: readonly string[] = [...collections.keys()]
+
 const uriCharactersMax = 2048
+const listNameCharactersMax = 256
+const NO_UNAUTHENTICATED = '!no-unauthenticated'
 
 /**
  * What an op changes in the index; null when its collection is not indexed. A record that is malformed changes it too: what stood there
  * before is gone, and `fault` gets the reason.
+ * @param block gives the bytes of a record, or throws an {@link EventFault}
  */
 export function changeOf(
-  op: RepoOp,
-  blocks: Map<Cid, Uint8Array>,
+  op: Pick<RepoOp, 'path' | 'cid'>,
+  block: (cid: Cid) => Uint8Array,
   context: RecordContext,
   fault: (reason: EventFault) => void,
 ): Change | null {
   const slash = op.path.indexOf('/')
   const type = op.path.slice(0, slash)
   const collection = collections.get(type)
-  if (!collection) return null
-  const uri = `at://${context.did}/${op.path}`
-  let row: RowOf<Table> | null = null
+  if (!collection || (collection.rkey !== undefined && op.path.slice(slash + 1) !== collection.rkey))
+    return null
+  let row: NewRecords[Table] | null = null
   if (op.cid !== null) {
     try {
-      const record = readRecord(blocks.get(op.cid)!, type)
-      row = collection.row({ ...context, uri, rkey: op.path.slice(slash + 1), cid: op.cid, record })
+      const bytes = block(op.cid)
+      row = collection.row({ ...context, record: readRecord(bytes, type), bytes })
     } catch (error) {
       if (!(error instanceof EventFault)) throw error
       fault(error)
     }
   }
-  return { table: collection.table, uri, row } as Change
+  return { table: collection.table, uri: `at://${context.did}/${op.path}`, row } as Change
 }
 
 function readRecord(block: Uint8Array, type: string): CborObject {
@@ -84,18 +98,16 @@ function readRecord(block: Uint8Array, type: string): CborObject {
   return record
 }
 
-function postRow({ uri, cid, did, seenAt, record }: Found): RowOf<'posts'> {
+function postRow({ seenAt, record, bytes }: Found): NewRecords['posts'] {
   if (typeof record.text !== 'string') throw malformed('a post without text')
   const reply = record.reply === undefined ? null : map(record.reply, 'reply')
   return {
-    uri,
-    cid: formatCid(cid),
-    author: did,
     sort_at: sortTime(record.createdAt, seenAt),
     seen_at: seenAt,
     reply_root: reply && subjectUri(reply.root),
     reply_parent: reply && subjectUri(reply.parent),
     quote: quoteOf(record.embed),
+    record: own(bytes),
   }
 }
 
@@ -107,37 +119,66 @@ function quoteOf(embed: CborValue | undefined): string | null {
   return null
 }
 
-function likeRow({ uri, did, record }: Found): RowOf<'likes'> {
-  return { uri, author: did, subject: subjectUri(record.subject) }
+function likeRow({ record }: Found): NewRecords['likes'] {
+  return { subject: subjectUri(record.subject) }
 }
 
-function repostRow({ uri, did, seenAt, record }: Found): RowOf<'reposts'> {
+function repostRow({ seenAt, record }: Found): NewRecords['reposts'] {
+  return { subject: subjectUri(record.subject), sort_at: sortTime(record.createdAt, seenAt) }
+}
+
+function generatorRow({ serviceDid, record }: Found): NewRecords['generators'] | null {
+  return record.did === serviceDid ? {} : null
+}
+
+/** A follow or a block. */
+function accountRow({ record }: Found): NewRecords['follows'] {
+  return { subject: did(record.subject) }
+}
+
+function listRow({ record }: Found): NewRecords['lists'] {
+  const { purpose, name } = record
+  if (typeof purpose !== 'string' || typeof name !== 'string')
+    throw malformed('a list without a purpose or a name')
+  return { purpose, name: name.slice(0, listNameCharactersMax) }
+}
+
+function listItemRow({ record }: Found): NewRecords['list_items'] {
+  return { list: uri(record.list), subject: did(record.subject) }
+}
+
+function listBlockRow({ record }: Found): NewRecords['list_blocks'] {
+  return { list: uri(record.subject) }
+}
+
+function starterPackRow({ record }: Found): NewRecords['starter_packs'] {
+  return { list: uri(record.list) }
+}
+
+function profileRow({ seenAt, record }: Found): NewRecords['profiles'] {
+  const { labels } = record
+  const values = labels !== undefined && isMap(labels) && Array.isArray(labels.values) ? labels.values : []
   return {
-    uri,
-    author: did,
-    subject: subjectUri(record.subject),
-    sort_at: sortTime(record.createdAt, seenAt),
+    no_unauthenticated: values.some((label) => isMap(label) && label.val === NO_UNAUTHENTICATED),
+    looked_at: seenAt,
   }
-}
-
-function followRow({ uri, did, record }: Found): RowOf<'follows'> {
-  const { subject } = record
-  if (typeof subject !== 'string' || !isValidDid(subject))
-    throw malformed('a follow of something that is no DID')
-  return { uri, author: did, subject }
-}
-
-function generatorRow({ uri, did, rkey, serviceDid, record }: Found): RowOf<'generators'> | null {
-  return record.did === serviceDid ? { uri, author: did, rkey } : null
 }
 
 /** The URI in a strong reference. */
 function subjectUri(value: CborValue | undefined): string {
-  const { uri } = map(value, 'subject')
-  if (typeof uri !== 'string' || !uri.startsWith('at://') || uri.length > uriCharactersMax) {
+  return uri(map(value, 'subject').uri)
+}
+
+function uri(value: CborValue | undefined): string {
+  if (typeof value !== 'string' || !value.startsWith('at://') || value.length > uriCharactersMax)
     throw malformed('a reference without an at:// URI')
-  }
-  return uri
+  return value
+}
+
+function did(value: CborValue | undefined): string {
+  if (typeof value !== 'string' || !isValidDid(value))
+    throw malformed('a reference to something that is no DID')
+  return value
 }
 
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,20})?(Z|[+-]\d\d:\d\d)$/
@@ -152,6 +193,11 @@ function sortTime(createdAt: CborValue | undefined, seenAt: number): number {
 function map(value: CborValue | undefined, field: string): CborObject {
   if (value === undefined || !isMap(value)) throw malformed(`${field} is not an object`)
   return value
+}
+
+/** A copy: a block may be a view of a whole event. */
+function own(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(bytes)
 }
 
 function malformed(message: string): EventFault {

@@ -10,7 +10,7 @@ import type { CommitEvent, SyncEvent } from '#protocol/frame.ts'
 import type { PublicKey } from '#protocol/keys.ts'
 import { InvalidKeyError, InvalidNodeError, MissingNodeError, nodesOf } from '#protocol/mst/node.ts'
 import { getValue, invertOps, OpError } from '#protocol/mst/tree.ts'
-import { microsOfTid } from '#protocol/tid.ts'
+import { isTid, microsOfTid } from '#protocol/tid.ts'
 import { EventFault } from './counts.ts'
 
 /** A commit that agrees with its event; whether it is signed is still to be seen. */
@@ -23,17 +23,17 @@ export interface OpenedEvent {
 const revAheadMsMax = 5 * 60_000
 
 /**
- * Opens a commit event and checks all of it but the signature.
+ * Opens a commit event and checks all of it but the signature; of one whose sender is `trusted`, only what is needed to read it.
  * @throws EventFault
  */
-export function openCommit(event: CommitEvent): OpenedEvent {
-  const { blocks } = openBlocks(event.blocks)
+export function openCommit(event: CommitEvent, { trusted = false } = {}): OpenedEvent {
+  const { blocks } = openBlocks(event.blocks, { verify: !trusted })
   const commit = openCommitBlock(blocks, event.commit, event.repo, event.rev)
   for (const { cid, path } of event.ops) {
     if (cid !== null && !blocks.has(cid))
       throw new EventFault('missing-block', `no block for the record ${path.slice(0, 200)}`)
   }
-  checkOps(event, commit, blocks)
+  if (!trusted) checkOps(event, commit, blocks)
   return { commit, blocks }
 }
 
@@ -41,7 +41,7 @@ export function openCommit(event: CommitEvent): OpenedEvent {
  * Opens a sync event and checks all of it but the signature.
  * @throws EventFault
  */
-export function openSync(event: SyncEvent): OpenedEvent {
+export function openSync(event: Pick<SyncEvent, 'did' | 'rev' | 'blocks'>): OpenedEvent {
   const { roots, blocks } = openBlocks(event.blocks)
   const [root] = roots
   if (root === undefined) throw new EventFault('malformed-blocks', 'no root in the blocks of a sync event')
@@ -53,9 +53,9 @@ export function isSigned({ commit }: OpenedEvent, key: PublicKey): boolean {
   return verifyCommit(commit, key)
 }
 
-function openBlocks(bytes: Uint8Array): Car {
+function openBlocks(bytes: Uint8Array, options?: { verify: boolean }): Car {
   try {
-    return readCar(bytes)
+    return readCar(bytes, options)
   } catch (error) {
     throw asFault(error, 'malformed-blocks', [CarError])
   }
@@ -73,9 +73,18 @@ function openCommitBlock(blocks: Map<Cid, Uint8Array>, cid: Cid, did: string, re
   if (commit.did !== did || commit.rev !== rev) {
     throw new EventFault('wrong-commit', 'the commit is of another repository or revision than its event')
   }
+  checkRev(rev)
+  return commit
+}
+
+/**
+ * Checks that a revision is one, and not from the future.
+ * @throws EventFault
+ */
+export function checkRev(rev: string): void {
+  if (!isTid(rev)) throw new EventFault('wrong-rev', 'a revision that is no TID')
   if (microsOfTid(rev) / 1000 > Date.now() + revAheadMsMax)
     throw new EventFault('wrong-rev', `the revision ${rev} is from the future`)
-  return commit
 }
 
 /**

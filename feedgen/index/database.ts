@@ -1,55 +1,106 @@
 /**
- * Opens the index: on SQLite one connection that writes and one that reads, so that a page never waits for a batch of events. What is
- * written is `writer.ts`'s business and what is read `reader.ts`'s.
+ * Opens the index. In a SQLite file a thread writes, and each connection here reads without waiting for it. In PostgreSQL several processes
+ * share the index, and the one that holds the lease writes it.
  */
-import { mkdirSync } from 'node:fs'
-import path from 'node:path'
-import Sqlite from 'better-sqlite3'
-import { Kysely, SqliteDialect } from 'kysely'
-import { Migrator } from 'kysely/migration'
-import { migrations } from './migrations.ts'
+import type { Kysely } from 'kysely'
+import { IndexFacts } from './facts.ts'
+import { Interactions } from './interactions.ts'
+import { Lease } from './lease.ts'
+import { migrate } from './migrations.ts'
+import { Pending } from './pending.ts'
+import { openPostgres, postgresStore } from './postgres.ts'
 import { IndexReader } from './reader.ts'
+import { Recorder } from './recorder.ts'
+import { Retention, type RetentionOptions } from './retention.ts'
+import type { StoreKind } from './rows.ts'
 import type { Schema } from './schema.ts'
+import { openSqliteReader, temporaryFile } from './sqlite.ts'
+import { startWritingThread, type Writing } from './thread.ts'
 import { IndexWriter } from './writer.ts'
 
-export interface Index extends AsyncDisposable {
+export interface Index extends Omit<Writing, 'recorder'>, AsyncDisposable {
+  /** Where another thread opens its facts. */
+  location: string
   writer: IndexWriter
   reader: IndexReader
+  facts: IndexFacts
+  /** Begins work whenever this process is the one that writes, and ends it when it is not any more. */
+  whileWriting(begin: () => AsyncDisposable): AsyncDisposable
 }
 
-const busyMillisMax = 5000
-const cacheKib = 64 * 1024
+export interface IndexOptions extends RetentionOptions {
+  /** How long the lease of a process that died is waited for. */
+  leaseMs?: number
+}
 
-/** Opens the index in a file, made if it is missing, or in `:memory:`, and brings its tables up to date. */
-export async function openIndex(location: string): Promise<Index> {
-  const inMemory = location === ':memory:'
-  if (!inMemory) mkdirSync(path.dirname(location), { recursive: true })
-  const write = connect(location)
-  await migrate(write, location)
-  const read = inMemory ? write : connect(location, { readonly: true })
+const optionsDefault: IndexOptions = { postHours: 7 * 24 }
+
+/**
+ * Opens the index and brings its tables up to date.
+ * @param location a file, made if it is missing, `:memory:`, or the URL of a PostgreSQL database
+ */
+export function openIndex(location: string, options: IndexOptions = optionsDefault): Promise<Index> {
+  return kindOf(location) === 'postgres' ? openOnPostgres(location, options) : openOnSqlite(location, options)
+}
+
+/** Opens only what is needed to rank, for a thread of its own. */
+export function openFacts(location: string): { facts: IndexFacts } & AsyncDisposable {
+  const kind = kindOf(location)
+  const db = openReader(location, kind)
+  return { facts: new IndexFacts(db, kind), [Symbol.asyncDispose]: () => db.destroy() }
+}
+
+async function openOnSqlite(location: string, options: IndexOptions): Promise<Index> {
+  await using stack = new AsyncDisposableStack()
+  const file = location === ':memory:' ? stack.use(temporaryFile()).path : location
+  const { recorder, pending, interactions, retention } = stack.use(
+    await startWritingThread({ file, retention: options }),
+  )
+  const db = openSqliteReader(file)
+  stack.defer(() => db.destroy())
+  const opened = stack.move()
   return {
-    writer: new IndexWriter(write),
-    reader: new IndexReader(read),
-    async [Symbol.asyncDispose]() {
-      if (read !== write) await read.destroy()
-      await write.destroy()
-    },
+    location: file,
+    writer: new IndexWriter(recorder),
+    reader: new IndexReader(db),
+    facts: new IndexFacts(db, 'sqlite'),
+    pending,
+    interactions,
+    retention,
+    whileWriting: (begin) => begin(),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 
-function connect(location: string, { readonly = false } = {}): Kysely<Schema> {
-  const database = new Sqlite(location, { readonly, timeout: busyMillisMax })
-  database.pragma(`cache_size = -${cacheKib}`)
-  if (!readonly) {
-    database.pragma('journal_mode = WAL')
-    // A power cut may take the last transactions, whole: the cursor goes with its events, and they are read again.
-    database.pragma('synchronous = NORMAL')
+async function openOnPostgres(url: string, options: IndexOptions): Promise<Index> {
+  const db = openPostgres(url)
+  await migrate(db, 'postgres')
+  const lease = new Lease(db, options.leaseMs)
+  const leased = postgresStore(db, lease)
+  const recorder = new Recorder(leased)
+  // What viewers tell a process it writes itself.
+  const shared = postgresStore(db)
+  return {
+    location: url,
+    writer: new IndexWriter(recorder),
+    reader: new IndexReader(db),
+    facts: new IndexFacts(db, 'postgres'),
+    pending: new Pending(shared),
+    interactions: new Interactions(shared),
+    retention: new Retention(leased, options),
+    whileWriting: (begin) =>
+      lease.whileHeld(() => {
+        recorder.reset()
+        return begin()
+      }),
+    [Symbol.asyncDispose]: () => db.destroy(),
   }
-  return new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
 }
 
-async function migrate(db: Kysely<Schema>, location: string): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
-  const { error } = await migrator.migrateToLatest()
-  if (error) throw new Error(`the index in ${location} cannot be brought up to date`, { cause: error })
+function kindOf(location: string): StoreKind {
+  return /^postgres(ql)?:\/\//.test(location) ? 'postgres' : 'sqlite'
+}
+
+function openReader(location: string, kind: StoreKind): Kysely<Schema> {
+  return kind === 'postgres' ? openPostgres(location) : openSqliteReader(location)
 }

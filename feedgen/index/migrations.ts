@@ -1,85 +1,145 @@
-/** The steps that make the tables. Published steps never change. */
-import { type Kysely, sql } from 'kysely'
-import type { Migration } from 'kysely/migration'
+/**
+ * The steps that make the tables. Published steps never change.
+ *
+ * Nearly all of the index is derived from the network, and a step may drop such tables instead of converting them: with their cursors gone, the
+ * endpoints are read again from the oldest event that they keep. What viewers told us (`seen`, `interactions`) is nowhere else, so steps convert it.
+ */
+import { type ColumnDefinitionBuilder, type CreateTableBuilder, type Kysely, sql } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import type { StoreKind } from './rows.ts'
+import type { Schema } from './schema.ts'
 
-const first: Migration = {
+/** Its tables, of texts, had no bytes of records from which the next step's could have been made: that one drops them. */
+const first: Migration = { async up() {} }
+
+const firstTables = 'posts likes follows reposts engagement generators actors repos cursors'.split(' ')
+
+type Make = CreateTableBuilder<string, string>
+
+const second = (kind: StoreKind): Migration => ({
   async up(db: Kysely<unknown>) {
-    const table = (name: string) => db.schema.createTable(name)
-    await table('posts')
-      .addColumn('uri', 'text', (column) => column.primaryKey())
-      .addColumn('cid', 'text', (column) => column.notNull())
-      .addColumn('author', 'text', (column) => column.notNull())
-      .addColumn('sort_at', 'bigint', (column) => column.notNull())
-      .addColumn('seen_at', 'bigint', (column) => column.notNull())
-      .addColumn('reply_root', 'text')
-      .addColumn('reply_parent', 'text')
-      .addColumn('quote', 'text')
-      .addColumn('tier', 'integer', (column) => column.notNull())
-      .addColumn('unsure', 'integer', (column) => column.notNull())
-      .execute()
-    const index = (name: string) => db.schema.createIndex(name)
-    await index('posts_newest')
-      .on('posts')
-      .columns(['sort_at', 'uri'])
-      .where(sql.ref('reply_parent'), 'is', null)
-      .execute()
-    await index('posts_by_tier')
-      .on('posts')
-      .columns(['tier', 'sort_at'])
-      .where(sql.ref('reply_parent'), 'is', null)
-      .execute()
-    await index('posts_by_author').on('posts').columns(['author', 'sort_at', 'uri']).execute()
+    for (const name of firstTables) await db.schema.dropTable(name).ifExists().execute()
 
-    for (const name of ['likes', 'follows']) {
-      await table(name)
-        .addColumn('uri', 'text', (column) => column.primaryKey())
-        .addColumn('author', 'text', (column) => column.notNull())
-        .addColumn('subject', 'text', (column) => column.notNull())
-        .execute()
-      await index(`${name}_by_subject`).on(name).columns(['subject', 'author']).execute()
+    /** Compared byte by byte everywhere: record keys and revisions are in the order of time. */
+    const text = kind === 'sqlite' ? sql`text` : sql`text collate "C"`
+    const required = (column: ColumnDefinitionBuilder) => column.notNull()
+    const zero = (column: ColumnDefinitionBuilder) => column.notNull().defaultTo(0)
+    const numbers = (make: Make, names: string, define = required) =>
+      names.split(' ').reduce((table, name) => table.addColumn(name, 'bigint', define), make)
+    const table = (name: string): Make => db.schema.createTable(name) as Make
+    const numbered = (name: string): Make =>
+      kind === 'sqlite'
+        ? table(name).addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        : table(name).addColumn('id', 'bigint', (column) =>
+            column.generatedByDefaultAsIdentity().primaryKey(),
+          )
+    /** A table that is stored in the order of its key. */
+    const keyed = (make: Make, name: string, key: string) => {
+      const made = make.addPrimaryKeyConstraint(`${name}_key`, key.split(' ') as never)
+      return (kind === 'sqlite' ? made.modifyEnd(sql`without rowid`) : made).execute()
     }
-    await index('follows_by_author').on('follows').columns(['author', 'subject']).execute()
+    const unique = (make: Make, name: string, key: string) =>
+      make.addUniqueConstraint(`${name}_key`, key.split(' ') as never).execute()
+    const index = (name: string, on: string, columns: string, where?: string) => {
+      const made = db.schema.createIndex(name).on(on).columns(columns.split(' '))
+      return (where ? made.where(sql.raw(where) as never) : made).execute()
+    }
+    const record = (make: Make) => numbers(make, 'author').addColumn('rkey', text, required)
 
-    await table('reposts')
-      .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
-      .addColumn('uri', 'text', (column) => column.notNull().unique())
-      .addColumn('author', 'text', (column) => column.notNull())
-      .addColumn('subject', 'text', (column) => column.notNull())
-      .addColumn('sort_at', 'bigint', (column) => column.notNull())
-      .addColumn('unsure', 'integer', (column) => column.notNull())
-      .execute()
-    await index('reposts_by_subject').on('reposts').columns(['subject', 'author']).execute()
-    await index('reposts_by_author').on('reposts').columns(['author', 'sort_at', 'uri']).execute()
+    await unique(
+      numbers(
+        numbered('accounts')
+          .addColumn('did', text, required)
+          .addColumn('active', 'bigint', (column) => column.notNull().defaultTo(1))
+          .addColumn('status', text)
+          .addColumn('rev', text)
+          .addColumn('data', text),
+        'jumped',
+        zero,
+      ),
+      'accounts',
+      'did',
+    )
+    await index('accounts_jumped', 'accounts', 'id', 'jumped = 1')
+    await keyed(numbers(table('profiles'), 'account no_unauthenticated looked_at'), 'profiles', 'account')
 
-    await table('engagement')
-      .addColumn('subject', 'text', (column) => column.primaryKey())
-      .addColumn('likes', 'integer', (column) => column.notNull())
-      .addColumn('reposts', 'integer', (column) => column.notNull())
-      .addColumn('replies', 'integer', (column) => column.notNull())
-      .addColumn('quotes', 'integer', (column) => column.notNull())
+    const posts = numbers(record(numbered('posts')), 'present sort_at', zero)
+      .addColumn('seen_at', 'bigint', required)
+      .addColumn('reply_root', 'bigint')
+      .addColumn('reply_parent', 'bigint')
+      .addColumn('quote', 'bigint')
+    await unique(numbers(posts, 'likes reposts replies quotes tier unsure', zero), 'posts', 'author rkey')
+    await index('posts_newest', 'posts', 'sort_at id', 'present = 1')
+    await index('posts_by_tier', 'posts', 'tier sort_at id', 'present = 1')
+    await index('posts_by_author', 'posts', 'author sort_at id', 'present = 1')
+    await index('posts_by_parent', 'posts', 'reply_parent', 'reply_parent is not null')
+    await index('posts_by_quote', 'posts', 'quote', 'quote is not null')
+    const bytes = kind === 'sqlite' ? ('blob' as const) : ('bytea' as const)
+    await numbers(table('records'), 'post', (column) => column.notNull().primaryKey())
+      .addColumn('record', bytes, required)
       .execute()
-    await table('generators')
-      .addColumn('uri', 'text', (column) => column.primaryKey())
-      .addColumn('author', 'text', (column) => column.notNull())
-      .addColumn('rkey', 'text', (column) => column.notNull())
-      .execute()
-    await table('actors')
-      .addColumn('did', 'text', (column) => column.primaryKey())
-      .addColumn('active', 'integer', (column) => column.notNull())
-      .addColumn('status', 'text')
-      .execute()
-    await table('repos')
-      .addColumn('did', 'text', (column) => column.primaryKey())
-      .addColumn('rev', 'text', (column) => column.notNull())
-      .addColumn('data', 'text', (column) => column.notNull())
-      .addColumn('jumped', 'integer', (column) => column.notNull())
-      .execute()
-    await table('cursors')
-      .addColumn('endpoint', 'text', (column) => column.primaryKey())
-      .addColumn('seq', 'bigint', (column) => column.notNull())
-      .execute()
+
+    for (const name of ['likes', 'follows', 'blocks']) {
+      await keyed(numbers(record(table(name)), 'subject'), name, 'author rkey')
+      await index(`${name}_by_subject`, name, 'subject author')
+    }
+    const reposts = numbers(numbers(record(numbered('reposts')), 'subject sort_at'), 'unsure', zero)
+    await unique(reposts, 'reposts', 'author rkey')
+    await index('reposts_by_subject', 'reposts', 'subject author')
+    await index('reposts_by_author', 'reposts', 'author sort_at id')
+
+    const lists = numbers(record(numbered('lists')), 'present', zero)
+    await unique(lists.addColumn('purpose', text).addColumn('name', text), 'lists', 'author rkey')
+    await keyed(numbers(record(table('list_items')), 'list subject'), 'list_items', 'author rkey')
+    await index('list_items_by_list', 'list_items', 'list subject')
+    for (const name of ['starter_packs', 'list_blocks'])
+      await keyed(numbers(record(table(name)), 'list'), name, 'author rkey')
+
+    const labels = numbers(table('labels').addColumn('val', text, required), 'src account post neg made_at')
+    await keyed(labels.addColumn('expires_at', 'bigint'), 'labels', 'account post src val')
+    await index('labels_by_value', 'labels', 'src val made_at')
+
+    await keyed(record(table('generators')), 'generators', 'author rkey')
+    const definitions = numbers(
+      record(numbered('definitions')).addColumn('record', bytes),
+      'version',
+    ).addColumn('filled_version', 'bigint')
+    await unique(definitions, 'definitions', 'author rkey')
+    await keyed(numbers(table('matches'), 'definition post tier sort_at'), 'matches', 'post definition')
+    await index('matches_by_tier', 'matches', 'definition tier sort_at post')
+
+    await keyed(
+      numbers(table('viewers'), 'account asked_at').addColumn('fetched_at', 'bigint'),
+      'viewers',
+      'account',
+    )
+    await keyed(numbers(table('seen'), 'viewer post seen_at'), 'seen', 'viewer post')
+    await index('seen_oldest', 'seen', 'seen_at')
+    const interactions = numbers(numbered('interactions'), 'viewer post at')
+      .addColumn('event', text, required)
+      .addColumn('feed', text)
+      .addColumn('feed_context', text)
+      .addColumn('req_id', text)
+    await interactions.execute()
+    await index('interactions_by_viewer', 'interactions', 'viewer id')
+
+    await keyed(numbers(table('cursors').addColumn('endpoint', text, required), 'seq'), 'cursors', 'endpoint')
+    const leases = table('leases').addColumn('name', text, required).addColumn('holder', text, required)
+    await keyed(numbers(leases, 'expires_at'), 'leases', 'name')
+  },
+})
+
+/** So that the oldest interactions are found without looking at all of them. */
+const third: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.createIndex('interactions_oldest').on('interactions').column('at').execute()
   },
 }
 
-/** In the order of their names. */
-export const migrations: Record<string, Migration> = { '001': first }
+/** Brings the tables up to date. */
+export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
+  const steps = { '001': first, '002': second(kind), '003': third }
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
+  const { error } = await migrator.migrateToLatest()
+  if (error) throw new Error('the tables of the index cannot be brought up to date', { cause: error })
+}

@@ -3,12 +3,14 @@
  * what it returns.
  */
 import { type Kysely, type SqlBool, sql } from 'kysely'
-import { type EngagementRow, type Schema, tierMax } from './schema.ts'
+import type { DefinitionReader, StoredDefinition } from '../facts/definitions.ts'
+import { type Counts, type Schema, tierMax } from './schema.ts'
+import { GENERATOR, POST, parseUri, REPOST } from './uris.ts'
 
-/** A place in a list that is ordered by time and, among things of the same time, by URI; the newest come first. */
+/** A place in a list that is ordered by time and, among things of the same time, by number; the newest come first. */
 export interface Place {
   at: number
-  uri: string
+  id: number
 }
 
 /** Which accounts make a viewer's timeline: those he follows, or of those the ones who follow him. */
@@ -24,27 +26,38 @@ export interface TimelineItem {
 }
 
 /** A post as a ranking needs it. */
-export interface Candidate extends Omit<EngagementRow, 'subject'> {
+export interface Candidate extends Counts {
   uri: string
   sortAt: number
 }
 
-export class IndexReader {
+export class IndexReader implements DefinitionReader {
   readonly #db: Kysely<Schema>
 
   constructor(db: Kysely<Schema>) {
     this.#db = db
   }
 
-  /** The newest posts that answer no other, at most `limit`, from behind `after` on. */
-  async newestPosts({ limit, after }: { limit: number; after?: Place }): Promise<Place[]> {
+  /** The newest posts that answer no other and may be shown to the viewer, at most `limit`, from behind `after` on. */
+  async newestPosts({
+    limit,
+    after,
+    signedIn,
+  }: {
+    limit: number
+    after?: Place
+    signedIn: boolean
+  }): Promise<TimelineItem[]> {
     let query = this.#db
       .selectFrom('posts')
-      .select(['uri', 'sort_at as at'])
+      .innerJoin('accounts', 'accounts.id', 'posts.author')
+      .select(['posts.id', 'sort_at as at', uriOf('posts', POST).as('post')])
       .where('reply_parent', 'is', null)
-      .where(isServed('posts'))
-    if (after) query = query.where(isBehind('sort_at', 'uri', after))
-    return query.orderBy('sort_at', 'desc').orderBy('uri', 'desc').limit(limit).execute()
+      .where(isPostServed)
+    if (!signedIn) query = query.where(isForAll)
+    if (after) query = query.where(isBehind('sort_at', 'posts.id', after))
+    const found = await query.orderBy('sort_at', 'desc').orderBy('posts.id', 'desc').limit(limit).execute()
+    return found.map(({ id, at, post }) => ({ post, place: { at, id } }))
   }
 
   /** The newest posts that answer no other, `perTier` of each order of magnitude of engagement. */
@@ -53,17 +66,18 @@ export class IndexReader {
     for (let tier = 0; tier <= tierMax; tier++) {
       const rows = await this.#db
         .selectFrom('posts')
-        .leftJoin('engagement', 'subject', 'uri')
-        .select(['uri', 'sort_at as sortAt'])
-        .select((row) => [
-          row.fn.coalesce('likes', sql.lit(0)).as('likes'),
-          row.fn.coalesce('reposts', sql.lit(0)).as('reposts'),
-          row.fn.coalesce('replies', sql.lit(0)).as('replies'),
-          row.fn.coalesce('quotes', sql.lit(0)).as('quotes'),
+        .innerJoin('accounts', 'accounts.id', 'posts.author')
+        .select([
+          uriOf('posts', POST).as('uri'),
+          'sort_at as sortAt',
+          'likes',
+          'reposts',
+          'replies',
+          'quotes',
         ])
         .where('tier', '=', tier)
         .where('reply_parent', 'is', null)
-        .where(isServed('posts'))
+        .where(isPostServed)
         .orderBy('sort_at', 'desc')
         .limit(perTier)
         .execute()
@@ -72,10 +86,19 @@ export class IndexReader {
     return found
   }
 
-  /** Those of the posts that may be shown. */
-  async served(uris: string[]): Promise<Set<string>> {
-    if (uris.length === 0) return new Set()
-    const query = this.#db.selectFrom('posts').select('uri').where('uri', 'in', uris).where(isServed('posts'))
+  /** Those of the posts that may be shown to the viewer. */
+  async served(uris: string[], { signedIn }: { signedIn: boolean }): Promise<Set<string>> {
+    const keys = uris.flatMap((uri) => parseUri(uri) ?? [])
+    if (keys.length === 0) return new Set()
+    const query = this.#db
+      .selectFrom('posts')
+      .innerJoin('accounts', 'accounts.id', 'posts.author')
+      .select(uriOf('posts', POST).as('uri'))
+      .where(
+        sql<SqlBool>`(did, rkey) in (values ${sql.join(keys.map(({ did, rkey }) => sql`(${did}, ${rkey})`))})`,
+      )
+      .where(isPostServed)
+      .$if(!signedIn, (query) => query.where(isForAll))
     return new Set((await query.execute()).map(({ uri }) => uri))
   }
 
@@ -91,18 +114,27 @@ export class IndexReader {
     const around = this.#around(viewer, edge)
     let posts = this.#db
       .selectFrom('posts')
-      .select(['uri', 'sort_at as at'])
+      .innerJoin('accounts', 'accounts.id', 'posts.author')
+      .select(['posts.id', 'sort_at as at', uriOf('posts', POST).as('post')])
       .where('author', 'in', around)
       .where('reply_parent', 'is', null)
-      .where(isServed('posts'))
+      .where(isPostServed)
     let reposts = this.#db
       .selectFrom('reposts')
-      .innerJoin('posts', 'posts.uri', 'reposts.subject')
-      .select(['reposts.uri as uri', 'reposts.sort_at as at', 'reposts.subject as post'])
+      .innerJoin('posts', 'posts.id', 'reposts.subject')
+      .innerJoin('accounts', 'accounts.id', 'posts.author')
+      .innerJoin('accounts as reposters', 'reposters.id', 'reposts.author')
+      .select([
+        'reposts.id',
+        'reposts.sort_at as at',
+        uriOf('posts', POST).as('post'),
+        uriOf('reposts', REPOST, 'reposters').as('repost'),
+      ])
       .where('reposts.author', 'in', around)
       .where('posts.author', 'not in', around)
-      .where(isServed('posts'))
-      .where(isServed('reposts'))
+      .where(isPostServed)
+      .where('reposts.unsure', '=', 0)
+      .where('reposters.active', '=', 1)
       .where(({ not, exists, selectFrom }) =>
         not(
           exists(
@@ -115,61 +147,89 @@ export class IndexReader {
         ),
       )
     if (after) {
-      posts = posts.where(isBehind('sort_at', 'uri', after))
-      reposts = reposts.where(isBehind('reposts.sort_at', 'reposts.uri', after))
+      posts = posts.where(isBehind('sort_at', 'posts.id', after))
+      reposts = reposts.where(isBehind('reposts.sort_at', 'reposts.id', after))
     }
     const items = [
-      ...(await posts.orderBy('sort_at', 'desc').orderBy('uri', 'desc').limit(limit).execute()),
+      ...(await posts.orderBy('sort_at', 'desc').orderBy('posts.id', 'desc').limit(limit).execute()),
       ...(await reposts
         .orderBy('reposts.sort_at', 'desc')
-        .orderBy('reposts.uri', 'desc')
+        .orderBy('reposts.id', 'desc')
         .limit(limit)
         .execute()),
     ]
     return items
-      .map(({ uri, at, ...rest }) => ({
-        ...('post' in rest ? { post: rest.post as string, repost: uri } : { post: uri }),
-        place: { at, uri },
-      }))
-      .sort((a, b) => b.place.at - a.place.at || (a.place.uri < b.place.uri ? 1 : -1))
+      .map(({ id, at, ...item }) => ({ ...item, place: { at, id } }))
+      .sort((a, b) => b.place.at - a.place.at || b.place.id - a.place.id)
       .slice(0, limit)
+  }
+
+  async definitions(after: number): Promise<StoredDefinition[]> {
+    return this.#db
+      .selectFrom('definitions')
+      .innerJoin('accounts', 'accounts.id', 'definitions.author')
+      .select([
+        'definitions.id',
+        'did as author',
+        'rkey',
+        'record',
+        'version',
+        'filled_version as filledVersion',
+      ])
+      .where('version', '>', after)
+      .orderBy('version')
+      .execute()
   }
 
   /** The feed records that name this service: their URIs. */
   async generators(): Promise<{ uri: string; rkey: string }[]> {
-    return this.#db.selectFrom('generators').select(['uri', 'rkey']).orderBy('uri').execute()
+    return this.#generators().orderBy('did').orderBy('rkey').execute()
   }
 
   /** Whether the feed record is known and names this service. */
   async hasGenerator(uri: string): Promise<boolean> {
-    const query = this.#db.selectFrom('generators').select('uri').where('uri', '=', uri)
+    const { did, rkey } = parseUri(uri) ?? { did: '', rkey: '' }
+    const query = this.#generators().where('did', '=', did).where('rkey', '=', rkey)
     return (await query.executeTakeFirst()) !== undefined
   }
 
-  /** The DIDs around a viewer, as a query. */
+  #generators() {
+    return this.#db
+      .selectFrom('generators')
+      .innerJoin('accounts', 'accounts.id', 'generators.author')
+      .select([uriOf('generators', GENERATOR).as('uri'), 'rkey'])
+  }
+
+  /** The accounts around a viewer, as a query. */
   #around(viewer: string, edge: GraphEdge) {
+    const me = this.#db.selectFrom('accounts').select('id').where('did', '=', viewer)
     const follows = this.#db
       .selectFrom('follows as mine')
       .select('mine.subject')
-      .where('mine.author', '=', viewer)
+      .where('mine.author', '=', me)
     if (edge === 'follows') return follows
     return follows.where(({ exists, selectFrom }) =>
       exists(
         selectFrom('follows as theirs')
-          .select('theirs.uri')
+          .select('theirs.rkey')
           .whereRef('theirs.author', '=', 'mine.subject')
-          .where('theirs.subject', '=', viewer),
+          .where('theirs.subject', '=', me),
       ),
     )
   }
 }
 
-/** Whether a row's author is active and the row is still known to be there. */
-function isServed(table: 'posts' | 'reposts') {
-  const { unsure, author } = { unsure: sql.ref(`${table}.unsure`), author: sql.ref(`${table}.author`) }
-  return sql<SqlBool>`${unsure} = 0 and not exists (select 1 from actors where did = ${author} and active = 0)`
+/** Whether a post is there, as far as anybody knows, and its author is active. */
+const isPostServed = sql<SqlBool>`posts.present = 1 and posts.unsure = 0 and accounts.active = 1`
+
+/** Whether a post's author does not mind being shown to people who are not signed in. */
+const isForAll = sql<SqlBool>`not exists (select 1 from profiles where account = posts.author and no_unauthenticated = 1)`
+
+/** The URI of a record of a table, whose author is joined. */
+function uriOf(table: string, collection: string, accounts = 'accounts') {
+  return sql<string>`'at://' || ${sql.ref(`${accounts}.did`)} || ${sql.lit(`/${collection}/`)} || ${sql.ref(`${table}.rkey`)}`
 }
 
-function isBehind(at: string, uri: string, place: Place) {
-  return sql<SqlBool>`(${sql.ref(at)}, ${sql.ref(uri)}) < (${place.at}, ${place.uri})`
+function isBehind(at: string, id: string, place: Place) {
+  return sql<SqlBool>`(${sql.ref(at)}, ${sql.ref(id)}) < (${place.at}, ${place.id})`
 }

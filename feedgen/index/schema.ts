@@ -1,88 +1,199 @@
 /**
- * The index's tables, on one screen. Written in SQL that SQLite and PostgreSQL share.
+ * The index's tables, on one screen, alike in SQLite and PostgreSQL.
+ *
+ * Inside, accounts, posts and lists are numbers; DIDs and URIs are what comes in and goes out. A row of `accounts`, `posts` or `lists` exists as
+ * soon as anything speaks of it: whether the record itself is here says `present`. A record's row is found by its author and record key.
  *
  * Times are milliseconds since 1970. `sort_at` is when the author says a thing was made, but not later than when the network
- * saw it: a date from the future stays at the top of no feed.
+ * saw it: a date from the future stays at the top of no feed. Flags are 0 and 1.
  */
-import type { Generated, Insertable } from 'kysely'
+import type { Generated, Insertable, Selectable } from 'kysely'
 
 export interface Schema {
+  accounts: AccountsTable
+  profiles: ProfilesTable
   posts: PostsTable
+  records: RecordsTable
   likes: EdgesTable
   reposts: RepostsTable
   follows: EdgesTable
-  engagement: EngagementTable
+  blocks: EdgesTable
+  list_blocks: ListReferencesTable
+  lists: ListsTable
+  list_items: ListItemsTable
+  starter_packs: ListReferencesTable
+  labels: LabelsTable
   generators: GeneratorsTable
-  actors: ActorsTable
-  repos: ReposTable
+  definitions: DefinitionsTable
+  matches: MatchesTable
+  viewers: ViewersTable
+  seen: SeenTable
+  interactions: InteractionsTable
   cursors: CursorsTable
+  leases: LeasesTable
+}
+
+/** Accounts, and where each one's repository stands, so that events that come twice or too late are told apart. */
+interface AccountsTable {
+  id: Generated<number>
+  did: string
+  active: Generated<number>
+  status: string | null
+  /** Null while no event told. */
+  rev: string | null
+  /** The root of its tree of records; null when whoever told the revision does not tell that. */
+  data: string | null
+  /** 1 when it changed in ways that no event told: what was indexed before may be gone, until the repository is fetched anew. */
+  jumped: Generated<number>
+}
+
+/** Accounts whose profile record was looked at. */
+interface ProfilesTable {
+  account: number
+  /** 1 when the account asks not to be shown to people who are not signed in. */
+  no_unauthenticated: number
+  looked_at: number
 }
 
 interface PostsTable {
-  uri: string
-  cid: string
-  author: string
-  sort_at: number
+  id: Generated<number>
+  author: number
+  rkey: string
+  present: Generated<number>
+  sort_at: Generated<number>
+  /** When the post, or the first word of it, came in. */
   seen_at: number
-  /** URIs of the posts that this one answers. */
-  reply_root: string | null
-  reply_parent: string | null
-  /** URI of the post or other record that this one shows. */
-  quote: string | null
+  /** The posts that this one answers. */
+  reply_root: number | null
+  reply_parent: number | null
+  /** The post that this one shows. */
+  quote: number | null
+  /** Likes and reposts count people, not records. */
+  likes: Generated<number>
+  reposts: Generated<number>
+  replies: Generated<number>
+  quotes: Generated<number>
   /** The order of magnitude of its engagement: see {@link tierOf}. */
-  tier: number
-  /** 1 while nobody knows whether the post is still there: see `ReposTable.jumped`. */
-  unsure: number
+  tier: Generated<number>
+  /** 1 while nobody knows whether the post is still there: see `AccountsTable.jumped`. */
+  unsure: Generated<number>
 }
 
-/** Records that say: this author, that subject. Of a like the subject is a record's URI, of a follow a DID. */
+/** The DAG-CBOR of the posts that are here. */
+interface RecordsTable {
+  post: number
+  record: Uint8Array
+}
+
+/** Records that say: this author, that subject; of a like the subject is a post, of a follow and a block an account. */
 interface EdgesTable {
-  uri: string
-  author: string
-  subject: string
+  author: number
+  rkey: string
+  subject: number
 }
 
 interface RepostsTable extends EdgesTable {
   /** The order of arrival. */
   id: Generated<number>
   sort_at: number
-  unsure: number
+  unsure: Generated<number>
 }
 
-/**
- * What became of a record of any author, whether or not the record itself is here. Likes and reposts count people, not records.
- * Rows where all is zero are not kept.
- */
-interface EngagementTable {
-  subject: string
-  likes: number
-  reposts: number
-  replies: number
-  quotes: number
+interface ListsTable {
+  id: Generated<number>
+  author: number
+  rkey: string
+  present: Generated<number>
+  /** What it is for, by its NSID with fragment. */
+  purpose: string | null
+  name: string | null
+}
+
+interface ListItemsTable {
+  author: number
+  rkey: string
+  list: number
+  /** An account. */
+  subject: number
+}
+
+/** Starter packs, whose members are a list's, and blocks of all members of a list. */
+interface ListReferencesTable {
+  author: number
+  rkey: string
+  list: number
+}
+
+/** The newest word of each labeler on each subject and value. */
+interface LabelsTable {
+  /** The labeler. */
+  src: number
+  val: string
+  /** The account that is labelled, or whose post is. */
+  account: number
+  /** 0 for a label on the account itself. */
+  post: number
+  /** 1 when the label was taken back. */
+  neg: number
+  made_at: number
+  expires_at: number | null
 }
 
 /** Feed records that name this service. */
 interface GeneratorsTable {
-  uri: string
-  author: string
+  author: number
   rkey: string
 }
 
-/** Accounts that an event spoke about. Others count as active. */
-interface ActorsTable {
-  did: string
-  active: number
-  status: string | null
+/** Algorithm records. */
+interface DefinitionsTable {
+  id: Generated<number>
+  author: number
+  rkey: string
+  /** Its DAG-CBOR; null once it is deleted. */
+  record: Uint8Array | null
+  /** Rises with each change to any definition. */
+  version: number
+  /** The version for which the posts of the past were matched; null when for none. */
+  filled_version: number | null
 }
 
-/** Where each repository stands, so that events that come twice or too late are told apart. */
-interface ReposTable {
-  did: string
-  rev: string
-  /** The root of its tree of records. */
-  data: string
-  /** 1 when it changed in ways that no event told: what was indexed before may be gone, until the repository is fetched anew. */
-  jumped: number
+/** The posts that passed what a definition asks of a post itself. */
+interface MatchesTable {
+  definition: number
+  post: number
+  /** The post's. */
+  tier: number
+  sort_at: number
+}
+
+/** Accounts that asked for a page made for them. */
+interface ViewersTable {
+  account: number
+  asked_at: number
+  /** When their past was fetched; null while it was not. */
+  fetched_at: number | null
+}
+
+interface SeenTable {
+  viewer: number
+  post: number
+  seen_at: number
+}
+
+/** What viewers let us know, but for what they saw. */
+interface InteractionsTable {
+  id: Generated<number>
+  viewer: number
+  post: number
+  /** By its NSID with fragment. */
+  event: string
+  /** The URI of the feed, when it was said. */
+  feed: string | null
+  /** What the page gave along. */
+  feed_context: string | null
+  req_id: string | null
+  at: number
 }
 
 /** How far each endpoint was followed. */
@@ -91,19 +202,33 @@ interface CursorsTable {
   seq: number
 }
 
-export type PostRow = Omit<Insertable<PostsTable>, 'tier' | 'unsure'>
-export type EdgeRow = Insertable<EdgesTable>
-export type RepostRow = Omit<Insertable<RepostsTable>, 'id' | 'unsure'>
-export type GeneratorRow = Insertable<GeneratorsTable>
-export type EngagementRow = Insertable<EngagementTable>
-export type RepoRow = Insertable<ReposTable>
-export type ActorRow = Insertable<ActorsTable>
+/** Which of several processes writes. */
+interface LeasesTable {
+  name: string
+  holder: string
+  /** By the database's clock. */
+  expires_at: number
+}
+
+export type Table = keyof Schema
+export type Row<T extends Table> = Selectable<Schema[T]>
+export type NewRow<T extends Table> = Insertable<Schema[T]>
+export type AccountRow = Row<'accounts'>
+export type PostRow = Row<'posts'>
+
+/** The columns that hold text and bytes; all others hold whole numbers. */
+export const textColumns: ReadonlySet<string> = new Set(
+  'did status rev data rkey purpose name val event feed feed_context req_id endpoint holder'.split(' '),
+)
+export const bytesColumns: ReadonlySet<string> = new Set(['record'])
+
+export type Counts = Pick<PostRow, 'likes' | 'reposts' | 'replies' | 'quotes'>
 
 /**
  * The order of magnitude of a post's engagement: 0 for none, 1 for 1 to 3, 2 for 4 to 15, 3 for 16 to 63 ... The newest posts of each tier together
  * hold the best ones by any score that grows with engagement and falls with age, however large the index is.
  */
-export function tierOf({ likes, reposts, replies, quotes }: Omit<EngagementRow, 'subject'>): number {
+export function tierOf({ likes, reposts, replies, quotes }: Counts): number {
   const total = likes + reposts + replies + quotes
   return total <= 0 ? 0 : Math.floor(Math.log2(total) / 2) + 1
 }

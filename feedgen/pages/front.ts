@@ -23,12 +23,12 @@ ${feeds.length === 0 ? '<p>None is published yet.</p>' : `<dl>${feeds.map(feedEn
 `
 }
 
-function feedEntry({ uri, algorithm }: ServedFeed): string {
+function feedEntry({ uri, displayName, description }: ServedFeed): string {
   const [, , author = '', , name = ''] = uri.split('/')
   const url = `https://bsky.app/profile/${author}/feed/${name}`
   return `
-  <dt><a href="${html(url)}">${html(algorithm.displayName)}</a></dt>
-  <dd>${html(algorithm.description)}</dd>
+  <dt><a href="${html(url)}">${html(displayName)}</a></dt>
+  <dd>${html(description)}</dd>
   <dd><code>${html(uri)}</code></dd>`
 }
 

@@ -1,4 +1,12 @@
-import { AuthRequiredError, InvalidRequestError, type MethodConfig } from '@atproto/xrpc-server'
+import {
+  AuthRequiredError,
+  InvalidRequestError,
+  type MethodConfig,
+  ResponseType,
+  XRPCError,
+} from '@atproto/xrpc-server'
+import type { FeedItem } from '../algorithms/algorithm.ts'
+import { BusyError } from '../algorithms/evaluator.ts'
 import { InvalidCursorError } from '../ranking/cursor.ts'
 import type { Services } from '../services.ts'
 
@@ -14,28 +22,34 @@ interface Params {
 export default function getFeedSkeleton({
   feeds,
   viewers,
-}: Pick<Services, 'feeds' | 'viewers'>): MethodConfig {
+  pasts,
+}: Pick<Services, 'feeds' | 'viewers' | 'pasts'>): MethodConfig {
   return {
     handler: async ({ params, req }) => {
       const { feed: uri, limit, cursor } = params as unknown as Params
       const feed = await feeds.find(uri)
       if (!feed) throw new InvalidRequestError('this feed is not served here', 'UnknownFeed')
       const viewer = await viewers.identify(req.headers.authorization, NSID)
-      if (viewer === null && feed.algorithm.needsViewer) {
+      if (viewer === null && feed.needsViewer) {
         throw new AuthRequiredError(
           'this feed is made for its viewer: a service token must say who that is',
           'AuthMissing',
         )
       }
+      // Fetched in the background; until then the feed is made from what is known, or is its cold start.
+      const isNew = viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer))
       const page = await feed
-        .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined })
+        .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined, isNew })
         .catch((error) => {
+          if (error instanceof BusyError) throw new XRPCError(ResponseType.RateLimitExceeded, error.message)
           throw error instanceof InvalidCursorError ? new InvalidRequestError(error.message) : error
         })
-      const items = page.items.map(({ post, repost }) =>
-        repost ? { post, reason: { $type: 'app.bsky.feed.defs#skeletonReasonRepost', repost } } : { post },
-      )
-      return { encoding: 'application/json', body: { feed: items, cursor: page.cursor } }
+      return { encoding: 'application/json', body: { feed: page.items.map(skeletonOf), cursor: page.cursor } }
     },
   }
+}
+
+function skeletonOf({ post, repost, isPin }: FeedItem): object {
+  if (isPin) return { post, reason: { $type: 'app.bsky.feed.defs#skeletonReasonPin' } }
+  return repost ? { post, reason: { $type: 'app.bsky.feed.defs#skeletonReasonRepost', repost } } : { post }
 }

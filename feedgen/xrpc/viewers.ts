@@ -3,7 +3,7 @@
  * https://atproto.com/specs/xrpc#inter-service-authentication-jwt
  */
 import { AuthRequiredError, UpstreamFailureError, verifyJwt } from '@atproto/xrpc-server'
-import { formatDidKey, parseDidKey, verifySignature } from '#protocol/keys.ts'
+import { formatDidKey, type PublicKey, parseDidKey, verifySignature } from '#protocol/keys.ts'
 import { SERVICE_ID, type SigningKeys, type Viewers } from '../services.ts'
 
 export interface TokenVerifierOptions {
@@ -24,6 +24,7 @@ export class TokenVerifier implements Viewers {
   readonly #options: TokenVerifierOptions
   /** Until when (seconds since 1970) a token could be used again, in the order of their use. */
   readonly #used = new Map<string, number>()
+  readonly #texts = new WeakMap<PublicKey, string>()
 
   constructor(options: TokenVerifierOptions) {
     this.#options = options
@@ -54,7 +55,7 @@ export class TokenVerifier implements Viewers {
     const { keys, isUnknownAuthor } = this.#options
     const did = didOf(issuer)
     try {
-      return formatDidKey(again ? await keys.refresh(did) : await keys.get(did))
+      return this.#textOf(again ? await keys.refresh(did) : await keys.get(did))
     } catch (error) {
       if (isUnknownAuthor(error))
         throw new AuthRequiredError('no key is known for the issuer of the token', 'BadJwtIss')
@@ -64,6 +65,13 @@ export class TokenVerifier implements Viewers {
         { cause: error },
       )
     }
+  }
+
+  /** The did:key by which the library hands the key on; its base58 would cost as much as a signature. */
+  #textOf(key: PublicKey): string {
+    const text = this.#texts.get(key) ?? formatDidKey(key)
+    this.#texts.set(key, text)
+    return text
   }
 
   #useOnce(id: string, expiry: number): void {

@@ -103,6 +103,7 @@ interface Credentials {
   readonly email: string
   readonly password: string | null
   readonly inviteCode: string | undefined
+  readonly keepSession: boolean
 }
 
 /** Who signed in, and how. */
@@ -224,12 +225,12 @@ export class Accounts {
   /**
    * Makes an account, its empty repository and its first session; and its identity, unless the owner brings one: then the account is
    * not active until `Standing.activate`, and deleted if that does not happen in time.
-   * @param requester who proved himself by a service token
+   * @param options `requester`: who proved himself by a service token; `keepSession`: whether the session can be kept alive
    * @throws AccountError, InviteError, HandleError, IdentityNotProvenError, PlcError
    */
   async create(
     input: NewAccountInput,
-    requester?: string,
+    { requester, keepSession = true }: { requester?: string; keepSession?: boolean } = {},
   ): Promise<{ did: string; handle: string } & SessionTokens> {
     const { email, password } = this.#assertCredentials(input)
     const handle = await this.#handles.assertAllowed(input.handle, input.did)
@@ -247,12 +248,24 @@ export class Accounts {
     for (const name of names) this.#inMaking.add(name)
     try {
       const passwordHash = password === undefined ? null : await hashPassword(password)
-      const credentials = { handle, email, password: passwordHash, inviteCode: input.inviteCode }
+      const { inviteCode } = input
+      const credentials = { handle, email, password: passwordHash, inviteCode, keepSession }
       return input.did === undefined
         ? await this.#make(credentials, input.recoveryKey)
         : await this.#receive(credentials, input.did)
     } finally {
       for (const name of names) this.#inMaking.delete(name)
+    }
+  }
+
+  /**
+   * Checks that a new account could have the handle.
+   * @throws HandleError
+   */
+  async assertHandleAvailable(wanted: string): Promise<void> {
+    const handle = await this.#handles.assertAllowed(wanted, undefined)
+    if (this.#store.accounts.byHandle(handle) !== undefined || this.#inMaking.has(handle)) {
+      throw new HandleError(`Handle already taken: ${handle}`, 'taken')
     }
   }
 
@@ -304,7 +317,7 @@ export class Accounts {
 
   #insert(
     tx: Tx,
-    { handle, email, password, inviteCode }: Credentials,
+    { handle, email, password, inviteCode, keepSession }: Credentials,
     row: Omit<NewAccount, 'handle' | 'email' | 'password'>,
     tokens: SessionTokens,
   ): number {
@@ -312,13 +325,13 @@ export class Accounts {
     this.#assertFree({ handle, email })
     if (inviteCode) this.#invites.use(tx, inviteCode, row.did)
     const id = this.#store.accounts.insert(tx, { ...row, handle, email, password })
-    this.#sessions.keep(tx, id, tokens)
+    if (keepSession) this.#sessions.keep(tx, id, tokens)
     return id
   }
 
   /**
    * The account of an identifier (handle, DID or e-mail address) and its password, or one of its app passwords. A second factor is asked for
-   * after it: `Emails.assertSecondFactor`.
+   * after it: `SecondFactors.assertAtSignIn`.
    * @param options `allowTakendown`: also let in, by its own password, who was taken down
    * @throws LoginError
    */
@@ -382,7 +395,7 @@ export class Accounts {
     const handle = await this.#handles.assertAllowed(wanted, account.did, options)
     const holder = this.#store.accounts.byHandle(handle)
     if ((holder !== undefined && holder.id !== account.id) || this.#inMaking.has(handle)) {
-      throw new HandleError(`Handle already taken: ${handle}`, 'HandleNotAvailable')
+      throw new HandleError(`Handle already taken: ${handle}`, 'taken')
     }
     this.#inMaking.add(handle)
     try {
@@ -406,7 +419,7 @@ export class Accounts {
   #setHandle(tx: Tx, { id, did }: Account, handle: string): void {
     const holder = this.#store.accounts.byHandle(handle)
     if (holder !== undefined && holder.id !== id) {
-      throw new HandleError(`Handle already taken: ${handle}`, 'HandleNotAvailable')
+      throw new HandleError(`Handle already taken: ${handle}`, 'taken')
     }
     if (this.#store.accounts.byId(id) === undefined) throw new AccountError('Account not found')
     this.#store.accounts.setHandle(tx, id, handle)

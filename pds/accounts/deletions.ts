@@ -65,13 +65,13 @@ export class Deletions implements AsyncDisposable {
 
   /** Ends an account, inside a transaction; its remains go after it. */
   begin(tx: Tx, { id, did }: { id: number; did: string }): void {
-    const { accounts, repos, imports, sessions, deletions } = this.#store
+    const { accounts, repos, imports, deletions } = this.#store
     const repo = repos.head(id)?.id
     deletions.begin(tx, id, did)
     accounts.delete(tx, id)
     repos.deleteHead(tx, id)
     if (repo !== undefined) imports.abandon(tx, repo)
-    sessions.deleteOfAccount(tx, id)
+    this.#store.endSessions(tx, id)
     this.#firehose.append(tx, NOBODY, { kind: 'account', did, active: false, status: 'deleted' })
     tx.afterCommit(() => {
       this.#firehose.forgetPages()

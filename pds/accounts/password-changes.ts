@@ -1,5 +1,9 @@
-/** A new password in place of one that was forgotten, or that the operator takes away. Every session ends with the old one. */
+/**
+ * A new password in place of one that was forgotten, or that the operator takes away. Every session ends with the old one, on
+ * every browser and in every app.
+ */
 import type { Tx } from '#platform/sqlite.ts'
+import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
 import { AccountError } from './accounts.ts'
 import type { EmailTokens } from './email-tokens.ts'
@@ -19,26 +23,31 @@ export class PasswordChanges {
 
   /**
    * Mails the account of an address the code that a new password takes.
+   * @returns the account
    * @throws AccountError when no account has the address
    */
-  async request(email: string): Promise<void> {
+  async request(email: string): Promise<Account> {
     const account = this.#store.accounts.byEmail(email.toLowerCase())
     if (account === undefined) throw new AccountError('account does not have an email address')
     await this.#emails.sendCode('reset_password', account)
+    return account
   }
 
   /**
    * Sets the password of whoever was mailed the code.
+   * @returns whose it was
    * @throws AccountError, EmailTokenError
    */
-  async reset(code: string, password: string): Promise<void> {
+  async reset(code: string, password: string): Promise<number> {
     assertLength(password)
     this.#tokens.accountOf('reset_password', code)
     const hash = await hashPassword(password)
     // While it was hashed the code may have been used.
-    await this.#store.db.write((tx) =>
-      this.#replace(tx, this.#tokens.accountOf('reset_password', code), hash),
-    )
+    return this.#store.db.write((tx) => {
+      const account = this.#tokens.accountOf('reset_password', code)
+      this.#replace(tx, account, hash)
+      return account
+    })
   }
 
   /**
@@ -56,7 +65,8 @@ export class PasswordChanges {
   #replace(tx: Tx, account: number, hash: string): void {
     this.#store.accounts.setPassword(tx, account, hash)
     this.#tokens.delete(tx, 'reset_password', account)
-    this.#store.sessions.deleteOfAccount(tx, account)
+    this.#store.endSessions(tx, account)
+    this.#store.devices.deleteOfAccount(tx, account)
   }
 }
 

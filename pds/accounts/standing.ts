@@ -17,6 +17,11 @@ export interface Takedown {
   readonly ref?: string
 }
 
+export interface Deactivation {
+  readonly deleteAfter?: Date
+  readonly endApps?: { readonly except?: string }
+}
+
 export class Standing {
   readonly #store: Store
   readonly #firehose: Firehose
@@ -43,11 +48,17 @@ export class Standing {
 
   /**
    * Deactivates an account: nobody but its owner sees it until it is activated.
-   * @param deleteAfter when to delete it, if it is not activated before
+   * @param options `deleteAfter`: when to delete it, if it is not activated before; `endApps`: apps that were let in, and app passwords,
+   * do not come back with it, but for the app whose token is named
    * @throws AccountError
    */
-  async deactivate(did: string, deleteAfter?: Date): Promise<void> {
+  async deactivate(did: string, { deleteAfter, endApps }: Deactivation = {}): Promise<void> {
     await this.#change(did, (tx, account) => {
+      if (endApps !== undefined) {
+        this.#store.oauthTokens.deleteOfAccount(tx, account.id, endApps.except)
+        this.#store.authorizedClients.deleteOfAccount(tx, account.id)
+        this.#store.appPasswords.deleteAll(tx, account.id)
+      }
       const activity = { deactivatedAt: tx.now, deleteAfter: deleteAfter?.toISOString() ?? null }
       this.#store.accounts.setActivity(tx, account.id, activity)
       tx.afterCommit(() => this.#deletions.schedule())
@@ -81,7 +92,7 @@ export class Standing {
   async setTakedown(did: string, takedown: Takedown): Promise<void> {
     await this.#change(did, (tx, account) => {
       this.#store.accounts.setTakedown(tx, account.id, takedownRef(tx, takedown))
-      this.#store.sessions.deleteOfAccount(tx, account.id)
+      this.#store.endSessions(tx, account.id)
       const repo = this.#store.repos.head(account.id)?.id
       if (takedown.applied && repo !== undefined) tx.afterCommit(() => this.#exports.stop(repo))
     })

@@ -1,4 +1,5 @@
 /** Who is asking: what a request's `Authorization` header proves. */
+import type { ScopePermissionsTransition as Permissions } from '@atproto/oauth-scopes'
 import type { SessionScope } from '../accounts/sessions.ts'
 
 /** A person's session. */
@@ -7,6 +8,18 @@ export interface AccessCredentials {
   readonly did: string
   readonly scope: SessionScope
 }
+
+/** An app that a person let in by OAuth, and what it was allowed. */
+export interface AppCredentials {
+  readonly type: 'app'
+  readonly did: string
+  readonly permissions: Permissions
+  /** Names the token that was shown. */
+  readonly tokenId: string
+}
+
+/** A person, by a session of his own or through an app. */
+export type PersonCredentials = AccessCredentials | AppCredentials
 
 /** A session that asks to be kept alive, or ended. */
 export interface RefreshCredentials {
@@ -27,14 +40,16 @@ export interface ServiceCredentials {
   readonly did: string
 }
 
-/** A request that is not let in. `code` is the XRPC error name. */
+/** A request that is not let in. `code` is the XRPC error name, `challenge` the `WWW-Authenticate` header. */
 export class AuthError extends Error {
   override name = 'AuthError'
-  readonly status: 400 | 401 | 403
+  readonly status: number
   readonly code: string | undefined
-  constructor(status: 400 | 401 | 403, message: string | undefined, code?: string) {
+  readonly challenge: string | undefined
+  constructor(status: number, message: string | undefined, code?: string, challenge?: string) {
     super(message)
     this.status = status
     this.code = code
+    this.challenge = challenge
   }
 }

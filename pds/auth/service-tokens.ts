@@ -39,12 +39,12 @@ export class ServiceTokens {
 
   /**
    * A token signed with the account's key, as somebody asked for it.
-   * @param scope of the session that asks for it
+   * @param scope of the session that asks for it; left out for an app, whose permission was checked
    * @throws ServiceTokenError
    */
   create(
     account: { id: number; did: string; takedownRef: string | null },
-    scope: SessionScope,
+    scope: SessionScope | undefined,
     { audience, method, expiresAt }: ServiceTokenRequest,
   ): Promise<string> {
     if (!AUDIENCE.test(audience)) {

@@ -1,18 +1,22 @@
 /** From a request to credentials. Which methods want which is said by the endpoints; the error names are the reference's. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthRequiredError, parseReqNsid } from '@atproto/xrpc-server'
 import { decodeJwt } from 'jose'
 import { type SessionScope, type Sessions, TokenError } from '../accounts/sessions.ts'
 import type { DidDocuments } from '../identity/did-documents.ts'
 import type { Account, AccountStore } from '../store/accounts.ts'
+import type { AppTokens } from './app-tokens.ts'
 import {
   type AccessCredentials,
   type AdminCredentials,
+  type AppCredentials,
   AuthError,
+  type PersonCredentials,
   type RefreshCredentials,
   type ServiceCredentials,
 } from './credentials.ts'
+import { type PermissionRule, Permissions } from './permissions.ts'
 import { verifyServiceToken } from './service-callers.ts'
 
 /** Which accounts a method lets in. */
@@ -21,8 +25,16 @@ export interface StatusRules {
   readonly checkDeactivated?: boolean
 }
 
+/** A request, and the answer whose headers say how to be let in. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
 export interface AccessRules extends StatusRules {
-  /** Scopes let in; by default those of a full password and of app passwords. */
+  /** What an app must have been allowed. */
+  readonly permission: PermissionRule
+  /** Scopes of sessions let in; by default those of a full password and of app passwords. */
   readonly scopes?: readonly SessionScope[]
 }
 
@@ -56,34 +68,67 @@ export class AuthVerifier {
   readonly #sessions: Sessions
   readonly #accounts: AccountStore
   readonly #didDocuments: DidDocuments
+  readonly #appTokens: AppTokens
   readonly #options: AuthVerifierOptions
   readonly #adminPassword: Buffer
 
   constructor(
-    sessions: Sessions,
-    accounts: AccountStore,
-    didDocuments: DidDocuments,
+    parts: {
+      sessions: Sessions
+      accounts: AccountStore
+      didDocuments: DidDocuments
+      appTokens: AppTokens
+    },
     options: AuthVerifierOptions,
   ) {
-    this.#sessions = sessions
-    this.#accounts = accounts
-    this.#didDocuments = didDocuments
+    this.#sessions = parts.sessions
+    this.#accounts = parts.accounts
+    this.#didDocuments = parts.didDocuments
+    this.#appTokens = parts.appTokens
     this.#options = options
     this.#adminPassword = fingerprint(options.adminPassword)
   }
 
-  /** @throws AuthError */
-  async access(
-    request: IncomingMessage,
-    { scopes = SCOPES_STANDARD, ...status }: AccessRules = {},
+  /**
+   * A person: by a session of his own, or through an app that was allowed what the rules ask for.
+   * @throws AuthError, ScopeMissingError
+   */
+  async access(exchange: Exchange, rules: AccessRules): Promise<PersonCredentials> {
+    const { kind, value } = authorization(exchange.request)
+    if (kind === 'dpop') return this.#app(exchange, rules)
+    if (kind === 'bearer') return this.#session(value, rules)
+    if (kind === null) throw new AuthError(401, undefined, 'AuthMissing')
+    throw new AuthError(400, 'Unexpected authorization type', 'InvalidToken')
+  }
+
+  async #session(
+    token: string,
+    { scopes = SCOPES_STANDARD, ...status }: AccessRules,
   ): Promise<AccessCredentials> {
-    const token = bearer(request)
     const { did, scope } = await this.#verified(this.#sessions.verifyAccess(token))
     const allowed = scopes.find((allowed) => allowed === scope)
     const refused = status.checkTakedown && allowed === 'com.atproto.takendown'
     if (allowed === undefined || refused) throw new AuthError(400, 'Bad token scope', 'InvalidToken')
     if (status.checkTakedown || status.checkDeactivated) this.account(did, status)
     return { type: 'access', did, scope: allowed }
+  }
+
+  async #app(
+    { request, response }: Exchange,
+    { permission, ...status }: AccessRules,
+  ): Promise<AppCredentials> {
+    const nonce = this.#appTokens.nextNonce()
+    if (nonce !== undefined) setExposed(response, 'DPoP-Nonce', nonce)
+    const { did, tokenId, scopes } = await this.#appTokens.verify(request).catch((error: unknown) => {
+      if (error instanceof AuthError && error.challenge !== undefined) {
+        setExposed(response, 'WWW-Authenticate', error.challenge)
+      }
+      throw error
+    })
+    if (status.checkTakedown || status.checkDeactivated) this.account(did, status)
+    const permissions = new Permissions(scopes)
+    permission(permissions, request)
+    return { type: 'app', did, permissions, tokenId }
   }
 
   /** @throws AuthError */
@@ -105,12 +150,12 @@ export class AuthVerifier {
    * @throws AuthError when there are some that do not hold
    */
   async optional(
-    request: IncomingMessage,
-    rules?: AccessRules,
-  ): Promise<AccessCredentials | AdminCredentials | null> {
-    const { kind } = authorization(request)
+    exchange: Exchange,
+    rules: AccessRules,
+  ): Promise<PersonCredentials | AdminCredentials | null> {
+    const { kind } = authorization(exchange.request)
     if (kind === null) return null
-    return kind === 'basic' ? this.admin(request) : this.access(request, rules)
+    return kind === 'basic' ? this.admin(exchange.request) : this.access(exchange, rules)
   }
 
   /**
@@ -160,11 +205,12 @@ export class AuthVerifier {
    * @throws AuthError, AuthRequiredError
    */
   async accessOrService(
-    request: IncomingMessage,
-    rules?: AccessRules,
-  ): Promise<AccessCredentials | ServiceCredentials> {
-    const { kind, value } = authorization(request)
-    return kind === 'bearer' && namesMethod(value) ? this.#service(request) : this.access(request, rules)
+    exchange: Exchange,
+    rules: AccessRules,
+  ): Promise<PersonCredentials | ServiceCredentials> {
+    const { kind, value } = authorization(exchange.request)
+    if (kind === 'bearer' && namesMethod(value)) return this.#service(exchange.request)
+    return this.access(exchange, rules)
   }
 
   /**
@@ -172,19 +218,20 @@ export class AuthVerifier {
    * @throws AuthError
    */
   async accessOrModeration(
-    request: IncomingMessage,
-    rules?: AccessRules,
-  ): Promise<AccessCredentials | ServiceCredentials> {
+    exchange: Exchange,
+    rules: AccessRules,
+  ): Promise<PersonCredentials | ServiceCredentials> {
     const { moderationDid } = this.#options
-    const { kind, value } = authorization(request)
+    const { kind, value } = authorization(exchange.request)
     if (kind !== 'bearer' || moderationDid === undefined || !namesMethod(value)) {
-      return this.access(request, rules)
+      return this.access(exchange, rules)
     }
     try {
-      return await this.#service(request, [moderationDid, `${moderationDid}#atproto_labeler`])
+      return await this.#service(exchange.request, [moderationDid, `${moderationDid}#atproto_labeler`])
     } catch (error) {
       // What is wrong with a token that is not the service's is said as for a person's.
-      if (error instanceof AuthError || error instanceof AuthRequiredError) return this.access(request, rules)
+      if (error instanceof AuthError || error instanceof AuthRequiredError)
+        return this.access(exchange, rules)
       throw error
     }
   }
@@ -222,9 +269,13 @@ export class AuthVerifier {
   }
 }
 
+/** Whether a person signed in with the account's own password, and not through an app. */
+export const hasFullPassword = (credentials: PersonCredentials): boolean =>
+  credentials.type === 'access' && credentials.scope === 'com.atproto.access'
+
 /** Whether a repository's owner or the operator asks. */
 export function isOwnerOrAdmin(
-  credentials: AccessCredentials | AdminCredentials | null,
+  credentials: PersonCredentials | AdminCredentials | null,
   did: string,
 ): boolean {
   return credentials?.type === 'admin' || credentials?.did === did
@@ -265,9 +316,8 @@ function namesMethod(token: string): boolean {
   }
 }
 
-function bearer(request: IncomingMessage): string {
-  const { kind, value } = authorization(request)
-  if (kind === 'bearer') return value
-  if (kind === null) throw new AuthError(401, undefined, 'AuthMissing')
-  throw new AuthError(400, 'Unexpected authorization type', 'InvalidToken')
+/** Sets a header that scripts of other origins may read. */
+function setExposed(response: ServerResponse, name: string, value: string): void {
+  response.setHeader(name, value)
+  response.appendHeader('Access-Control-Expose-Headers', name)
 }

@@ -2,13 +2,27 @@
 import type { HandleResolver } from '@atproto/identity'
 import { InvalidHandleError, isValidTld, normalizeAndEnsureValidHandle } from '@atproto/syntax'
 
-/** A handle that cannot be had. `code` is the XRPC error name where the reference gives one. */
+/** What stands against a handle, and the XRPC error name where the reference gives one. */
+const CODES = {
+  syntax: 'InvalidHandle',
+  domain: 'InvalidHandle',
+  reserved: 'HandleNotAvailable',
+  taken: 'HandleNotAvailable',
+  unsupported: 'UnsupportedDomain',
+  resolution: undefined,
+} as const
+
+/** A handle that cannot be had. `code` is the XRPC error name. */
 export class HandleError extends Error {
   override name = 'HandleError'
-  readonly code: 'InvalidHandle' | 'HandleNotAvailable' | 'UnsupportedDomain' | undefined
-  constructor(message: string, code?: HandleError['code']) {
+  readonly reason: keyof typeof CODES
+  constructor(message: string, reason: HandleError['reason']) {
     super(message)
-    this.code = code
+    this.reason = reason
+  }
+
+  get code(): (typeof CODES)[HandleError['reason']] {
+    return CODES[this.reason]
   }
 }
 
@@ -58,7 +72,7 @@ export class Handles {
     try {
       return normalizeAndEnsureValidHandle(handle)
     } catch (error) {
-      if (error instanceof InvalidHandleError) throw new HandleError(error.message, 'InvalidHandle')
+      if (error instanceof InvalidHandleError) throw new HandleError(error.message, 'syntax')
       throw error
     }
   }
@@ -85,21 +99,22 @@ export class Handles {
     { allowReserved = false }: HandleOptions = {},
   ): Promise<string> {
     const handle = this.normalize(wanted)
-    if (!isValidTld(handle)) throw new HandleError('Handle TLD is invalid or disallowed', 'InvalidHandle')
+    if (!isValidTld(handle)) throw new HandleError('Handle TLD is invalid or disallowed', 'domain')
     const domain = this.serviceDomains.find((domain) => handle.endsWith(domain))
     if (domain !== undefined) {
       assertServiceName(handle.slice(0, -domain.length), allowReserved)
       return handle
     }
-    if (did === undefined) throw new HandleError('Not a supported handle domain', 'UnsupportedDomain')
-    if ((await this.resolve(handle)) !== did) throw new HandleError('External handle did not resolve to DID')
+    if (did === undefined) throw new HandleError('Not a supported handle domain', 'unsupported')
+    if ((await this.resolve(handle)) !== did)
+      throw new HandleError('External handle did not resolve to DID', 'resolution')
     return handle
   }
 }
 
 function assertServiceName(name: string, allowReserved: boolean): void {
-  if (name.includes('.')) throw new HandleError('Invalid characters in handle', 'InvalidHandle')
-  if (name.length < NAME_CHARACTERS_MIN) throw new HandleError('Handle too short', 'InvalidHandle')
-  if (name.length > NAME_CHARACTERS_MAX) throw new HandleError('Handle too long', 'InvalidHandle')
-  if (!allowReserved && RESERVED.has(name)) throw new HandleError('Reserved handle', 'HandleNotAvailable')
+  if (name.includes('.')) throw new HandleError('Invalid characters in handle', 'syntax')
+  if (name.length < NAME_CHARACTERS_MIN) throw new HandleError('Handle too short', 'syntax')
+  if (name.length > NAME_CHARACTERS_MAX) throw new HandleError('Handle too long', 'syntax')
+  if (!allowReserved && RESERVED.has(name)) throw new HandleError('Reserved handle', 'reserved')
 }

@@ -4,7 +4,8 @@
  * It goes to public addresses over https only, checked on the address that is connected to and not on the name alone; follows no redirect unless
  * told to; and ends an answer that takes too long or is too large.
  */
-import { safeFetchWrap } from '@atproto-labs/fetch-node'
+import type { LookupFunction } from 'node:net'
+import { isUnicastIpHostname, safeFetchWrap, unicastLookup } from '@atproto-labs/fetch-node'
 
 /** A fetch as the platform's, for the packages that take one. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
@@ -38,4 +39,13 @@ export function guardedFetch({
     forbiddenDomainNames: allowPrivate ? [] : undefined,
   })
   return (input, init) => fetch(input, { redirect: 'error', ...init })
+}
+
+/**
+ * For connections that no fetch makes: a DNS look-up that gives public addresses only.
+ * @throws TypeError when the URL's host is itself an address that is not public, which nobody would look up
+ */
+export function publicLookup(url: string): LookupFunction {
+  if (isUnicastIpHostname(new URL(url).hostname) === false) throw new TypeError('not a public address')
+  return unicastLookup as LookupFunction
 }

@@ -1,12 +1,19 @@
 /**
- * The official lexicons as validators, made of the documents that `@atproto/api` brings: for records, and for the methods that are served.
+ * The lexicons as validators, made of the documents that `@atproto/api` brings and of our own: for records, and for the methods that are served.
  */
 import { schemas } from '@atproto/api'
 import { LexiconIterableIndexer, LexiconSchemaBuilder } from '@atproto/lex-document'
 import { type JsonValue, jsonToLex } from '@atproto/lex-json'
 import { Procedure, Query, RecordSchema } from '@atproto/lex-schema'
 
+import removeSecondFactors from '../../lexicons/social/atoll/admin/removeSecondFactors.json' with {
+  type: 'json',
+}
+
 export { Procedure, Query, RecordSchema } from '@atproto/lex-schema'
+
+/** Methods of our own. */
+const ownDocuments = [removeSecondFactors]
 
 const definitions = await LexiconSchemaBuilder.buildAll(new LexiconIterableIndexer(documents()))
 
@@ -20,7 +27,7 @@ export function recordSchema(nsid: string): RecordSchema | undefined {
 export function methodSchema(nsid: string): Query | Procedure {
   const main = definitions.get(`${nsid}#main`)
   if (main instanceof Query || main instanceof Procedure) return main
-  throw new Error(`${nsid} is not a method of the official lexicons`)
+  throw new Error(`${nsid} is not a method of the lexicons known here`)
 }
 
 /**
@@ -33,7 +40,7 @@ export function assertValidOutput(nsid: string, body: unknown): void {
 
 /** The documents with their references in full (`nsid#name`), as the library wants them; there, `lex:` stands before and `#main` is left out. */
 function documents() {
-  return JSON.parse(JSON.stringify(schemas), (_, value) => {
+  return JSON.parse(JSON.stringify([...schemas, ...ownDocuments]), (_, value) => {
     if (typeof value !== 'string' || !value.startsWith('lex:')) return value
     const ref = value.slice('lex:'.length)
     return ref.includes('#') ? ref : `${ref}#main`

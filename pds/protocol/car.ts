@@ -117,6 +117,26 @@ export function carBlock(cid: Cid, block: Uint8Array): Buffer {
   return section
 }
 
+/**
+ * Blocks as they stand in a CAR file after each other.
+ * @param blocks the blocks back to back, each behind its CID
+ * @param lengths the length of each, its CID left out
+ */
+export function carBlocks(blocks: Buffer, lengths: readonly number[]): Buffer {
+  let size = blocks.length
+  for (const length of lengths) size += varintBytes(CID_BYTES + length)
+  const sections = Buffer.allocUnsafe(size)
+  let at = 0
+  let from = 0
+  for (const length of lengths) {
+    const to = from + CID_BYTES + length
+    at = writeVarint(sections, at, CID_BYTES + length)
+    at += blocks.copy(sections, at, from, to)
+    from = to
+  }
+  return sections
+}
+
 /** A whole CAR file, the blocks in the order given. */
 export function writeCar(root: Cid | null, blocks: Iterable<[Cid, Uint8Array]>): Buffer {
   const header = carHeader(root)

@@ -49,6 +49,17 @@ export class Destinations {
     return { ...service, serviceId }
   }
 
+  /**
+   * The service that a request for a method is meant for, as permissions name it: a DID and the id of a service.
+   * @throws NotProxiedError when none is named
+   */
+  audience(nsid: string, header: string | undefined): string {
+    if (header) return header
+    const { serviceId, service } = this.#default(nsid)
+    if (service === undefined) throw new NotProxiedError(`No service configured for ${nsid}`)
+    return `${service.did}#${serviceId}`
+  }
+
   /** Whether a request for a method goes to the AppView of this server. */
   isAppView(nsid: string, header: string | undefined): boolean {
     const { appView } = this.#defaults

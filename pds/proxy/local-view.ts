@@ -33,6 +33,22 @@ export interface ImageUrls {
 
 type ImageSize = 'avatar' | 'banner' | 'feed_thumbnail' | 'feed_fullsize'
 
+/** The address of an image that a record of an account refers to; undefined when it refers to none. */
+export function imageUrl(
+  { pattern, hostname }: ImageUrls,
+  size: ImageSize,
+  did: string,
+  blob: unknown,
+): string | undefined {
+  if (!blob) return undefined
+  // A blob of old says its CID in another place.
+  const { ref, cid: old } = blob as { ref?: { $link: string }; cid?: string }
+  const cid = ref?.$link ?? old
+  return pattern === undefined
+    ? `https://${hostname}/xrpc/com.atproto.sync.getBlob?did=${did}&cid=${cid}`
+    : format(pattern, size, did, cid)
+}
+
 export class LocalView {
   readonly #account: Account
   readonly #profile: Json | undefined
@@ -165,14 +181,6 @@ export class LocalView {
   }
 
   #image(size: ImageSize, blob: unknown): string | undefined {
-    if (!blob) return undefined
-    // A blob of old says its CID in another place.
-    const { ref, cid: old } = blob as { ref?: { $link: string }; cid?: string }
-    const cid = ref?.$link ?? old
-    const { pattern, hostname } = this.#images
-    const { did } = this.#account
-    return pattern === undefined
-      ? `https://${hostname}/xrpc/com.atproto.sync.getBlob?did=${did}&cid=${cid}`
-      : format(pattern, size, did, cid)
+    return imageUrl(this.#images, size, this.#account.did, blob)
   }
 }

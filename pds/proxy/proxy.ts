@@ -11,8 +11,10 @@ import { pipeline } from 'node:stream/promises'
 import { buildProxiedContentEncoding } from '@atproto-labs/xrpc-utils'
 import type { Response } from 'express'
 import { logger } from '#platform/log.ts'
+import type { SessionScope } from '../accounts/sessions.ts'
 import { forbidCaching } from '../auth/caching.ts'
 import { isPrivileged, isProtected } from '../auth/methods.ts'
+import type { PermissionRule } from '../auth/permissions.ts'
 import type { ServiceTokens } from '../auth/service-tokens.ts'
 import type { AuthVerifier } from '../auth/verifier.ts'
 import type { Destination, Destinations } from './destinations.ts'
@@ -75,9 +77,14 @@ export class ServiceProxy {
     if (isProtected(nsid)) throw new NotProxiedError('Bad token method', 'InvalidToken')
     const destination = await this.#destinations.find(nsid, proxyHeader(request))
     forbidCaching(response)
-    const { did, scope } = await this.#auth.access(request)
-    const mayAll = scope === 'com.atproto.access' || scope === 'com.atproto.appPassPrivileged'
-    if (isPrivileged(nsid) && !mayAll) throw new NotProxiedError('Bad token method', 'InvalidToken')
+    const audience = `${destination.did}#${destination.serviceId}`
+    const credentials = await this.#auth.access(
+      { request, response },
+      { permission: (permissions) => permissions.assertRpc({ lxm: nsid, aud: audience }) },
+    )
+    const { did } = credentials
+    const isPlain = credentials.type === 'access' && !isPrivilegedScope(credentials.scope)
+    if (isPlain && isPrivileged(nsid)) throw new NotProxiedError('Bad token method', 'InvalidToken')
 
     const body = method === 'POST' ? request : undefined
     const gone = new AbortController()
@@ -159,6 +166,18 @@ export class ServiceProxy {
     return this.#upstream.json(await this.#post(call, sender, input))
   }
 
+  /**
+   * What an app must have been allowed to have a request passed on to the service that it is meant for.
+   * @param nsid the method that is asked for
+   * @param more other methods that the service is asked for with it
+   */
+  permission(nsid: string, ...more: string[]): PermissionRule {
+    return (permissions, request) => {
+      const aud = this.#destinations.audience(nsid, proxyHeader(request))
+      for (const lxm of [nsid, ...more]) permissions.assertRpc({ lxm, aud })
+    }
+  }
+
   /** Whether a request is meant for the AppView of this server. */
   isForAppView({ nsid, request }: ProxiedCall): boolean {
     return this.#destinations.isAppView(nsid, proxyHeader(request))
@@ -193,6 +212,9 @@ export class ServiceProxy {
     return `Bearer ${token}`
   }
 }
+
+const isPrivilegedScope = (scope: SessionScope): boolean =>
+  scope === 'com.atproto.access' || scope === 'com.atproto.appPassPrivileged'
 
 const proxyHeader = (request: IncomingMessage): string | undefined => header(request.headers, 'atproto-proxy')
 

@@ -5,9 +5,8 @@
  * transaction: it reads pages, and blocks that leave the repository while it runs are kept aside for it (`retired_block`).
  */
 import { Wakeup } from '#platform/wakeup.ts'
-import { carBlock, carHeader } from '#protocol/car.ts'
-import type { Cid } from '#protocol/cid.ts'
-import type { RepoPages } from '../store/repos.ts'
+import { carBlock, carBlocks, carHeader } from '#protocol/car.ts'
+import type { RepoPages } from '../store/repo-pages.ts'
 import type { Store } from '../store/store.ts'
 import { RepoNotFoundError, type RepoOwner } from './errors.ts'
 
@@ -65,28 +64,20 @@ export class Exports {
         carHeader(head.commit),
         ...(head.rev > since ? [carBlock(head.commit, head.commitBlock)] : []),
       ])
-      for (let after = ''; ; ) {
-        const page = this.#pages.nodes(options, after)
+      for (let page = this.#pages.nodes(options); page; page = this.#pages.nodes(options, page.last)) {
         run.signal.throwIfAborted()
-        const last = page.at(-1)
-        if (last === undefined) break
-        yield chunk(page)
-        after = last.cid
+        yield carBlocks(page.bytes, page.lengths)
       }
-      for (let after = { collection: '', rkey: '' }; ; ) {
-        const page = this.#pages.records(options, after)
+      for (let page = this.#pages.records(options); page; page = this.#pages.records(options, page.last)) {
         run.signal.throwIfAborted()
-        const last = page.at(-1)
-        if (last === undefined) break
-        yield chunk(page)
-        after = last
+        yield carBlocks(page.bytes, page.lengths)
       }
       for (let after = 0; ; ) {
         const page = this.#pages.retired(options, after)
         run.signal.throwIfAborted()
         const last = page.at(-1)
         if (last === undefined) break
-        yield chunk(page)
+        yield Buffer.concat(page.map(({ cid, block }) => carBlock(cid, block)))
         after = last.id
       }
     } finally {
@@ -106,8 +97,4 @@ export class Exports {
       })
     }
   }
-}
-
-function chunk(blocks: readonly { cid: Cid; block: Buffer }[]): Buffer {
-  return Buffer.concat(blocks.map(({ cid, block }) => carBlock(cid, block)))
 }

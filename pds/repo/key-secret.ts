@@ -58,7 +58,7 @@ export async function openKeySecret(store: Store, path: string): Promise<Buffer>
 }
 
 /**
- * Encrypts every signing key under a new secret, in one transaction: for a store that nobody else uses. The old secret's file is kept
+ * Encrypts every signing key, and what else is under the secret, under a new one, in one transaction: for a store that nobody else uses. The old secret's file is kept
  * under another name, because the backups from before are under it.
  * @param path the secret's file
  * @returns how many keys there are, and where the old secret lies now
@@ -68,7 +68,7 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
   const secret = await openKeySecret(store, path)
   const next = newKeySecret()
   writeKeySecret(nextOf(path), next)
-  const renewed = (signingKey: Buffer): Buffer => encryptKey(next, decryptKey(secret, signingKey))
+  const renewed = (encrypted: Buffer): Buffer => encryptKey(next, decryptKey(secret, encrypted))
   const keys = await store.db.write((tx) => {
     let count = 0
     for (let after = 0; ; ) {
@@ -81,6 +81,13 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
     }
     for (const { name, signingKey } of store.reservedKeys.all())
       store.reservedKeys.set(tx, name, renewed(signingKey))
+    for (let after = 0; ; ) {
+      const page = store.secondFactors.authenticators(after, KEYS_PAGE)
+      for (const { account, secret } of page) store.secondFactors.setSecret(tx, account, renewed(secret))
+      const last = page.at(-1)
+      if (last === undefined) break
+      after = last.account
+    }
     store.keySecrets.setFingerprint(tx, fingerprint(next))
     return count
   })

@@ -13,7 +13,15 @@ const TABLES = [
   { table: 'refresh_token', key: 'id' },
   { table: 'email_token', key: 'purpose' },
   { table: 'app_password', key: 'name' },
+  { table: 'authenticator', key: 'createdAt' },
+  { table: 'passkey', key: 'id' },
+  { table: 'backup_code', key: 'codeHash' },
+  { table: 'wrong_code', key: 'since' },
   { table: 'preference', key: 'id' },
+  { table: 'oauth_token', key: 'id' },
+  { table: 'oauth_request', key: 'id' },
+  { table: 'device_account', key: 'device' },
+  { table: 'authorized_client', key: 'clientId' },
 ] as const
 
 export class DeletionStore {

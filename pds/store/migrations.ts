@@ -193,4 +193,112 @@ export const migrations: readonly Migration[] = [
   ) STRICT;
   CREATE INDEX preference_by_account ON preference (account, id);
   `,
+  `
+  CREATE TABLE oauth_request (
+    id TEXT PRIMARY KEY,
+    account INTEGER,
+    device TEXT,
+    clientId TEXT NOT NULL,
+    clientAuth TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    expiresAt TEXT NOT NULL,
+    code TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX oauth_request_by_code ON oauth_request (code) WHERE code IS NOT NULL;
+  CREATE INDEX oauth_request_by_end ON oauth_request (expiresAt);
+
+  CREATE TABLE oauth_token (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    tokenId TEXT NOT NULL UNIQUE,
+    createdAt TEXT NOT NULL,
+    updatedAt TEXT NOT NULL,
+    expiresAt TEXT NOT NULL,
+    clientId TEXT NOT NULL,
+    clientAuth TEXT NOT NULL,
+    device TEXT,
+    parameters TEXT NOT NULL,
+    code TEXT,
+    refreshToken TEXT UNIQUE,
+    scope TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX oauth_token_by_account ON oauth_token (account);
+  CREATE INDEX oauth_token_by_update ON oauth_token (updatedAt);
+  CREATE UNIQUE INDEX oauth_token_by_code ON oauth_token (code) WHERE code IS NOT NULL;
+
+  CREATE TABLE used_refresh_token (
+    refreshToken TEXT PRIMARY KEY,
+    token INTEGER NOT NULL REFERENCES oauth_token (id) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX used_refresh_token_by_token ON used_refresh_token (token);
+
+  CREATE TABLE device (
+    id TEXT PRIMARY KEY,
+    sessionId TEXT NOT NULL UNIQUE,
+    userAgent TEXT,
+    ipAddress TEXT NOT NULL,
+    lastSeenAt TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX device_by_time ON device (lastSeenAt);
+
+  CREATE TABLE device_account (
+    device TEXT NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    account INTEGER NOT NULL,
+    createdAt TEXT NOT NULL,
+    updatedAt TEXT NOT NULL,
+    PRIMARY KEY (device, account)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX device_account_by_account ON device_account (account);
+
+  CREATE TABLE authorized_client (
+    account INTEGER NOT NULL,
+    clientId TEXT NOT NULL,
+    createdAt TEXT NOT NULL,
+    updatedAt TEXT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (account, clientId)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE lexicon (
+    nsid TEXT PRIMARY KEY,
+    createdAt TEXT NOT NULL,
+    updatedAt TEXT NOT NULL,
+    lastSucceededAt TEXT,
+    uri TEXT,
+    lexicon TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX lexicon_never_found ON lexicon (updatedAt) WHERE lexicon IS NULL;
+  `,
+  `
+  CREATE TABLE authenticator (
+    account INTEGER PRIMARY KEY,
+    secret BLOB NOT NULL,
+    lastStep INTEGER NOT NULL,
+    createdAt TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE passkey (
+    account INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    publicKey BLOB NOT NULL,
+    counter INTEGER NOT NULL,
+    transports TEXT NOT NULL,
+    name TEXT NOT NULL,
+    createdAt TEXT NOT NULL,
+    lastUsedAt TEXT,
+    PRIMARY KEY (account, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE backup_code (
+    account INTEGER NOT NULL,
+    codeHash TEXT NOT NULL,
+    PRIMARY KEY (account, codeHash)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE wrong_code (
+    account INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    since TEXT NOT NULL
+  ) STRICT;
+  `,
 ]

@@ -2,7 +2,8 @@
 
 import { sql } from 'kysely'
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
-import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
+import { CID_BYTES, type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
+import { cut, joined, listed, numbersIn } from './runs.ts'
 import { repoOf, type Schema } from './schema.ts'
 
 /** A record's place in a repository. */
@@ -86,14 +87,23 @@ export class RecordStore {
     const page = (direction: 'asc' | 'desc') =>
       db.prepare((q, arg: Args<Path & { limit: number }>) =>
         q
-          .selectFrom('record')
-          .select(['rkey', 'cid', 'block'])
-          .where('repo', '=', repoOf(q, arg.account))
-          .where('collection', '=', arg.collection)
-          .where('rkey', direction === 'asc' ? '>' : '<', arg.rkey)
-          .where('takedownRef', 'is', null)
-          .orderBy('rkey', direction)
-          .limit(arg.limit),
+          .selectFrom(
+            q
+              .selectFrom('record')
+              .select(['rkey', 'cid', 'block', sql`length(cid) + length(block)`.as('length')])
+              .where('repo', '=', repoOf(q, arg.account))
+              .where('collection', '=', arg.collection)
+              .where('rkey', direction === 'asc' ? '>' : '<', arg.rkey)
+              .where('takedownRef', 'is', null)
+              .orderBy('rkey', direction)
+              .limit(arg.limit)
+              .as('listed'),
+          )
+          .select([
+            listed('rkey').as('rkeys'),
+            listed('length').as('lengths'),
+            joined(sql`cid || block`).as('bytes'),
+          ]),
       )
     this.#ascending = page('asc')
     this.#descending = page('desc')
@@ -195,10 +205,16 @@ export class RecordStore {
 
   /** A page of one collection, without what was taken down, newest key first unless `reverse`. */
   list({ account, collection, limit, cursor, reverse }: ListOptions): StoredRecord[] {
-    const rows = reverse
-      ? this.#ascending.all({ account, collection, limit, rkey: cursor ?? '' })
-      : this.#descending.all({ account, collection, limit, rkey: cursor ?? ABOVE_EVERY_KEY })
-    return rows.map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
+    const page = reverse
+      ? this.#ascending.get({ account, collection, limit, rkey: cursor ?? '' })
+      : this.#descending.get({ account, collection, limit, rkey: cursor ?? ABOVE_EVERY_KEY })
+    if (page === undefined || page.rkeys === null) return []
+    const sections = cut(page.bytes, numbersIn(page.lengths))
+    // No record key has a comma.
+    return page.rkeys.split(',').map((rkey, i) => {
+      const section = sections[i] as Buffer
+      return { rkey, cid: cidFromBytes(section), block: section.subarray(CID_BYTES) }
+    })
   }
 
   /** The names of the collections that have records, in order. A seek each, however many records there are. */

@@ -95,6 +95,73 @@ export interface Schema {
     nextId: string | null
     appPasswordName: string | null
   }
+  /**
+   * Authenticator apps that make one-time codes. `secret` is encrypted under the key secret, as signing keys are; `lastStep` is the time step of
+   * the last code that was taken, so that none is taken twice.
+   */
+  authenticator: { account: number; secret: Buffer; lastStep: number; createdAt: string }
+  /** Passkeys. `id` is base64url; `transports`, how a browser reaches the key, are words with commas between them. */
+  passkey: {
+    account: number
+    id: string
+    publicKey: Buffer
+    counter: number
+    transports: string
+    name: string
+    createdAt: string
+    lastUsedAt: string | null
+  }
+  /** Codes for who lost the other second factors, hashed as app passwords are. */
+  backup_code: { account: number; codeHash: string }
+  /** Wrong codes of second factors since a time. */
+  wrong_code: { account: number; count: number; since: string }
+  /** Requests of apps to be let in, until they are answered. `clientAuth` and `parameters` are JSON; `account`: who let them in. */
+  oauth_request: {
+    id: string
+    account: number | null
+    device: string | null
+    clientId: string
+    clientAuth: string
+    parameters: string
+    expiresAt: string
+    /** What the app exchanges for tokens, once it was let in. */
+    code: string | null
+  }
+  /** Sessions of apps that were let in. `clientAuth` and `parameters` are JSON. */
+  oauth_token: {
+    id: Generated<number>
+    account: number
+    /** Names the present access token. */
+    tokenId: string
+    createdAt: string
+    updatedAt: string
+    expiresAt: string
+    clientId: string
+    clientAuth: string
+    device: string | null
+    parameters: string
+    code: string | null
+    refreshToken: string | null
+    /** The permissions, those of permission sets written out. */
+    scope: string
+  }
+  /** Refresh tokens that were exchanged already: one that comes again was stolen. */
+  used_refresh_token: { refreshToken: string; token: number }
+  /** Browsers that opened the sign-in or account pages. */
+  device: { id: string; sessionId: string; userAgent: string | null; ipAddress: string; lastSeenAt: string }
+  /** Who is signed in on which browser; `updatedAt`: since when. */
+  device_account: { device: string; account: number; createdAt: string; updatedAt: string }
+  /** What accounts let apps do. `data` is JSON. */
+  authorized_client: { account: number; clientId: string; createdAt: string; updatedAt: string; data: string }
+  /** Lexicon documents of others, and tries to get them: `lexicon` is JSON, null when there was never one. */
+  lexicon: {
+    nsid: string
+    createdAt: string
+    updatedAt: string
+    lastSucceededAt: string | null
+    uri: string | null
+    lexicon: string | null
+  }
   /** What people set in their apps, in the order that they set it. `name` is the `$type` of `json`. */
   preference: { id: Generated<number>; account: number; name: string; json: string }
 }

@@ -1,19 +1,25 @@
 /** Opens the PDS's SQLite file and the stores over it: a file per table family, all SQL of the PDS in this folder. */
-import { Sqlite, type SqliteOptions } from '#platform/sqlite.ts'
+import { Sqlite, type SqliteOptions, type Tx } from '#platform/sqlite.ts'
 import { AccountStore } from './accounts.ts'
 import { AppPasswordStore } from './app-passwords.ts'
+import { AuthorizedClientStore } from './authorized-clients.ts'
 import { BlobStore } from './blobs.ts'
 import { DeletionStore } from './deletions.ts'
+import { DeviceStore } from './devices.ts'
 import { EmailTokenStore } from './email-tokens.ts'
 import { EventStore } from './events.ts'
 import { ImportStore } from './imports.ts'
 import { InviteStore } from './invites.ts'
 import { KeySecretStore, ReservedKeyStore } from './key-secrets.ts'
+import { LexiconStore } from './lexicons.ts'
 import { migrations } from './migrations.ts'
+import { OAuthRequestStore } from './oauth-requests.ts'
+import { OAuthTokenStore } from './oauth-tokens.ts'
 import { PreferenceStore } from './preferences.ts'
 import { RecordStore } from './records.ts'
 import { RepoStore } from './repos.ts'
 import type { Schema } from './schema.ts'
+import { SecondFactorStore } from './second-factors.ts'
 import { SessionStore } from './sessions.ts'
 
 export type Db = Sqlite<Schema>
@@ -35,6 +41,12 @@ export class Store implements Disposable {
   readonly keySecrets: KeySecretStore
   readonly appPasswords: AppPasswordStore
   readonly invites: InviteStore
+  readonly secondFactors: SecondFactorStore
+  readonly oauthRequests: OAuthRequestStore
+  readonly oauthTokens: OAuthTokenStore
+  readonly authorizedClients: AuthorizedClientStore
+  readonly devices: DeviceStore
+  readonly lexicons: LexiconStore
 
   constructor(options: Omit<SqliteOptions, 'migrations'>) {
     this.db = new Sqlite<Schema>({ ...options, migrations })
@@ -52,6 +64,18 @@ export class Store implements Disposable {
     this.keySecrets = new KeySecretStore(this.db)
     this.appPasswords = new AppPasswordStore(this.db)
     this.invites = new InviteStore(this.db)
+    this.secondFactors = new SecondFactorStore(this.db)
+    this.oauthRequests = new OAuthRequestStore(this.db)
+    this.oauthTokens = new OAuthTokenStore(this.db)
+    this.authorizedClients = new AuthorizedClientStore(this.db)
+    this.devices = new DeviceStore(this.db)
+    this.lexicons = new LexiconStore(this.db)
+  }
+
+  /** Ends every session of an account, those of apps that it let in too. Browsers stay signed in to the account pages. */
+  endSessions(tx: Tx, account: number): void {
+    this.sessions.deleteOfAccount(tx, account)
+    this.oauthTokens.deleteOfAccount(tx, account)
   }
 
   /** Whether the database answers. */

@@ -1,14 +1,18 @@
 import { InvalidRequestError } from '@atproto/xrpc-server'
-import type { AccessCredentials, ServiceCredentials } from '../auth/credentials.ts'
-import { SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
+import type { PersonCredentials, ServiceCredentials } from '../auth/credentials.ts'
+import { hasFullPassword, SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
 import type { AppViewServices } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 
 const NSID = 'app.bsky.actor.getPreferences'
 
 export default ({ auth, preferences, proxy }: Pick<AppViewServices, 'auth' | 'preferences' | 'proxy'>) =>
-  endpoint<object, undefined, AccessCredentials | ServiceCredentials>({
-    auth: (request) => auth.accessOrModeration(request, { scopes: SCOPES_EVEN_TAKENDOWN }),
+  endpoint<object, undefined, PersonCredentials | ServiceCredentials>({
+    auth: (exchange) =>
+      auth.accessOrModeration(exchange, {
+        permission: proxy.permission(NSID),
+        scopes: SCOPES_EVEN_TAKENDOWN,
+      }),
     handler: ({ request, credentials }) => {
       const isModeration = credentials.type === 'service'
       const did = isModeration ? didParameter(request.url) : credentials.did
@@ -17,7 +21,7 @@ export default ({ auth, preferences, proxy }: Pick<AppViewServices, 'auth' | 'pr
         if (!isModeration) return proxy.pass(call, { did })
         throw new InvalidRequestError('Moderator requests cannot be proxied to other app views')
       }
-      const full = isModeration || credentials.scope === 'com.atproto.access'
+      const full = credentials.type === 'service' || hasFullPassword(credentials)
       return json({ preferences: preferences.get(auth.account(did, {}), { full }) })
     },
   })

@@ -2,16 +2,18 @@ import type { AppBskyActorPutPreferences as Method } from '@atproto/api'
 import { lexToJson } from '@atproto/lexicon'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import type { Preference } from '../accounts/preferences.ts'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
+import { hasFullPassword } from '../auth/verifier.ts'
 import type { AppViewServices } from '../services.ts'
 import { endpoint } from './endpoint.ts'
 
 const NSID = 'app.bsky.actor.putPreferences'
 
 export default ({ auth, preferences, proxy }: Pick<AppViewServices, 'auth' | 'preferences' | 'proxy'>) =>
-  endpoint<object, Method.InputSchema, AccessCredentials>({
-    auth: (request) => auth.access(request, { checkTakedown: true }),
-    handler: async ({ request, input, credentials: { did, scope } }) => {
+  endpoint<object, Method.InputSchema, PersonCredentials>({
+    auth: (exchange) => auth.access(exchange, { permission: proxy.permission(NSID), checkTakedown: true }),
+    handler: async ({ request, input, credentials }) => {
+      const { did } = credentials
       const call = { nsid: NSID, request }
       const wanted = input.preferences.map((preference) => lexToJson(preference) as Preference)
       if (!proxy.isForAppView(call)) {
@@ -21,6 +23,6 @@ export default ({ auth, preferences, proxy }: Pick<AppViewServices, 'auth' | 'pr
       if (wanted.some(({ $type }) => typeof $type !== 'string')) {
         throw new InvalidRequestError('Preference is missing a $type')
       }
-      await preferences.put(auth.account(did, {}), wanted, { full: scope === 'com.atproto.access' })
+      await preferences.put(auth.account(did, {}), wanted, { full: hasFullPassword(credentials) })
     },
   })

@@ -1,5 +1,6 @@
 import type { AppBskyNotificationRegisterPush as Method } from '@atproto/api'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
+import { anyApp } from '../auth/permissions.ts'
 import { SCOPES_WITH_QUEUED } from '../auth/verifier.ts'
 import type { AppViewServices } from '../services.ts'
 import { endpoint } from './endpoint.ts'
@@ -9,7 +10,7 @@ export default ({
   auth,
   ...services
 }: Pick<AppViewServices, 'auth' | 'appView' | 'destinations' | 'proxy'>) =>
-  endpoint<object, Method.InputSchema, AccessCredentials>({
-    auth: (request) => auth.access(request, { scopes: SCOPES_WITH_QUEUED }),
+  endpoint<object, Method.InputSchema, PersonCredentials>({
+    auth: (exchange) => auth.access(exchange, { permission: anyApp, scopes: SCOPES_WITH_QUEUED }),
     handler: (call) => sendToNotifications('app.bsky.notification.registerPush', services, call),
   })

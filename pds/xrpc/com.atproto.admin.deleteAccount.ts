@@ -5,6 +5,6 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ auth, accounts }: Pick<Services, 'auth' | 'accounts'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: (request) => auth.admin(request),
+    auth: ({ request }) => auth.admin(request),
     handler: ({ input: { did } }) => accounts.remove(did),
   })

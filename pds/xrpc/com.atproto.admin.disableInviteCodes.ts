@@ -5,6 +5,6 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ auth, invites }: Pick<Services, 'auth' | 'invites'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
-    auth: (request) => auth.moderator(request),
+    auth: ({ request }) => auth.moderator(request),
     handler: ({ input: { codes = [], accounts = [] } }) => invites.disable(codes, accounts),
   })

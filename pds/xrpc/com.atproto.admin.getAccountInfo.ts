@@ -6,7 +6,7 @@ import { endpoint, json } from './endpoint.ts'
 
 export default ({ auth, accountInfos }: Pick<Services, 'auth' | 'accountInfos'>) =>
   endpoint<Method.QueryParams, undefined, AdminCredentials | ServiceCredentials>({
-    auth: (request) => auth.moderator(request),
+    auth: ({ request }) => auth.moderator(request),
     handler: ({ params: { did } }) => {
       const info = accountInfos.of(did)
       if (info === undefined) throw new InvalidRequestError('Account not found', 'NotFound')

@@ -5,7 +5,7 @@ import { endpoint, json } from './endpoint.ts'
 
 export default ({ auth, accountInfos }: Pick<Services, 'auth' | 'accountInfos'>) =>
   endpoint<Method.QueryParams, undefined, AdminCredentials | ServiceCredentials>({
-    auth: (request) => auth.moderator(request),
+    auth: ({ request }) => auth.moderator(request),
     handler: ({ params: { dids } }) =>
       json({ infos: [...new Set(dids)].flatMap((did) => accountInfos.of(did) ?? []) }),
   })

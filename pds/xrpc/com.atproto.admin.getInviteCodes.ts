@@ -10,7 +10,7 @@ const NEVER = '~'
 
 export default ({ auth, invites }: Pick<Services, 'auth' | 'invites'>) =>
   endpoint<Method.QueryParams, undefined, AdminCredentials | ServiceCredentials>({
-    auth: (request) => auth.moderator(request),
+    auth: ({ request }) => auth.moderator(request),
     handler: ({ params: { sort = 'recent', limit = LIMIT_DEFAULT, cursor } }) => {
       const after = cursor ? parseCursor(cursor) : undefined
       if (sort === 'recent') {

@@ -10,7 +10,7 @@ type Parts = Pick<Services, 'auth' | 'accounts' | 'takedowns'>
 
 export default (parts: Parts) =>
   endpoint<Method.QueryParams, undefined, AdminCredentials | ServiceCredentials>({
-    auth: (request) => parts.auth.moderator(request),
+    auth: ({ request }) => parts.auth.moderator(request),
     handler: ({ params }) => {
       const status = statusOf(parts, params)
       if (status === undefined) throw new InvalidRequestError('Subject not found', 'NotFound')

@@ -8,7 +8,7 @@ const LIMIT_DEFAULT = 50
 
 export default ({ auth, accountInfos }: Pick<Services, 'auth' | 'accountInfos'>) =>
   endpoint<Method.QueryParams, undefined, AdminCredentials | ServiceCredentials>({
-    auth: (request) => auth.moderator(request),
+    auth: ({ request }) => auth.moderator(request),
     handler: ({ params: { email = '', limit = LIMIT_DEFAULT, cursor } }) => {
       if (cursor && !/^\d{1,15}$/.test(cursor)) throw new InvalidRequestError('Malformed cursor')
       const page = accountInfos.search(email, limit, cursor ? Number(cursor) : undefined)

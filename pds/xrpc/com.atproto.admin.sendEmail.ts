@@ -8,7 +8,7 @@ const SUBJECT_DEFAULT = 'Message via your PDS'
 
 export default ({ auth, accounts, mailer }: Pick<Services, 'auth' | 'accounts' | 'mailer'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
-    auth: (request) => auth.moderator(request),
+    auth: ({ request }) => auth.moderator(request),
     handler: async ({ input: { recipientDid, content, subject = SUBJECT_DEFAULT } }) => {
       const account = accounts.find(recipientDid)
       if (account === undefined) throw new InvalidRequestError('Recipient not found')

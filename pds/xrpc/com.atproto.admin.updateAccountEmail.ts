@@ -6,7 +6,7 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ auth, accounts, emails }: Pick<Services, 'auth' | 'accounts' | 'emails'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: (request) => auth.admin(request),
+    auth: ({ request }) => auth.admin(request),
     handler: async ({ input: { account: identifier, email } }) => {
       const account = accounts.find(identifier)
       if (account === undefined) throw new InvalidRequestError(`Account does not exist: ${identifier}`)

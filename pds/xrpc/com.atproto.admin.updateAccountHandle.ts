@@ -6,7 +6,7 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ auth, accounts, didDocuments }: Pick<Services, 'auth' | 'accounts' | 'didDocuments'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: (request) => auth.admin(request),
+    auth: ({ request }) => auth.admin(request),
     handler: async ({ input: { did, handle } }) => {
       const account = accounts.find(did)
       if (account === undefined || account.takedownRef !== null) {

@@ -5,6 +5,6 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ auth, passwordChanges }: Pick<Services, 'auth' | 'passwordChanges'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: (request) => auth.admin(request),
+    auth: ({ request }) => auth.admin(request),
     handler: ({ input: { did, password } }) => passwordChanges.set(did, password),
   })

@@ -14,7 +14,7 @@ type Parts = Pick<Services, 'auth' | 'accounts' | 'standing' | 'takedowns'>
 
 export default (parts: Parts) =>
   endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
-    auth: (request) => parts.auth.moderator(request),
+    auth: ({ request }) => parts.auth.moderator(request),
     handler: async ({ input: { subject, takedown, deactivated } }) => {
       if (takedown?.applied && deactivated?.applied === false) {
         throw new InvalidRequestError('Cannot activate and takedown an account at the same time')

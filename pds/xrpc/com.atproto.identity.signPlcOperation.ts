@@ -1,13 +1,15 @@
 import type { ComAtprotoIdentitySignPlcOperation as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
+import { changesIdentity } from '../auth/permissions.ts'
 import { SCOPES_FULL_EVEN_TAKENDOWN } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 
 export default ({ auth, identities }: Pick<Services, 'auth' | 'identities'>) =>
-  endpoint<object, Method.InputSchema, AccessCredentials>({
-    auth: (request) => auth.access(request, { scopes: SCOPES_FULL_EVEN_TAKENDOWN }),
+  endpoint<object, Method.InputSchema, PersonCredentials>({
+    auth: (exchange) =>
+      auth.access(exchange, { permission: changesIdentity, scopes: SCOPES_FULL_EVEN_TAKENDOWN }),
     handler: async ({ input, credentials: { did } }) => {
       const { token, rotationKeys, alsoKnownAs, verificationMethods, services } = input
       if (!token) {

@@ -1,21 +1,26 @@
 import { ComAtprotoRepoApplyWrites as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import { formatCid } from '#protocol/cid.ts'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
+import { anyApp } from '../auth/permissions.ts'
 import { prepareRecord } from '../repo/prepare.ts'
 import { WRITES_MAX, type Write } from '../repo/write.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
-import { commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from './writing.ts'
+import { assertMayWrite, commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from './writing.ts'
 
 export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
-  endpoint<object, Method.InputSchema, AccessCredentials>({
-    auth: (request) => auth.access(request),
+  endpoint<object, Method.InputSchema, PersonCredentials>({
+    auth: (exchange) => auth.access(exchange, { permission: anyApp }),
     jsonBytesMax: WRITE_JSON_BYTES_MAX,
     handler: async ({ input, credentials }) => {
       const account = ownRepo(auth, input.repo, credentials)
       if (input.writes.length > WRITES_MAX)
         throw new InvalidRequestError(`Too many writes. Max: ${WRITES_MAX}`)
+      for (const write of input.writes) {
+        const action = actionOf(write)
+        if (action !== undefined) assertMayWrite(credentials, action, write.collection)
+      }
       const writes = input.writes.map((write, n) => toWrite(write, ['writes', n, 'record'], input.validate))
       const commit = await writer.write(account, writes, optionalCid(input.swapCommit))
       return json({
@@ -44,6 +49,12 @@ function toWrite(
   throw new InvalidRequestError(
     `Action not supported: ${String((write as { $type?: unknown }).$type).slice(0, 300)}`,
   )
+}
+
+function actionOf(write: Method.InputSchema['writes'][number]): 'create' | 'update' | 'delete' | undefined {
+  if (Method.isCreate(write)) return 'create'
+  if (Method.isUpdate(write)) return 'update'
+  return Method.isDelete(write) ? 'delete' : undefined
 }
 
 function toResult(did: string, write: Write): object {

@@ -1,14 +1,15 @@
 import type { ComAtprotoRepoListMissingBlobs as Method } from '@atproto/api'
 import { formatCid, parseCid } from '#protocol/cid.ts'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
+import { anyApp } from '../auth/permissions.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 
 const LIMIT_DEFAULT = 500
 
 export default ({ auth, blobs }: Pick<Services, 'auth' | 'blobs'>) =>
-  endpoint<Method.QueryParams, undefined, AccessCredentials>({
-    auth: (request) => auth.access(request),
+  endpoint<Method.QueryParams, undefined, PersonCredentials>({
+    auth: (exchange) => auth.access(exchange, { permission: anyApp }),
     handler: ({ params: { limit = LIMIT_DEFAULT, cursor }, credentials: { did } }) => {
       const page = blobs.missing(auth.account(did, {}), {
         limit,

@@ -1,17 +1,20 @@
 import type { ComAtprotoRepoPutRecord as Method } from '@atproto/api'
 import { formatCid, parseCid } from '#protocol/cid.ts'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
+import { anyApp } from '../auth/permissions.ts'
 import { prepareRecord } from '../repo/prepare.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
-import { commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from './writing.ts'
+import { assertMayWrite, commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from './writing.ts'
 
 export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
-  endpoint<object, Method.InputSchema, AccessCredentials>({
-    auth: (request) => auth.access(request),
+  endpoint<object, Method.InputSchema, PersonCredentials>({
+    auth: (exchange) => auth.access(exchange, { permission: anyApp }),
     jsonBytesMax: WRITE_JSON_BYTES_MAX,
     handler: async ({ input, credentials }) => {
       const account = ownRepo(auth, input.repo, credentials)
+      assertMayWrite(credentials, 'create', input.collection)
+      assertMayWrite(credentials, 'update', input.collection)
       const swapCommit = optionalCid(input.swapCommit)
       const swapRecord = typeof input.swapRecord === 'string' ? parseCid(input.swapRecord) : input.swapRecord
       const record = prepareRecord(input)

@@ -6,10 +6,11 @@ import { endpoint, json } from './endpoint.ts'
 
 export default ({ auth, accounts, didDocuments }: Pick<Services, 'auth' | 'accounts' | 'didDocuments'>) =>
   endpoint<object, Method.InputSchema, ServiceCredentials | null>({
-    auth: (request) => auth.optionalService(request),
+    auth: ({ request }) => auth.optionalService(request),
     handler: async ({ input, credentials }) => {
       if (input.plcOp !== undefined) throw new InvalidRequestError('Unsupported input: "plcOp"')
-      const { did, handle, accessJwt, refreshJwt } = await accounts.create(input, credentials?.did)
+      const requester = credentials?.did
+      const { did, handle, accessJwt, refreshJwt } = await accounts.create(input, { requester })
       const didDoc = await didDocuments.find(did, { fresh: true })
       return json({ handle, did, didDoc, accessJwt, refreshJwt })
     },

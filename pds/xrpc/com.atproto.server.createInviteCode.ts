@@ -6,7 +6,7 @@ import { endpoint, json } from './endpoint.ts'
 
 export default ({ auth, invites }: Pick<Services, 'auth' | 'invites'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: (request) => auth.admin(request),
+    auth: ({ request }) => auth.admin(request),
     handler: async ({ input: { useCount, forAccount = OPERATOR } }) => {
       const [made] = await invites.create([forAccount], 1, useCount)
       return json({ code: made?.codes[0] })

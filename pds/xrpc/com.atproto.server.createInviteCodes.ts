@@ -6,7 +6,7 @@ import { endpoint, json } from './endpoint.ts'
 
 export default ({ auth, invites }: Pick<Services, 'auth' | 'invites'>) =>
   endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: (request) => auth.admin(request),
+    auth: ({ request }) => auth.admin(request),
     handler: async ({ input: { codeCount, useCount, forAccounts = [OPERATOR] } }) =>
       json({ codes: await invites.create(forAccounts, codeCount, useCount) }),
   })

@@ -3,13 +3,13 @@ import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 import { describeSession } from './session.ts'
 
-type Parts = Pick<Services, 'accounts' | 'emails' | 'sessions' | 'config' | 'didDocuments'>
+type Parts = Pick<Services, 'accounts' | 'secondFactors' | 'sessions' | 'config' | 'didDocuments'>
 
 export default (parts: Parts) =>
   endpoint<object, Method.InputSchema>({
     handler: async ({ input: { identifier, password, authFactorToken, allowTakendown } }) => {
       const { account, appPassword } = await parts.accounts.login(identifier, password, { allowTakendown })
-      if (appPassword === undefined) await parts.emails.assertSecondFactor(account, authFactorToken)
+      if (appPassword === undefined) await parts.secondFactors.assertAtSignIn(account, authFactorToken)
       const tokens = await parts.sessions.create(account, appPassword)
       return json({ ...tokens, ...(await describeSession(parts, account)) })
     },

@@ -4,6 +4,6 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ auth, sessions }: Pick<Services, 'auth' | 'sessions'>) =>
   endpoint<object, undefined, RefreshCredentials>({
-    auth: (request) => auth.refresh(request, { allowExpired: true }),
+    auth: ({ request }) => auth.refresh(request, { allowExpired: true }),
     handler: ({ credentials: { tokenId } }) => sessions.revoke(tokenId),
   })

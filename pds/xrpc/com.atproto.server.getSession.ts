@@ -1,5 +1,6 @@
 import { InvalidRequestError } from '@atproto/xrpc-server'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
+import { anyApp } from '../auth/permissions.ts'
 import { SCOPES_WITH_QUEUED } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
@@ -8,13 +9,17 @@ import { describeSession } from './session.ts'
 type Parts = Pick<Services, 'auth' | 'accounts' | 'config' | 'didDocuments'>
 
 export default (parts: Parts) =>
-  endpoint<object, undefined, AccessCredentials>({
-    auth: (request) => parts.auth.access(request, { scopes: SCOPES_WITH_QUEUED }),
-    handler: async ({ credentials: { did } }) => {
+  endpoint<object, undefined, PersonCredentials>({
+    auth: (exchange) => parts.auth.access(exchange, { permission: anyApp, scopes: SCOPES_WITH_QUEUED }),
+    handler: async ({ credentials }) => {
+      const { did } = credentials
       const account = parts.accounts.find(did)
       if (account === undefined || account.takedownRef !== null) {
         throw new InvalidRequestError(`Could not find user info for account: ${did}`)
       }
-      return json(await describeSession(parts, account))
+      const { email, emailConfirmed, emailAuthFactor, ...session } = await describeSession(parts, account)
+      const mayReadEmail =
+        credentials.type !== 'app' || credentials.permissions.allowsAccount({ attr: 'email', action: 'read' })
+      return json(mayReadEmail ? { ...session, email, emailConfirmed, emailAuthFactor } : session)
     },
   })

@@ -8,7 +8,7 @@ type Parts = Pick<Services, 'auth' | 'accounts' | 'sessions' | 'config' | 'didDo
 
 export default (parts: Parts) =>
   endpoint<object, undefined, RefreshCredentials>({
-    auth: (request) => parts.auth.refresh(request),
+    auth: ({ request }) => parts.auth.refresh(request),
     handler: async ({ credentials: { did, tokenId } }) => {
       const account = parts.accounts.find(did)
       if (account === undefined) throw new InvalidRequestError(`Could not find user info for account: ${did}`)

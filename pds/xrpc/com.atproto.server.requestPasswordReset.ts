@@ -4,5 +4,7 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ passwordChanges }: Pick<Services, 'passwordChanges'>) =>
   endpoint<object, Method.InputSchema>({
-    handler: ({ input: { email } }) => passwordChanges.request(email),
+    handler: async ({ input: { email } }) => {
+      await passwordChanges.request(email)
+    },
   })

@@ -4,5 +4,7 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ passwordChanges }: Pick<Services, 'passwordChanges'>) =>
   endpoint<object, Method.InputSchema>({
-    handler: ({ input: { token, password } }) => passwordChanges.reset(token, password),
+    handler: async ({ input: { token, password } }) => {
+      await passwordChanges.reset(token, password)
+    },
   })

@@ -1,6 +1,7 @@
 import type { ComAtprotoSyncGetBlob as Method } from '@atproto/api'
 import { InvalidRequestError, type ResponseType, XRPCError } from '@atproto/xrpc-server'
 import { formatCid, parseCid } from '#protocol/cid.ts'
+import { anyApp } from '../auth/permissions.ts'
 import { SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 import { endpoint } from './endpoint.ts'
@@ -13,7 +14,7 @@ const PARTIAL_CONTENT = 206
 
 export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 'blobs'>) =>
   endpoint<Method.QueryParams, undefined, Viewer>({
-    auth: (request) => auth.optional(request, { scopes: SCOPES_EVEN_TAKENDOWN }),
+    auth: (exchange) => auth.optional(exchange, { permission: anyApp, scopes: SCOPES_EVEN_TAKENDOWN }),
     handler: async ({ params, credentials, request, response }) => {
       const account = viewedRepo(accounts, params.did, credentials)
       const cid = parseCid(params.cid)

@@ -1,5 +1,6 @@
 import type { ComAtprotoSyncListBlobs as Method } from '@atproto/api'
 import { formatCid, parseCid } from '#protocol/cid.ts'
+import { anyApp } from '../auth/permissions.ts'
 import { SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
@@ -9,7 +10,7 @@ const LIMIT_DEFAULT = 500
 
 export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 'blobs'>) =>
   endpoint<Method.QueryParams, undefined, Viewer>({
-    auth: (request) => auth.optional(request, { scopes: SCOPES_EVEN_TAKENDOWN }),
+    auth: (exchange) => auth.optional(exchange, { permission: anyApp, scopes: SCOPES_EVEN_TAKENDOWN }),
     handler: ({ params: { did, since, limit, cursor }, credentials }) => {
       const account = viewedRepo(accounts, did, credentials)
       const page = blobs.list(account, {

@@ -6,6 +6,7 @@ import type { Procedure, Query } from '@atproto/lex-schema'
 import type { HandlerContext, HandlerPipeThrough, MethodConfig, Server } from '@atproto/xrpc-server'
 import type { Response } from 'express'
 import { forbidCaching } from '../auth/caching.ts'
+import type { Exchange } from '../auth/verifier.ts'
 import { methodLimits } from './rate-limits.ts'
 
 /** What a handler is given: the checked parameters and input, and the credentials that its `auth` found. */
@@ -21,7 +22,7 @@ export interface Call<P, I, C> {
 
 /** One XRPC method. `P`: its parameters; `I`: its input; `C`: the credentials it asks for. */
 export interface Endpoint<P, I, C> {
-  readonly auth?: (request: IncomingMessage) => Promise<C> | C
+  readonly auth?: (exchange: Exchange) => Promise<C> | C
   /** For methods that take larger JSON than others. */
   readonly jsonBytesMax?: number
   /** For methods that take larger streams than blobs, or smaller ones. */
@@ -40,6 +41,8 @@ export function endpoint<P, I = undefined, C = undefined>(definition: Endpoint<P
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 export const CAR_TYPE = 'application/vnd.ipld.car'
+/** Made of a streamed answer while the client takes what came before. */
+const READ_AHEAD_BYTES = 1024 * 1024
 
 /** A JSON answer: a value made of plain JSON. */
 export function json(body: object): HandlerPipeThrough {
@@ -55,7 +58,10 @@ export function jsonText(text: string): HandlerPipeThrough {
 export function car(bytes: Buffer | AsyncIterable<Buffer>): HandlerPipeThrough {
   return Buffer.isBuffer(bytes)
     ? { encoding: CAR_TYPE, buffer: bytes }
-    : { encoding: CAR_TYPE, stream: Readable.from(bytes, { objectMode: false }) }
+    : {
+        encoding: CAR_TYPE,
+        stream: Readable.from(bytes, { objectMode: false, highWaterMark: READ_AHEAD_BYTES }),
+      }
 }
 
 /** An endpoint of any types, as the list in index.ts holds it. */
@@ -79,7 +85,7 @@ export function register(
       auth &&
       (async ({ req, res }) => {
         forbidCaching(res)
-        return { credentials: await auth(req) }
+        return { credentials: await auth({ request: req, response: res }) }
       }),
     handler: async ({ params, input, auth, req, res }: HandlerContext) => {
       let answer: Answer

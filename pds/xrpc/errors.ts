@@ -18,6 +18,7 @@ import { EmailTokenError } from '../accounts/email-tokens.ts'
 import { IdentityError } from '../accounts/identities.ts'
 import { InviteError } from '../accounts/invites.ts'
 import { PreferenceError } from '../accounts/preferences.ts'
+import { SecondFactorError } from '../accounts/second-factors.ts'
 import { AuthError } from '../auth/credentials.ts'
 import { ServiceTokenError } from '../auth/service-tokens.ts'
 import { BlobOwnerGoneError, BlobTakendownError } from '../blobs/blobs.ts'
@@ -48,6 +49,11 @@ export function toXrpcError(error: unknown): XRPCError {
   if (error instanceof RepoInactiveError || error instanceof IdentityNotProvenError) {
     const code = error instanceof RepoInactiveError ? error.code : undefined
     return new XRPCError(ResponseType.AuthenticationRequired, error.message, code)
+  }
+  if (error instanceof SecondFactorError) {
+    const isTooOften = error.code === 'RateLimitExceeded'
+    const status = isTooOften ? ResponseType.RateLimitExceeded : ResponseType.InvalidRequest
+    return new XRPCError(status, error.message, error.code)
   }
   if (
     error instanceof AccountError ||

@@ -83,6 +83,7 @@ import syncListRepos from './com.atproto.sync.listRepos.ts'
 import syncListReposByCollection from './com.atproto.sync.listReposByCollection.ts'
 import tempCheckSignupQueue from './com.atproto.temp.checkSignupQueue.ts'
 import type { AnyEndpoint } from './endpoint.ts'
+import adminRemoveSecondFactors from './social.atoll.admin.removeSecondFactors.ts'
 
 /** The methods by NSID, each made from the services it asks for. */
 export const endpoints: Record<string, (services: Services) => AnyEndpoint> = {
@@ -157,6 +158,7 @@ export const endpoints: Record<string, (services: Services) => AnyEndpoint> = {
   'com.atproto.sync.listRepos': syncListRepos,
   'com.atproto.sync.listReposByCollection': syncListReposByCollection,
   'com.atproto.temp.checkSignupQueue': tempCheckSignupQueue,
+  'social.atoll.admin.removeSecondFactors': adminRemoveSecondFactors,
 }
 
 /** Those that are served here only when the operator named an AppView; without one they are passed on as all others. */

@@ -1,5 +1,5 @@
 /** What registering a device for push notifications and forgetting it have in common. */
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
 import type { AppViewServices } from '../services.ts'
 import type { Call } from './endpoint.ts'
 
@@ -7,10 +7,13 @@ import type { Call } from './endpoint.ts'
 export async function sendToNotifications(
   nsid: string,
   { appView, destinations, proxy }: Pick<AppViewServices, 'appView' | 'destinations' | 'proxy'>,
-  { request, input, credentials: { did } }: Call<object, { serviceDid: string }, AccessCredentials>,
+  { request, input, credentials }: Call<object, { serviceDid: string }, PersonCredentials>,
 ): Promise<void> {
   const { serviceDid } = input
+  if (credentials.type === 'app') {
+    credentials.permissions.assertRpc({ aud: `${serviceDid}#bsky_notif`, lxm: nsid })
+  }
   const destination =
     serviceDid === appView.did ? appView.destination : await destinations.notifications(serviceDid)
-  await proxy.send({ nsid, request }, { did }, input, destination)
+  await proxy.send({ nsid, request }, { did: credentials.did }, input, destination)
 }

@@ -6,7 +6,7 @@ import type { Services } from '../services.ts'
 type Parts = Pick<Services, 'config' | 'didDocuments'>
 
 /** The fields that `createSession`, `getSession` and `refreshSession` share. */
-export async function describeSession({ config, didDocuments }: Parts, account: Account): Promise<object> {
+export async function describeSession({ config, didDocuments }: Parts, account: Account) {
   const status = statusOf(account)
   return {
     did: account.did,

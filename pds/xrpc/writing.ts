@@ -1,7 +1,7 @@
 /** What the methods that write to a repository have in common. */
 import { type Cid, formatCid, parseCid } from '#protocol/cid.ts'
 import type { Account } from '../accounts/status.ts'
-import type { AccessCredentials } from '../auth/credentials.ts'
+import type { PersonCredentials } from '../auth/credentials.ts'
 import { AuthError } from '../auth/credentials.ts'
 import type { Services } from '../services.ts'
 
@@ -12,10 +12,22 @@ export const WRITE_JSON_BYTES_MAX = 1_000_000
  * The account whose repository the caller names and may write to: his own.
  * @throws AuthError
  */
-export function ownRepo(auth: Services['auth'], repo: string, { did }: AccessCredentials): Account {
+export function ownRepo(auth: Services['auth'], repo: string, { did }: PersonCredentials): Account {
   const account = auth.account(repo, { checkTakedown: true, checkDeactivated: true })
   if (account.did !== did) throw new AuthError(401, undefined)
   return account
+}
+
+/**
+ * Checks that an app may do something with the records of a collection; a person with a session of his own may do everything.
+ * @throws ScopeMissingError
+ */
+export function assertMayWrite(
+  credentials: PersonCredentials,
+  action: 'create' | 'update' | 'delete',
+  collection: string,
+): void {
+  if (credentials.type === 'app') credentials.permissions.assertRepo({ action, collection })
 }
 
 export const uriOf = (did: string, collection: string, rkey: string): string =>

@@ -3,6 +3,7 @@
  * What is asked of it is for `workloads.ts`.
  */
 import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { Pool } from 'undici'
 import { freePort, type RunningProcess, startProcess } from '../processes.ts'
@@ -10,6 +11,7 @@ import { freePort, type RunningProcess, startProcess } from '../processes.ts'
 /** As many as the most workers of a workload: none of them waits for another's connection. */
 const connectionsMax = 20
 const HOSTNAME = 'bench.test'
+const PASSWORD = 'bench-password'
 
 export interface Account {
   did: string
@@ -32,6 +34,8 @@ export function benchEnvironment(plcUrl: string): NodeJS.ProcessEnv {
     PDS_HOSTNAME: HOSTNAME,
     PDS_SERVICE_HANDLE_DOMAINS: `.${HOSTNAME}`,
     PDS_INVITE_REQUIRED: 'false',
+    // Without it, the reference takes no archive larger than a blob.
+    PDS_MAX_REPO_IMPORT_SIZE: '1000000000',
     PDS_DID_PLC_URL: plcUrl,
     // The PLC directory is on this machine and speaks http.
     PDS_DISABLE_SSRF_PROTECTION: 'true',
@@ -43,12 +47,14 @@ export function benchEnvironment(plcUrl: string): NodeJS.ProcessEnv {
 
 export class BenchServer implements AsyncDisposable {
   readonly #process: RunningProcess
+  readonly #folder: string
   readonly #pool: Pool
   readonly #port: number
   #accounts = 0
 
-  private constructor(process: RunningProcess, port: number) {
+  private constructor(process: RunningProcess, port: number, folder: string) {
     this.#process = process
+    this.#folder = folder
     this.#port = port
     this.#pool = new Pool(`http://127.0.0.1:${port}`, { connections: connectionsMax, pipelining: 1 })
   }
@@ -66,7 +72,7 @@ export class BenchServer implements AsyncDisposable {
       },
       ready: `http://127.0.0.1:${port}/xrpc/_health`,
     })
-    return new BenchServer(running, port)
+    return new BenchServer(running, port, folder)
   }
 
   /** The URL of a subscription. */
@@ -99,19 +105,21 @@ export class BenchServer implements AsyncDisposable {
     return (await body.json()) as T
   }
 
-  /** A procedure called with JSON, as an account when one is given. */
+  /** A procedure called with JSON, as an account when one is given; its answer is JSON. */
   async call<T>(method: string, input: unknown, account?: Account): Promise<T> {
+    return JSON.parse(await this.send(method, JSON.stringify(input), 'application/json', account)) as T
+  }
+
+  /** A procedure called with a body of any type; its answer as text. */
+  async send(method: string, input: string | Buffer, type: string, account?: Account): Promise<string> {
     const { statusCode, body } = await this.#pool.request({
       method: 'POST',
       path: `/xrpc/${method}`,
-      headers: {
-        'content-type': 'application/json',
-        ...(account && { authorization: `Bearer ${account.accessJwt}` }),
-      },
-      body: JSON.stringify(input),
+      headers: { 'content-type': type, ...(account && { authorization: `Bearer ${account.accessJwt}` }) },
+      body: input,
     })
     if (statusCode !== 200) throw await failure(method, statusCode, body)
-    return (await body.json()) as T
+    return body.text()
   }
 
   /** A new account with no records. */
@@ -120,14 +128,43 @@ export class BenchServer implements AsyncDisposable {
     return this.call<Account>('com.atproto.server.createAccount', {
       handle: `${name}.${HOSTNAME}`,
       email: `${name}@${HOSTNAME}`,
-      password: 'bench-password',
+      password: PASSWORD,
     })
+  }
+
+  /** Signs in with the password. */
+  createSession({ did }: Account): Promise<Account> {
+    return this.call('com.atproto.server.createSession', { identifier: did, password: PASSWORD })
+  }
+
+  /** What the server's files take on the disk. */
+  diskBytes(): number {
+    return readdirSync(this.#folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .reduce((sum, { parentPath, name }) => sum + allocatedBytes(path.join(parentPath, name)), 0)
+  }
+
+  /** What of the process is in memory; NaN where the system has no /proc. */
+  residentBytes(): number {
+    return residentBytes(this.#process.pid)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.destroy()
     await this.#process.stop()
   }
+}
+
+/** What of a process is in memory; NaN where the system has no /proc. */
+export function residentBytes(pid: number): number {
+  const status = `/proc/${pid}/status`
+  const [, kilobytes] = (existsSync(status) && /VmRSS:\s+(\d+)/.exec(readFileSync(status, 'utf8'))) || []
+  return Number(kilobytes) * 1024
+}
+
+/** 0 for a file that is gone meanwhile. */
+function allocatedBytes(file: string): number {
+  return (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512
 }
 
 async function failure(

@@ -167,7 +167,8 @@ function describeToken(token: string): string {
   const said = {
     ...decodeProtectedHeader(token),
     ...claims,
-    seconds: Number(exp) - Number(iat),
+    // A second may begin between the request that says when it ends and the token.
+    seconds: Math.round((Number(exp) - Number(iat)) / 10) * 10,
     jti: typeof jti,
   }
   return `<token ${Object.entries(said)

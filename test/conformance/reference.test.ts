@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { appViewEndpoints, endpoints } from '../../pds/xrpc/index.ts'
@@ -18,9 +18,6 @@ import { oauthPages } from './scenes/oauth.ts'
 import { judging, operator } from './scenes/operating.ts'
 import { pages, reading } from './scenes/reading.ts'
 import { applying, pointing, putting } from './scenes/writing.ts'
-
-/** Whether the routes of OAuth are served: they come as a folder of their own. */
-const hasOAuth = existsSync(path.join(root, 'pds/oauth'))
 
 const NOBODY = 'nobody'
 
@@ -79,7 +76,7 @@ test('many writes at once', () => agreement.check(applying))
 test('blobs', () => agreement.check(blobs))
 test('pages and cursors', () => agreement.check(reading))
 test('pages that are not XRPC, and methods that there are none of', () => agreement.check(pages))
-test.skipIf(!hasOAuth)('the pages of OAuth', () => agreement.check(oauthPages))
+test('the pages of OAuth', () => agreement.check(oauthPages))
 test('accounts', () => agreement.check(accounts))
 test('service tokens for every method', () => agreement.check(vouching))
 test('accounts that stay where they are', () => agreement.check(leaving))

@@ -3,28 +3,21 @@ import Database from 'better-sqlite3'
 import { type CborObject, type CborValue, decode, isMap } from '#protocol/cbor.ts'
 import { formatCid } from '#protocol/cid.ts'
 import { decodeFrame } from '#protocol/frame.ts'
+import { dump } from '../feedgen/support.ts'
 import type { AccountData, PdsData } from './invariants.ts'
 
 type Row = Record<string, unknown>
 
-/** The tables, each with its rows as JSON in order. */
-export type IndexTables = Record<(typeof tables)[number], string[]>
+/** What each table holds, in words. */
+export type IndexTables = Record<(typeof tables)[number], Row[]>
 
+/** What the index holds of the records that are written here; `actors` are those that are not active. */
 const tables = ['posts', 'likes', 'reposts', 'follows', 'engagement', 'actors', 'repos', 'cursors'] as const
 
-/** The rows of an index that nobody writes to. */
+/** What an index holds that nobody writes to. */
 export function readIndex(file: string): IndexTables {
-  const database = new Database(file, { readonly: true })
-  try {
-    return inOrder((table) =>
-      database
-        .prepare<[], Row>(`SELECT * FROM ${table}`)
-        .all()
-        .map(({ id, ...row }) => row),
-    )
-  } finally {
-    database.close()
-  }
+  const held = dump(file)
+  return inOrder((table) => held[table] as Row[])
 }
 
 /** How far the endpoint was followed; 0 while there is no index. */
@@ -43,12 +36,8 @@ export function readCursor(file: string): number {
 
 /** The rows that follow from the records. */
 export function expectedIndex({ accounts, sequence }: PdsData, endpoint: string): IndexTables {
-  const rows = Object.fromEntries(tables.map((table) => [table, [] as Row[]])) as Record<
-    keyof IndexTables,
-    Row[]
-  >
+  const rows = inOrder(() => [])
   for (const account of accounts.values()) {
-    rows.actors.push({ did: account.did, active: 1, status: null })
     rows.repos.push({
       did: account.did,
       rev: account.head!.rev,
@@ -64,12 +53,12 @@ export function expectedIndex({ accounts, sequence }: PdsData, endpoint: string)
   return inOrder((table) => rows[table])
 }
 
-function addRecords({ did, records, events }: AccountData, rows: Record<keyof IndexTables, Row[]>): void {
+function addRecords({ did, records, events }: AccountData, rows: IndexTables): void {
   const times = new Map<string, number>()
   for (const event of events.map(({ frame }) => decodeFrame(frame))) {
     if (event.kind === 'commit') times.set(event.rev, Date.parse(event.time))
   }
-  for (const [path, { cid, rev, block }] of records) {
+  for (const [path, { rev, block }] of records) {
     const uri = `at://${did}/${path}`
     const record = decode(block) as CborObject
     const seen_at = times.get(rev)!
@@ -80,8 +69,10 @@ function addRecords({ did, records, events }: AccountData, rows: Record<keyof In
         const reply = mapIn(record.reply)
         const embed = mapIn(record.embed)
         const quote = embed?.$type === 'app.bsky.embed.record' ? uriIn(embed.record) : null
-        const post = { uri, author: did, sort_at, seen_at, quote, cid: formatCid(cid), tier: 0, unsure: 0 }
-        rows.posts.push({ ...post, reply_root: uriIn(reply?.root), reply_parent: uriIn(reply?.parent) })
+        const [reply_root, reply_parent] = [uriIn(reply?.root), uriIn(reply?.parent)]
+        const hex = Buffer.from(block).toString('hex').toUpperCase()
+        const post = { uri, author: did, sort_at, seen_at, reply_root, reply_parent, quote, record: hex }
+        rows.posts.push({ ...post, tier: 0, unsure: 0 })
         break
       }
       case 'app.bsky.feed.like':
@@ -98,7 +89,7 @@ function addRecords({ did, records, events }: AccountData, rows: Record<keyof In
 }
 
 /** Likes and reposts count people, replies and quotes count posts. */
-function engagementOf({ posts, likes, reposts }: Record<keyof IndexTables, Row[]>): Row[] {
+function engagementOf({ posts, likes, reposts }: IndexTables): Row[] {
   const counts = new Map<unknown, Record<string, number>>()
   const count = (subject: unknown, what: string) => {
     const row = counts.get(subject) ?? { likes: 0, reposts: 0, replies: 0, quotes: 0 }
@@ -125,8 +116,10 @@ function tierOf(row: Row | undefined): number {
 }
 
 function inOrder(rowsOf: (table: keyof IndexTables) => Row[]): IndexTables {
-  const text = (row: Row) => JSON.stringify(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)))
-  return Object.fromEntries(tables.map((table) => [table, rowsOf(table).map(text).sort()])) as IndexTables
+  const byText = (a: string, b: string) => (a < b ? -1 : 1)
+  const text = (row: Row) => JSON.stringify(Object.entries(row).sort(([a], [b]) => byText(a, b)))
+  const sorted = (rows: Row[]) => rows.toSorted((a, b) => byText(text(a), text(b)))
+  return Object.fromEntries(tables.map((table) => [table, sorted(rowsOf(table))])) as IndexTables
 }
 
 const mapIn = (value: CborValue | undefined) => (value !== undefined && isMap(value) ? value : undefined)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ConfigError } from '#platform/env.ts'
 import { readConfig } from '../../feedgen/config.ts'
+import { isJetstream } from '../../feedgen/firehose/jetstream.ts'
 
 describe('the configuration', () => {
   test('follows the PDS beside it unless told otherwise', () => {
@@ -50,8 +51,39 @@ describe('the configuration', () => {
     ])
   })
 
+  test('tells kinds of streams apart, by their path or by the name of the host', () => {
+    const list =
+      'jetstream2.us-west.bsky.network,wss://jet.test/subscribe,wss://jet.test/xrpc/network.bsky.jetstream.subscribeEvents,bsky.network'
+    const { endpoints } = readConfig({ FEEDGEN_SUBSCRIPTION_ENDPOINT: list })
+    expect(endpoints).toEqual([
+      'wss://jetstream2.us-west.bsky.network/subscribe',
+      'wss://jet.test/subscribe',
+      'wss://jet.test/xrpc/network.bsky.jetstream.subscribeEvents',
+      'wss://bsky.network/xrpc/com.atproto.sync.subscribeRepos',
+    ])
+    expect(endpoints.map(isJetstream)).toEqual([true, true, true, false])
+  })
+
+  test('says who is trusted, and which labelers are followed', () => {
+    const config = readConfig({
+      FEEDGEN_SUBSCRIPTION_ENDPOINT: 'bsky.network, localhost:2583',
+      FEEDGEN_TRUSTED_ENDPOINTS: 'wss://bsky.network',
+      FEEDGEN_LABELERS: 'did:plc:ar7c4by46qjdydhdevvrndac, did:web:labels.test,did:web:labels.test',
+      FEEDGEN_BACKFILL: 'false',
+    })
+    expect(config).toMatchObject({
+      trustedEndpoints: ['wss://bsky.network/xrpc/com.atproto.sync.subscribeRepos'],
+      labelers: ['did:plc:ar7c4by46qjdydhdevvrndac', 'did:web:labels.test'],
+      backfill: false,
+    })
+    expect(readConfig({})).toMatchObject({ trustedEndpoints: [], labelers: [], backfill: true })
+  })
+
   test('reports every fault at once', () => {
     const bad = {
+      FEEDGEN_TRUSTED_ENDPOINTS: 'elsewhere.test',
+      FEEDGEN_LABELERS: 'labels.test',
+      FEEDGEN_BACKFILL: 'maybe',
       FEEDGEN_PORT: 'x',
       FEEDGEN_HOSTNAME: 'https://feeds.test',
       FEEDGEN_SERVICE_DID: 'feeds.test',

@@ -2,7 +2,7 @@
 import { AtpAgent } from '@atproto/api'
 import { describe, expect, test } from 'vitest'
 import { algorithms } from '../../feedgen/algorithms/index.ts'
-import { publishFeeds, unpublishFeeds } from '../../feedgen/publish.ts'
+import { publishBuiltIn, unpublishBuiltIn } from '../../scripts/atoll/feed/built-in.ts'
 import { createUser, startPds, type TestUser } from '../support/pds.ts'
 import { startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
@@ -40,13 +40,14 @@ describe.for(servers)('from a post on $name to a feed', ({ start }) => {
       await createUser(pds, 'carol'),
     ]
 
-    const options = { agent: carol.agent, serviceDid: SERVICE_DID }
-    const published = await publishFeeds(options)
-    expect(published.map(({ name, outcome }) => [name, outcome])).toEqual(
+    const published = await publishBuiltIn(carol.agent, SERVICE_DID)
+    const nameOf = (uri: string) => uri.slice(uri.lastIndexOf('/') + 1)
+    expect(published.map(({ uri, outcome }) => [nameOf(uri), outcome])).toEqual(
       algorithms.map(({ name }) => [name, 'created']),
     )
-    expect((await publishFeeds(options)).every(({ outcome }) => outcome === 'unchanged')).toBe(true)
-    const uris = Object.fromEntries(published.map(({ name, uri }) => [name, uri]))
+    const again = await publishBuiltIn(carol.agent, SERVICE_DID)
+    expect(again.every(({ outcome }) => outcome === 'unchanged')).toBe(true)
+    const uris = Object.fromEntries(published.map(({ uri }) => [nameOf(uri), uri]))
 
     await alice.agent.follow(bob.did)
     const byCarol = await carol.agent.post({ text: 'by carol' })
@@ -76,11 +77,12 @@ describe.for(servers)('from a post on $name to a feed', ({ start }) => {
     await carol.agent.deletePost(last.uri)
     await eventually(async () => (await latest()) === byBob.uri)
     expect(feedgen.counts.faults.size).toBe(0)
-    expect(feedgen.counts.outcomes.jumped).toBe(0)
+    await expect.poll(() => feedgen.counts.outcomes.jumped).toBe(0)
 
-    const taken = await unpublishFeeds(options)
+    const taken = await unpublishBuiltIn(carol.agent, SERVICE_DID)
     expect(taken.every(({ outcome }) => outcome === 'removed')).toBe(true)
-    expect((await unpublishFeeds(options)).every(({ outcome }) => outcome === 'absent')).toBe(true)
+    const nothing = await unpublishBuiltIn(carol.agent, SERVICE_DID)
+    expect(nothing.every(({ outcome }) => outcome === 'absent')).toBe(true)
     await eventually(async () => (await feedgen.get(METHOD, { feed: uris.latest! })).status === 400)
   })
 })
@@ -89,8 +91,7 @@ test('publishing again keeps what a record has besides, and takes back no other 
   await using plc = await startPlc()
   await using pds = await startPds({ plcUrl: plc.url })
   const { agent, did } = await createUser(pds, 'alice')
-  const feeds = algorithms.filter(({ name }) => name === 'hot')
-  await publishFeeds({ agent, serviceDid: 'did:web:old.test', feeds })
+  await publishBuiltIn(agent, 'did:web:old.test', ['hot'])
   const record = async () => {
     const { data } = await new AtpAgent({ service: pds.url }).com.atproto.repo.getRecord({
       repo: did,
@@ -106,12 +107,8 @@ test('publishing again keeps what a record has besides, and takes back no other 
     rkey: 'hot',
     record: own,
   })
-  expect(await publishFeeds({ agent, serviceDid: 'did:web:new.test', feeds })).toMatchObject([
-    { outcome: 'updated' },
-  ])
+  expect(await publishBuiltIn(agent, 'did:web:new.test', ['hot'])).toMatchObject([{ outcome: 'updated' }])
   expect(await record()).toEqual({ ...own, did: 'did:web:new.test' })
-  expect(await unpublishFeeds({ agent, serviceDid: 'did:web:old.test', feeds })).toMatchObject([
-    { outcome: 'foreign' },
-  ])
+  expect(await unpublishBuiltIn(agent, 'did:web:old.test', ['hot'])).toMatchObject([{ outcome: 'unchanged' }])
   expect(await record()).toMatchObject({ did: 'did:web:new.test' })
 })

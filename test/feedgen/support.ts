@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3'
+import pg from 'pg'
 import { type FeedgenConfig, readConfig } from '../../feedgen/config.ts'
 import { createFeedgen, type Feedgen } from '../../feedgen/feedgen.ts'
 import { temporaryFolder } from '../support/processes.ts'
@@ -30,7 +31,7 @@ export async function startFeedgen(
   const folder = temporaryFolder()
   const file = config.sqliteLocation ?? path.join(folder.path, 'feedgen.sqlite')
   const feedgen = await createFeedgen({
-    ...readConfig({ FEEDGEN_HOSTNAME: 'feeds.test', FEEDGEN_DEV_MODE: 'true' }),
+    ...readConfig({ FEEDGEN_HOSTNAME: 'feeds.test', FEEDGEN_DEV_MODE: 'true', FEEDGEN_BACKFILL: 'false' }),
     port: 0,
     reconnectDelayMs: 20,
     sqliteLocation: file,
@@ -77,26 +78,68 @@ export function cursorOf(file: string, endpoint: string): number | undefined {
   }
 }
 
-/** Every row of every table of an index, in an order that does not depend on how they came in. */
+/** What an index holds, named by DIDs and URIs, in an order that does not depend on how it came in. */
 export function dump(file: string): Record<string, unknown[]> {
   const db = new Sqlite(file, { readonly: true })
   try {
-    const tables = db
-      .prepare(
-        `select name from sqlite_master where type = 'table' and name not like 'kysely%' order by name`,
-      )
-      .pluck()
-      .all() as string[]
     return Object.fromEntries(
-      tables.map((table) => [
-        table,
-        db
-          .prepare(`select * from ${table}`)
-          .all()
-          .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
-      ]),
+      Object.entries(views).map(([table, query]) => [table, inOrder(db.prepare(query).all())]),
     )
   } finally {
     db.close()
   }
+}
+
+/** The same of an index in PostgreSQL. */
+export async function dumpPostgres(url: string): Promise<Record<string, unknown[]>> {
+  const client = new pg.Client(url)
+  await client.connect()
+  client.setTypeParser(pg.types.builtins.INT8, Number)
+  try {
+    const tables: Record<string, unknown[]> = {}
+    for (const [table, query] of Object.entries(views)) {
+      const { rows } = await client.query(query.replaceAll(/hex\(record\)/g, `upper(encode(record, 'hex'))`))
+      tables[table] = inOrder(rows)
+    }
+    return tables
+  } finally {
+    await client.end()
+  }
+}
+
+function inOrder<T>(rows: T[]): T[] {
+  return rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+}
+
+const did = (account: string) => `(select did from accounts where id = ${account})`
+const uri = (collection: string, table: string) =>
+  `'at://' || ${did(`${table}.author`)} || '/${collection}/' || ${table}.rkey`
+const post = (id: string) => `(select ${uri('app.bsky.feed.post', 'p')} from posts p where p.id = ${id})`
+const list = (id: string) => `(select ${uri('app.bsky.graph.list', 'l')} from lists l where l.id = ${id})`
+const record = (collection: string, table: string) =>
+  `${uri(collection, table)} as uri, ${did('author')} as author`
+
+/** The tables in words. */
+const views = {
+  posts: `select ${record('app.bsky.feed.post', 'posts')}, sort_at, seen_at, ${post('posts.reply_root')} as reply_root,
+    ${post('posts.reply_parent')} as reply_parent, ${post('posts.quote')} as quote, tier, unsure,
+    (select hex(record) from records where post = posts.id) as record from posts where present = 1`,
+  engagement: `select ${post('posts.id')} as subject, likes, reposts, replies, quotes from posts
+    where likes <> 0 or reposts <> 0 or replies <> 0 or quotes <> 0`,
+  likes: `select ${record('app.bsky.feed.like', 'likes')}, ${post('subject')} as subject from likes`,
+  reposts: `select ${record('app.bsky.feed.repost', 'reposts')}, ${post('subject')} as subject, sort_at, unsure from reposts`,
+  follows: `select ${record('app.bsky.graph.follow', 'follows')}, ${did('subject')} as subject from follows`,
+  blocks: `select ${record('app.bsky.graph.block', 'blocks')}, ${did('subject')} as subject from blocks`,
+  lists: `select ${record('app.bsky.graph.list', 'lists')}, purpose, name from lists where present = 1`,
+  list_items: `select ${record('app.bsky.graph.listitem', 'list_items')}, ${list('list')} as list, ${did('subject')} as subject
+    from list_items`,
+  starter_packs: `select ${record('app.bsky.graph.starterpack', 'starter_packs')}, ${list('list')} as list from starter_packs`,
+  list_blocks: `select ${record('app.bsky.graph.listblock', 'list_blocks')}, ${list('list')} as list from list_blocks`,
+  profiles: `select ${did('account')} as author, no_unauthenticated, looked_at from profiles`,
+  labels: `select ${did('src')} as src, val, coalesce(${post('post')}, ${did('account')}) as uri, neg, made_at, expires_at from labels`,
+  generators: `select ${record('app.bsky.feed.generator', 'generators')} from generators`,
+  definitions: `select ${did('author')} as author, rkey, hex(record) as record from definitions`,
+  actors: 'select did, active, status from accounts where active = 0',
+  repos: 'select did, rev, data, jumped from accounts where rev is not null',
+  cursors: 'select endpoint, seq from cursors',
 }

@@ -33,10 +33,17 @@ afterEach(() => folder[Symbol.dispose]())
 const start = (more: Record<string, string> = {}): Promise<RunningProcess> =>
   startProcess({ file: 'scripts/start.ts', env: { ...env, ...more }, ready: /^ready$/m })
 
-const runScript = async (file: string, args: string[] = []) => {
-  await using script = await startProcess({ file, args, env })
+const run = async (file: string, args: string[] = [], more: Record<string, string> = {}) => {
+  await using script = await startProcess({ file, args, env: { ...env, ...more } })
   return { code: await script.exited, output: script.output() }
 }
+
+/** The `atoll` command, as the account of the credentials. */
+const runAtoll = (...args: string[]) =>
+  run('scripts/atoll/main.ts', args, {
+    ATOLL_ACCOUNT: credentials.handle,
+    ATOLL_PASSWORD: credentials.password,
+  })
 
 const ports = () => [env.PLC_PORT, env.PDS_PORT, env.FEEDGEN_PORT].map(Number)
 const allPortsFree = async () => (await Promise.all(ports().map(isPortFree))).every(Boolean)
@@ -62,8 +69,7 @@ describe('npm start', () => {
     const agent = new AtpAgent({ service: pdsUrl() })
     await agent.createAccount(credentials)
     const post = await agent.post({ text: 'still here?' })
-    const publish = ['--identifier', credentials.handle, '--password', credentials.password]
-    const published = await runScript('scripts/publish-feeds.ts', publish)
+    const published = await runAtoll('feed', 'publish', '--built-in')
     expect(published).toMatchObject({ code: 0, output: expect.stringContaining('created') })
     const feed = `at://${agent.assertDid}/app.bsky.feed.generator/latest`
     await expect.poll(() => pageOf(feed).catch(() => [])).toEqual([post.uri])
@@ -80,7 +86,7 @@ describe('npm start', () => {
       (await agent.getPost({ repo: agent.assertDid, rkey: post.uri.split('/').at(-1) as string })).uri,
     ).toBe(post.uri)
     expect(await pageOf(feed)).toEqual([post.uri])
-    const removed = await runScript('scripts/publish-feeds.ts', [...publish, '--remove', '--feed', 'latest'])
+    const removed = await runAtoll('feed', 'unpublish', '--built-in', 'latest')
     expect(removed).toMatchObject({ code: 0, output: expect.stringContaining('removed') })
     await expect.poll(() => pageOf(feed).catch((error) => error.error)).toBe('UnknownFeed')
   })
@@ -127,8 +133,8 @@ describe('npm start', () => {
 
   it('is something for the demo to live in, twice', async () => {
     await using _line = await start()
-    for (let run = 0; run < 2; run++) {
-      const { code, output } = await runScript('scripts/demo.ts')
+    for (let time = 0; time < 2; time++) {
+      const { code, output } = await run('scripts/demo.ts')
       expect(code, output).toBe(0)
       const pages = output.split(/^(?:\S.*) \((?:latest|hot|following|mutuals)\):.*$/m).slice(1)
       expect(pages).toHaveLength(4)
@@ -151,8 +157,7 @@ describe('the parts', () => {
     const agent = new AtpAgent({ service: reference.url })
     await agent.createAccount(credentials)
     const post = await agent.post({ text: 'from another house' })
-    const args = ['--identifier', credentials.handle, '--password', credentials.password, '--feed', 'latest']
-    expect(await runScript('scripts/publish-feeds.ts', args)).toMatchObject({ code: 0 })
+    expect(await runAtoll('feed', 'publish', '--built-in', 'latest')).toMatchObject({ code: 0 })
     const feed = `at://${agent.assertDid}/app.bsky.feed.generator/latest`
     await expect.poll(() => pageOf(feed).catch(() => []), { timeout: 10_000 }).toEqual([post.uri])
   })
@@ -171,26 +176,5 @@ describe('the parts', () => {
     const agent = new AtpAgent({ service: pdsUrl() })
     await agent.createAccount(credentials)
     expect(agent.session?.handle).toBe(credentials.handle)
-  })
-
-  it('publish-feeds says what is wrong', async () => {
-    const script = 'scripts/publish-feeds.ts'
-    expect(await runScript(script, ['--help'])).toMatchObject({
-      code: 0,
-      output: expect.stringContaining('--feed'),
-    })
-    for (const [args, code, message] of [
-      [['--frob'], 2, "Unknown option '--frob'"],
-      [['--feed', 'nonsense'], 2, 'No feed is called nonsense'],
-      [['--service', 'nonsense'], 2, 'not a URL'],
-      [[], 2, '--identifier is missing'],
-      [['--identifier', 'alice.test'], 2, '--password is missing'],
-      [['--identifier', 'alice.test', '--password', 'x'], 1, 'nothing answers at'],
-    ] as const) {
-      expect(await runScript(script, [...args])).toMatchObject({
-        code,
-        output: expect.stringContaining(message),
-      })
-    }
   })
 })

@@ -1,7 +1,7 @@
 /** Our PDS on a free port: in this process for most tests, in one of its own where that is the point. Its data go with it. */
 import { AtpAgent } from '@atproto/api'
 import { readConfig } from '../../pds/config.ts'
-import { createPds, type Pds } from '../../pds/pds.ts'
+import { createPds, type Pds, type Substitutes } from '../../pds/pds.ts'
 import { freePort, type RunningProcess, startProcess, temporaryFolder } from './processes.ts'
 
 /** Where a test finds its PDS. */
@@ -55,10 +55,15 @@ export function pdsEnv(plcUrl: string, folder: string, port: number): Record<str
 }
 
 /** Starts a PDS in this process. */
-export function startPds({ plcUrl, env, folder }: PdsOptions): Promise<InProcessPds> {
+export function startPds({
+  plcUrl,
+  env,
+  folder,
+  ...substitutes
+}: PdsOptions & Substitutes): Promise<InProcessPds> {
   return withFolder(folder, async (folder) => {
     const port = await freePort()
-    const pds = await createPds(readConfig({ ...pdsEnv(plcUrl, folder, port), ...env }))
+    const pds = await createPds(readConfig({ ...pdsEnv(plcUrl, folder, port), ...env }), substitutes)
     return {
       url: `http://localhost:${pds.port}`,
       port: pds.port,

@@ -24,6 +24,8 @@ export interface Side {
 export interface Sides extends AsyncDisposable {
   readonly ours: Side
   readonly theirs: Side
+  /** The PLC directory of both. */
+  readonly plcUrl: string
   /** Ours, to look inside. */
   readonly pds: InProcessPds
   /** Asks both, expects them to agree, and gives what ours did. */
@@ -57,6 +59,7 @@ export async function startSides(): Promise<Sides> {
   return {
     ours,
     theirs,
+    plcUrl: plc.url,
     pds,
     async agree(asked) {
       const [our, their] = await Promise.all([ask(ours, asked), ask(theirs, asked)])
@@ -205,8 +208,15 @@ function parsed(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'))
   } catch {
-    return bytes.toString('utf8')
+    return withoutOurAdditions(bytes.toString('utf8'))
   }
+}
+
+/** A page of the OAuth library without what is added to it here: the script that leads to the second factor, and a link at its foot. */
+function withoutOurAdditions(page: string): string {
+  return page
+    .replace('<script type="module" src="/account/second-factor/scripts/sign-in.js"></script>', '')
+    .replace(/\{\\"title\\":\{\\"en\\":\\"Two-step sign-in\\"\},\\"href\\":\\"[^"\\]*\\"\}/, '')
 }
 
 function neutral({ url, services, user }: Side, text: string): string {

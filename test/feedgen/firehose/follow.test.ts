@@ -9,8 +9,9 @@ import type { FeedgenConfig } from '../../../feedgen/config.ts'
 import { Counts } from '../../../feedgen/firehose/counts.ts'
 import { Follower } from '../../../feedgen/firehose/follower.ts'
 import { AuthorKeys } from '../../../feedgen/firehose/keys.ts'
+import { RepoStream } from '../../../feedgen/firehose/repos.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
-import type { IndexEvent } from '../../../feedgen/index/writer.ts'
+import type { IndexEvent, Outcome } from '../../../feedgen/index/writer.ts'
 import { Author, pathOf } from '../../support/author.ts'
 import { startDirectory } from '../../support/directory.ts'
 import { temporaryFolder } from '../../support/processes.ts'
@@ -55,7 +56,7 @@ describe('an endpoint', () => {
     await again.reached(relay.url, seq)
     expect(relay.cursors).toEqual([0, 1, 2])
     expect(dump(again.file)).toMatchObject({ posts: { length: 3 }, repos: [{ jumped: 0 }] })
-    expect(again.counts.outcomes).toEqual({ applied: 1, jumped: 0, stale: 0, deleted: 0 })
+    await expect.poll(() => again.counts.outcomes).toEqual({ applied: 1, jumped: 0, stale: 0, deleted: 0 })
   })
 
   test('is followed from now on where that is asked for', async () => {
@@ -111,12 +112,44 @@ describe('an endpoint', () => {
       await feedgen.reached(one.url, seqs[0]!)
       await feedgen.reached(two.url, seqs[1]!)
     }
-    expect(feedgen.counts.outcomes).toEqual({ applied: 3, jumped: 0, stale: 3, deleted: 0 })
+    await expect.poll(() => feedgen.counts.outcomes).toEqual({ applied: 3, jumped: 0, stale: 3, deleted: 0 })
     expect(dump(feedgen.file)).toMatchObject({
       posts: { length: 2 },
       likes: { length: 1 },
       engagement: [{ likes: 1 }],
     })
+  })
+})
+
+describe('an endpoint that is trusted', () => {
+  test('is taken at its word: nobody is looked up, and no signature is checked', async () => {
+    const trusted = await startRelay()
+    onTestFinished(() => trusted[Symbol.asyncDispose]())
+    const { relay, feedgen, directory } = await stage({
+      endpoints: [trusted.url],
+      trustedEndpoints: [trusted.url],
+    })
+    expect(relay.subscribers).toBe(0)
+    const alice = new Author()
+    const forger = new Author({ did: alice.did })
+    const [one, two] = [alice.post('one'), forger.post('two')]
+    trusted.emit(one.event)
+    await feedgen.reached(trusted.url, trusted.emit(two.event))
+    expect(uris(feedgen.file).sort()).toEqual([one.uri, two.uri].sort())
+    expect(directory.requests).toEqual([])
+    expect(feedgen.counts).toMatchObject({ trusted: 2, verified: 0 })
+  })
+
+  test('may still not send what cannot be read', async () => {
+    const trusted = await startRelay()
+    onTestFinished(() => trusted[Symbol.asyncDispose]())
+    const { feedgen } = await stage({ endpoints: [trusted.url], trustedEndpoints: [trusted.url] })
+    const { event } = new Author().post('one')
+    trusted.emit({ ...event, blocks: event.blocks.subarray(0, 40) })
+    trusted.emit({ ...event, repo: 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa' })
+    await feedgen.reached(trusted.url, trusted.emit(new Author().post('two').event))
+    expect(feedgen.counts.faults.get('malformed-blocks')).toBe(1)
+    expect(feedgen.counts.faults.get('wrong-commit')).toBe(1)
   })
 })
 
@@ -286,7 +319,7 @@ describe('events', () => {
     const lost = alice.post('lost')
     const { uri, event } = alice.post('three')
     await feedgen.reached(relay.url, relay.emit(event))
-    expect(feedgen.counts.outcomes.jumped).toBe(1)
+    await expect.poll(() => feedgen.counts.outcomes.jumped).toBe(1)
     expect(dump(feedgen.file)).toMatchObject({ repos: [{ jumped: 1 }] })
     const sure = (dump(feedgen.file).posts as { uri: string; unsure: number }[]).filter(
       ({ unsure }) => !unsure,
@@ -294,7 +327,7 @@ describe('events', () => {
     expect(sure).toMatchObject([{ uri }])
     // It comes too late: what it says may have changed again.
     await feedgen.reached(relay.url, relay.emit(lost.event))
-    expect(feedgen.counts.outcomes.stale).toBe(1)
+    await expect.poll(() => feedgen.counts.outcomes.stale).toBe(1)
   })
 
   test('that say where a repository stands are believed when its owner signed them', async () => {
@@ -317,7 +350,7 @@ describe('events', () => {
       const bare = ops.map(({ prev, ...op }) => op)
       await feedgen.reached(relay.url, relay.emit({ ...event, ops: bare }))
     }
-    expect(feedgen.counts.outcomes).toMatchObject({ applied: 3, jumped: 0 })
+    await expect.poll(() => feedgen.counts.outcomes).toMatchObject({ applied: 3, jumped: 0 })
     expect(uris(feedgen.file)).toHaveLength(1)
   })
 
@@ -358,14 +391,18 @@ test('an index that cannot be written makes the line wait, and nothing is lost',
   await using index = await openIndex(':memory:')
   let failures = 2
   const written: IndexEvent[] = []
-  const counts = new Counts()
+  const outcomes: Outcome[] = []
   await using _follower = new Follower({
-    endpoint: relay.url,
+    stream: new RepoStream({
+      endpoint: relay.url,
+      trusted: false,
+      serviceDid: 'did:web:feeds.test',
+      keys: new AuthorKeys({ plcUrl: directory.url, fetch: globalThis.fetch }),
+      counts: new Counts(),
+    }),
     start: 'oldest',
     reconnectDelayMs: 20,
-    serviceDid: 'did:web:feeds.test',
-    keys: new AuthorKeys({ plcUrl: directory.url, fetch: globalThis.fetch }),
-    counts,
+    written: (some) => void outcomes.push(...some),
     index: {
       cursor: (endpoint) => index.writer.cursor(endpoint),
       forgetCursor: (endpoint) => index.writer.forgetCursor(endpoint),
@@ -381,7 +418,7 @@ test('an index that cannot be written makes the line wait, and nothing is lost',
   const last = relay.emit(author.post('two').event)
   await eventually(async () => (await index.writer.cursor(relay.url)) === last)
   expect(written).toHaveLength(2)
-  expect(counts.outcomes.applied).toBe(2)
+  expect(outcomes).toEqual(['applied', 'applied'])
 })
 
 test('a feed generator stops although it waits for a document', async () => {

@@ -1,22 +1,43 @@
 /** The index against a slow, obvious twin: what it holds is told anew from all records after each batch. */
-import path from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Index, openIndex } from '../../../feedgen/index/database.ts'
+import { sql } from 'kysely'
+import { describe, expect, test } from 'vitest'
+import type { Index } from '../../../feedgen/index/database.ts'
+import { openPostgres } from '../../../feedgen/index/postgres.ts'
 import { tierOf } from '../../../feedgen/index/schema.ts'
+import { openSqliteReader } from '../../../feedgen/index/sqlite.ts'
 import type { Change, CommitChange, IndexEvent, Outcome } from '../../../feedgen/index/writer.ts'
-import { temporaryFolder } from '../../support/processes.ts'
 import { type Random, seededRandom } from '../../support/random.ts'
-import { dump } from '../support.ts'
+import { dump, dumpPostgres } from '../support.ts'
+import { newLocation, type StoreName, stores, usePostgres, writtenIndex } from './stores.ts'
 
-async function newIndex(): Promise<Index & { file: string }> {
-  const folder = temporaryFolder()
-  const file = path.join(folder.path, 'index.sqlite')
-  const index = await openIndex(file)
-  onTestFinished(async () => {
-    await index[Symbol.asyncDispose]()
-    folder[Symbol.dispose]()
-  })
-  return { ...index, file }
+/** An index, and a look into its tables in words. */
+interface TestIndex {
+  index: Index
+  tables(): Promise<Record<string, object[]>>
+  /** The reposts in the order of their arrival. */
+  arrivals(): Promise<string[]>
+}
+
+usePostgres()
+
+async function newIndex(store: StoreName): Promise<TestIndex> {
+  const location = await newLocation(store)
+  const index = await writtenIndex(location)
+  return {
+    index,
+    async tables() {
+      const all = store === 'SQLite' ? dump(location) : await dumpPostgres(location)
+      return all as Record<string, object[]>
+    },
+    async arrivals() {
+      const query = sql<{ did: string; rkey: string }>`
+        select did, rkey from reposts join accounts on accounts.id = author order by reposts.id`
+      const db = store === 'SQLite' ? openSqliteReader(location) : openPostgres(location)
+      const { rows } = await query.execute(db)
+      await db.destroy()
+      return rows.map(({ did, rkey }) => `${did} ${rkey}`)
+    },
+  }
 }
 
 const collections = {
@@ -25,20 +46,28 @@ const collections = {
   reposts: 'app.bsky.feed.repost',
   follows: 'app.bsky.graph.follow',
   generators: 'app.bsky.feed.generator',
+  blocks: 'app.bsky.graph.block',
+  list_blocks: 'app.bsky.graph.listblock',
+  lists: 'app.bsky.graph.list',
+  list_items: 'app.bsky.graph.listitem',
+  starter_packs: 'app.bsky.graph.starterpack',
+  profiles: 'app.bsky.actor.profile',
 }
 type Table = keyof typeof collections
+type RepoEvent = Extract<IndexEvent, { kind: 'commit' | 'sync' | 'account' }>
 const tables = Object.keys(collections) as Table[]
 
 const authors = ['a', 'b', 'c', 'd'].map((name) => `did:plc:${name}`)
-const uriOf = (did: string, table: Table, rkey: number) => `at://${did}/${collections[table]}/${rkey}`
+const uriOf = (did: string, table: Table, rkey: number | string) =>
+  `at://${did}/${collections[table]}/${rkey}`
 
 /** A random change to one of few records, so that creates, updates and deletes meet. */
 function randomChange(random: Random, did: string): Change {
   const table = random.pick(tables)
-  const rkey = random.below(4)
+  const rkey = table === 'profiles' ? 'self' : random.below(4)
   const uri = uriOf(did, table, rkey)
   const post = () => uriOf(random.pick(authors), 'posts', random.below(4))
-  const author = did
+  const list = () => uriOf(random.pick(authors), 'lists', random.below(4))
   const sort_at = random.below(1000)
   if (random.below(3) === 0) return { table, uri, row: null }
   switch (table) {
@@ -46,9 +75,7 @@ function randomChange(random: Random, did: string): Change {
       const parent = random.below(2) ? post() : null
       const quote = random.below(3) ? null : post()
       const row = {
-        uri,
-        cid: 'cid',
-        author,
+        record: Buffer.from(`post ${random.below(10)}`),
         sort_at,
         seen_at: sort_at,
         reply_root: parent,
@@ -58,27 +85,41 @@ function randomChange(random: Random, did: string): Change {
       return { table, uri, row }
     }
     case 'likes':
-      return { table, uri, row: { uri, author, subject: post() } }
+      return { table, uri, row: { subject: post() } }
     case 'reposts':
-      return { table, uri, row: { uri, author, subject: post(), sort_at } }
+      return { table, uri, row: { subject: post(), sort_at } }
     case 'follows':
-      return { table, uri, row: { uri, author, subject: random.pick(authors) } }
+    case 'blocks':
+      return { table, uri, row: { subject: random.pick(authors) } }
     case 'generators':
-      return { table, uri, row: { uri, author, rkey: String(rkey) } }
+      return { table, uri, row: {} }
+    case 'lists':
+      return {
+        table,
+        uri,
+        row: { purpose: 'app.bsky.graph.defs#curatelist', name: `list ${random.below(3)}` },
+      }
+    case 'list_items':
+      return { table, uri, row: { list: list(), subject: random.pick(authors) } }
+    case 'list_blocks':
+    case 'starter_packs':
+      return { table, uri, row: { list: list() } }
+    case 'profiles':
+      return { table, uri, row: { no_unauthenticated: random.below(2) === 0, looked_at: random.below(9) } }
   }
 }
 
 /** Repositories that move on at random, and lose an event now and then. */
-function* randomEvents(random: Random, count: number): Generator<IndexEvent> {
+function* randomEvents(random: Random, count: number): Generator<RepoEvent> {
   const heads = new Map(authors.map((did) => [did, { rev: '', data: 'empty' }]))
-  const sent: IndexEvent[] = []
+  const sent: RepoEvent[] = []
   let clock = 0
   for (let i = 0; i < count; i++) {
     const did = random.pick(authors)
     const head = heads.get(did)!
     const rev = String(++clock).padStart(8, '0')
     const chance = random.below(100)
-    let event: IndexEvent
+    let event: RepoEvent
     if (chance < 10 && sent.length > 0) event = random.pick(sent)
     else if (chance < 13)
       event = { kind: 'account', did, active: random.below(2) === 0, status: 'deactivated' }
@@ -107,7 +148,7 @@ class Twin {
   readonly actors = new Map<string, { active: number; status: string | null }>()
   readonly records = new Map<string, { table: Table; row: object; unsure: number }>()
 
-  apply(event: IndexEvent): Outcome {
+  apply(event: RepoEvent): Outcome {
     const { did } = event
     const isOurs = (uri: string) => uri.startsWith(`at://${did}/`)
     if (event.kind === 'account') {
@@ -130,10 +171,10 @@ class Twin {
           : event.since === known.rev)
     if (!continues) for (const [uri, record] of this.records) if (isOurs(uri)) record.unsure = 1
     for (const { table, uri, row } of event.kind === 'commit' ? event.changes : []) {
-      if (row) this.records.set(uri, { table, row, unsure: 0 })
+      if (row) this.records.set(uri, { table: table as Table, row: { uri, author: did, ...row }, unsure: 0 })
       else this.records.delete(uri)
     }
-    this.repos.set(did, { rev: event.rev, data: event.data, jumped: continues ? (known?.jumped ?? 0) : 1 })
+    this.repos.set(did, { rev: event.rev, data: event.data!, jumped: continues ? (known?.jumped ?? 0) : 1 })
     return continues ? 'applied' : 'jumped'
   }
 
@@ -164,17 +205,27 @@ class Twin {
       return row ? tierOf(row) : 0
     }
     const all: Record<string, object[]> = {
-      posts: rows('posts').map(({ row, unsure }) => ({
-        ...row,
-        tier: tier((row as { uri: string }).uri),
-        unsure,
-      })),
+      posts: rows('posts').map(({ row, unsure }) => {
+        const { uri, record } = row as { uri: string; record: Buffer }
+        return { ...row, record: record.toString('hex').toUpperCase(), tier: tier(uri), unsure }
+      }),
       likes: plain('likes'),
       reposts: rows('reposts').map(({ row, unsure }) => ({ ...row, unsure })),
       follows: plain('follows'),
       generators: plain('generators'),
+      blocks: plain('blocks'),
+      list_blocks: plain('list_blocks'),
+      lists: plain('lists'),
+      list_items: plain('list_items'),
+      starter_packs: plain('starter_packs'),
+      profiles: plain('profiles').map((row) => {
+        const { author, no_unauthenticated, looked_at } = row as Record<string, unknown>
+        return { author, no_unauthenticated: Number(no_unauthenticated), looked_at }
+      }),
+      labels: [],
+      definitions: [],
       engagement,
-      actors: [...this.actors].map(([did, actor]) => ({ did, ...actor })),
+      actors: [...this.actors].filter(([, { active }]) => !active).map(([did, actor]) => ({ did, ...actor })),
       repos: [...this.repos].map(([did, repo]) => ({ did, ...repo })),
     }
     return sorted(all)
@@ -191,34 +242,28 @@ function sorted(all: Record<string, object[]>): Record<string, object[]> {
   )
 }
 
-/** The tables as the twin has them: the order of arrival is looked at elsewhere. */
-function tablesOf(file: string): Record<string, object[]> {
-  const { cursors, reposts, sqlite_sequence, ...rest } = dump(file) as Record<string, object[]>
-  return sorted({ ...rest, reposts: reposts!.map(({ id, ...row }: { id?: number }) => row) })
+/** The tables as the twin has them: how far endpoints were followed is looked at elsewhere. */
+async function tablesOf({ tables }: TestIndex): Promise<Record<string, object[]>> {
+  const { cursors, ...rest } = await tables()
+  return sorted(rest)
 }
 
-/** The reposts in the order of their arrival. */
-function arrivals(file: string): string[] {
-  const reposts = dump(file).reposts as { id: number; uri: string }[]
-  return reposts.sort((a, b) => a.id - b.id).map(({ uri }) => uri)
-}
-
-describe('the index', () => {
+describe.for(stores)('the index in %s', (store) => {
   test.for([1, 2, 3, 4, 5, 6])(
     'is what its slow twin is, after each of many random batches (%i)',
     async (seed) => {
       const random = seededRandom(seed)
-      const index = await newIndex()
+      const index = await newIndex(store)
       const twin = new Twin()
-      let batch: IndexEvent[] = []
+      let batch: RepoEvent[] = []
       const outcomes = new Set<Outcome>()
       for (const event of randomEvents(random, 600)) {
         batch.push(event)
         if (random.below(8) > 0) continue
         const expected = batch.map((event) => twin.apply(event))
-        expect(await index.writer.apply(batch)).toEqual(expected)
+        expect(await index.index.writer.apply(batch)).toEqual(expected)
         for (const outcome of expected) outcomes.add(outcome)
-        expect(tablesOf(index.file)).toEqual(twin.tables())
+        expect(await tablesOf(index)).toEqual(twin.tables())
         batch = []
       }
       expect(outcomes).toEqual(new Set(['applied', 'jumped', 'stale', 'deleted']))
@@ -227,44 +272,44 @@ describe('the index', () => {
 
   test('does not depend on how events are batched, nor on events that come twice', async () => {
     const events = [...randomEvents(seededRandom(7), 400)].filter(({ kind }) => kind !== 'account')
-    const one = await newIndex()
-    await one.writer.apply(events)
-    const many = await newIndex()
-    for (const event of events) await many.writer.apply([event])
-    const twice = await newIndex()
+    const one = await newIndex(store)
+    await one.index.writer.apply(events)
+    const many = await newIndex(store)
+    for (const event of events) await many.index.writer.apply([event])
+    const twice = await newIndex(store)
     for (let from = 0; from < events.length; from += 20)
-      await twice.writer.apply(events.slice(from, from + 40))
-    expect(tablesOf(many.file)).toEqual(tablesOf(one.file))
-    expect(arrivals(many.file)).toEqual(arrivals(one.file))
-    expect(tablesOf(twice.file)).toEqual(tablesOf(one.file))
+      await twice.index.writer.apply(events.slice(from, from + 40))
+    expect(await tablesOf(many)).toEqual(await tablesOf(one))
+    expect(await many.arrivals()).toEqual(await one.arrivals())
+    expect(await tablesOf(twice)).toEqual(await tablesOf(one))
   })
 
   test('moves the cursor with the events, or neither', async () => {
-    const index = await newIndex()
+    const index = await newIndex(store)
     const post = uriOf('did:plc:a', 'posts', 1)
     const like = (rkey: number, data: string, prevData?: string): CommitChange => {
       const uri = uriOf('did:plc:a', 'likes', rkey)
-      const changes: Change[] = [{ table: 'likes', uri, row: { uri, author: 'did:plc:a', subject: post } }]
+      const changes: Change[] = [{ table: 'likes', uri, row: { subject: post } }]
       return { kind: 'commit', did: 'did:plc:a', rev: String(rkey), since: null, prevData, data, changes }
     }
-    await index.writer.apply([like(1, 'one')], { endpoint: 'ws://relay', seq: 5 })
-    const before = dump(index.file)
+    await index.index.writer.apply([like(1, 'one')], { endpoint: 'ws://relay', seq: 5 })
+    const before = await index.tables()
     expect(before.cursors).toEqual([{ endpoint: 'ws://relay', seq: 5 }])
     // The last statement of the transaction fails: there is no such number.
-    const failing = index.writer.apply([like(2, 'two', 'one')], {
+    const failing = index.index.writer.apply([like(2, 'two', 'one')], {
       endpoint: 'ws://relay',
       seq: null as never,
     })
     await expect(failing).rejects.toThrow()
-    expect(dump(index.file)).toEqual(before)
-    await index.writer.apply([like(2, 'two', 'one')], { endpoint: 'ws://relay', seq: 6 })
-    expect(await index.writer.cursor('ws://relay')).toBe(6)
-    expect(dump(index.file).likes).toHaveLength(2)
-    expect(dump(index.file).engagement).toMatchObject([{ subject: post, likes: 1 }])
+    expect(await index.tables()).toEqual(before)
+    await index.index.writer.apply([like(2, 'two', 'one')], { endpoint: 'ws://relay', seq: 6 })
+    expect(await index.index.writer.cursor('ws://relay')).toBe(6)
+    expect((await index.tables()).likes).toHaveLength(2)
+    expect((await index.tables()).engagement).toMatchObject([{ subject: post, likes: 1 }])
   })
 
   test('takes more rows at once than fit into a statement', async () => {
-    const index = await newIndex()
+    const index = await newIndex(store)
     const count = 1700
     const changes = (row: (uri: string, i: number) => object | null): Change[] =>
       Array.from({ length: count }, (_, i) => {
@@ -279,14 +324,10 @@ describe('the index', () => {
       data: rev,
       changes,
     })
-    const liked = changes((uri, i) => ({
-      uri,
-      author: `did:plc:${i}`,
-      subject: uriOf('did:plc:b', 'posts', i % 2),
-    }))
-    await index.writer.apply([commit('1', liked)])
-    expect(dump(index.file).engagement).toMatchObject([{ likes: count / 2 }, { likes: count / 2 }])
-    await index.writer.apply([{ kind: 'account', did: 'did:plc:a', active: false, status: 'deleted' }])
-    expect(dump(index.file)).toMatchObject({ likes: [], engagement: [], repos: [] })
+    const liked = changes((_, i) => ({ subject: uriOf('did:plc:b', 'posts', i) }))
+    await index.index.writer.apply([commit('1', liked)])
+    expect((await index.tables()).engagement).toHaveLength(count)
+    await index.index.writer.apply([{ kind: 'account', did: 'did:plc:a', active: false, status: 'deleted' }])
+    expect(await index.tables()).toMatchObject({ likes: [], engagement: [], repos: [] })
   })
 })

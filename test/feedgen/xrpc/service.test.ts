@@ -104,6 +104,31 @@ describe('getFeedSkeleton', () => {
   })
 })
 
+describe('methods that make lists', () => {
+  const list = async (address: string) => {
+    const definition = {
+      $type: 'social.atoll.feed.algorithm',
+      sources: [{ $type: 'social.atoll.feed.sources#network', windowHours: 1 }],
+      score: { order: 'newest' },
+      createdAt: '2026-11-01T00:00:00.000Z',
+    }
+    const response = await fetch(`${feedgen.url}/xrpc/social.atoll.feed.backtest`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
+      body: JSON.stringify({ definition }),
+    })
+    return response.status
+  }
+
+  test('are limited by the address of the caller, which the proxy in front tells', async () => {
+    for (let i = 0; i < 6; i++) expect(await list('198.51.100.1')).toBe(200)
+    expect(await list('198.51.100.1')).toBe(429)
+    expect(await list('198.51.100.2')).toBe(200)
+    // What the caller wrote before the proxy's word counts for nothing.
+    expect(await list('203.0.113.9, 198.51.100.1')).toBe(429)
+  })
+})
+
 /** A token of the viewer's for this service, with some of its claims changed; null takes one out. */
 async function token(
   { key = viewer.key, ...claims }: { key?: { export(): Uint8Array }; [claim: string]: unknown } = {},

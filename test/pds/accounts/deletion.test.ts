@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { AtpAgent } from '@atproto/api'
+import { Secret, TOTP } from 'otpauth'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { cidForRawDigest } from '#protocol/cid.ts'
@@ -12,6 +13,7 @@ import { Deletions } from '../../../pds/accounts/deletions.ts'
 import type { Blobs } from '../../../pds/blobs/blobs.ts'
 import { ExportStoppedError } from '../../../pds/repo/export.ts'
 import { Imports } from '../../../pds/repo/import.ts'
+import { confidentialApp, signInToApp, Visitor } from '../../support/oauth.ts'
 import {
   createUser,
   type InProcessPds,
@@ -36,13 +38,15 @@ import {
 
 let plc: PlcDirectory
 let mails: MailServer
+let app: Awaited<ReturnType<typeof confidentialApp>>
 let pds: InProcessPds
 
 beforeAll(async () => {
   plc = await startPlc()
   mails = await startMailServer()
   const env = { PDS_EMAIL_SMTP_URL: mails.url, PDS_EMAIL_FROM_ADDRESS: 'pds@mail.example' }
-  pds = await startPds({ plcUrl: plc.url, env })
+  app = await confidentialApp(plc.url, 'atproto')
+  pds = await startPds({ plcUrl: plc.url, env, clientFetch: app.clientFetch })
 })
 afterAll(async () => {
   await pds?.[Symbol.asyncDispose]()
@@ -70,7 +74,26 @@ async function livedUser(): Promise<TestUser> {
   const preference = { $type: 'app.bsky.actor.defs#adultContentPref', enabled: true }
   await preferences.put(accounts.hosted(did), [preference], { full: true })
   await agent.com.atproto.server.requestAccountDelete()
+  // An app that was let in, and one that has not come for its tokens yet.
+  const { client } = app.on(pds)
+  const visitor = new Visitor(pds)
+  await signInToApp(app.on(pds), pds, user, { scope: 'atproto', visitor })
+  await visitor.open((await client.authorize(pds.url, { scope: 'atproto', prompt: 'consent' })).href)
+  await visitor.consent(did)
+  await giveSecondFactors(did)
   return user
+}
+
+/** One of each kind, and a wrong code. */
+async function giveSecondFactors(did: string): Promise<void> {
+  const { accounts, secondFactors } = pds.services
+  const account = accounts.hosted(did)
+  const { secret } = secondFactors.newAuthenticator(account)
+  const totp = new TOTP({ secret: new Secret({ buffer: new Uint8Array(secret).buffer }) })
+  await secondFactors.addAuthenticator(account, secret, totp.generate())
+  const key = { id: 'key', publicKey: Buffer.of(1), counter: 0, transports: '', name: 'key' }
+  await secondFactors.addPasskey(account, key)
+  await rejection(secondFactors.assertCode(account, 'wrong'))
 }
 
 const idOf = ({ did }: TestUser): number =>

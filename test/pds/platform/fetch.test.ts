@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { guardedFetch } from '#platform/fetch.ts'
+import { guardedFetch, publicLookup } from '#platform/fetch.ts'
 
 async function serve(listener: RequestListener) {
   let connections = 0
@@ -76,5 +76,15 @@ describe('a guarded fetch', () => {
     const read = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
     await expect(read('/')).rejects.toThrow()
     await expect(read('/starts')).rejects.toThrow()
+  })
+})
+
+describe('the look-up for connections that no fetch makes', () => {
+  test('refuses addresses that are not public, as they stand and behind a name', async () => {
+    for (const url of ['wss://127.0.0.1/', 'ws://10.0.0.1:99/', 'wss://[::1]/', 'wss://192.168.1.1/'])
+      expect(() => publicLookup(url), url).toThrow(TypeError)
+    const lookup = publicLookup('wss://localhost/')
+    const error = await new Promise((resolve) => lookup('localhost', {}, resolve))
+    expect(error).toBeInstanceOf(Error)
   })
 })

@@ -12,7 +12,7 @@ import { prepareRecord } from '../../../pds/repo/prepare.ts'
 import { RepoReader } from '../../../pds/repo/read.ts'
 import { loadKeySecret, SigningKeys } from '../../../pds/repo/signing-keys.ts'
 import { RepoWriter, type Write } from '../../../pds/repo/write.ts'
-import { RepoPages } from '../../../pds/store/repos.ts'
+import { RepoPages } from '../../../pds/store/repo-pages.ts'
 import { Store } from '../../../pds/store/store.ts'
 import { temporaryFolder } from '../../support/processes.ts'
 

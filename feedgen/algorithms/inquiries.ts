@@ -1,0 +1,138 @@
+/** What readers may ask about algorithms, their own and others': previews, explanations, backtests, and the definitions themselves. */
+import { totalOf } from './cost.ts'
+import { askedOf, feedsOf } from './defined.ts'
+import { type Definitions, type LiveDefinition, tooDear } from './definitions.ts'
+import type { Evaluator } from './evaluator.ts'
+import type { Explanation } from './explain.ts'
+import type { Backtest, Preview } from './jobs.ts'
+import { compile, type Plan } from './plan.ts'
+import { InvalidDefinitionError, readDefinition } from './read.ts'
+
+export interface InquiriesOptions {
+  definitions: Definitions
+  evaluator: Evaluator
+  /** Points that a definition may cost. */
+  costMax: number
+}
+
+/** A definition as others read it. */
+export interface AlgorithmView {
+  readonly uri: string
+  readonly creator: string
+  readonly feed: string
+  readonly served: boolean
+  readonly refusal?: { path: string; reason: string }
+  readonly cost?: number
+  readonly definition: unknown
+}
+
+export interface Asker {
+  /** The DID of who asks, for whom the answer is; absent when that is nobody known. */
+  readonly viewer?: string
+}
+
+export class Inquiries {
+  readonly #options: InquiriesOptions
+
+  constructor(options: InquiriesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * What a definition that need not be published would show now.
+   * @throws InvalidDefinitionError, BusyError
+   */
+  async preview(
+    record: unknown,
+    { viewer, limit }: Asker & { limit: number },
+  ): Promise<Preview & { cost: number }> {
+    const plan = this.#planOf(record)
+    const { definition } = plan
+    const feeds = feedsOf({ plan }, this.#options)
+    const preview = await this.#options.evaluator.run({
+      kind: 'preview',
+      definition,
+      feeds,
+      viewer,
+      limit,
+      now: Date.now(),
+    } as const)
+    return { ...preview, cost: totalOf(plan.cost) }
+  }
+
+  /**
+   * Why a post is, or is not, in the feed of a definition; undefined when no such feed is served here.
+   * @throws BusyError
+   */
+  async explain(feed: string, { viewer, post }: Asker & { post: string }): Promise<Explanation | undefined> {
+    const live = this.#options.definitions.find(feed)
+    if (!live?.isServed) return undefined
+    const feeds = feedsOf(live, this.#options)
+    return this.#options.evaluator.run({
+      kind: 'explain',
+      ...askedOf(live),
+      feeds,
+      viewer,
+      post,
+      now: Date.now(),
+    } as const)
+  }
+
+  /**
+   * How many posts a definition would have had in the past hours.
+   * @throws InvalidDefinitionError, BusyError
+   */
+  backtest(record: unknown, { viewer, hours }: Asker & { hours: number }): Promise<Backtest> {
+    const plan = this.#planOf(record)
+    const feeds = feedsOf({ plan }, this.#options)
+    const { definition } = plan
+    return this.#options.evaluator.run({
+      kind: 'backtest',
+      definition,
+      feeds,
+      viewer,
+      hours,
+      now: Date.now(),
+    } as const)
+  }
+
+  /** The definition of a feed, served or refused. */
+  algorithm(feed: string): AlgorithmView | undefined {
+    const live = this.#options.definitions.find(feed)
+    return live && viewOf(live)
+  }
+
+  /** Definitions that are known here, of one account if that is given, from behind a number on; and the number of the last one if there are more. */
+  algorithms({ creator, after, limit }: { creator?: string; after: number; limit: number }): {
+    algorithms: AlgorithmView[]
+    last?: number
+  } {
+    const behind = this.#options.definitions
+      .all()
+      .filter(({ id, author }) => id > after && (creator === undefined || author === creator))
+    const page = behind.slice(0, limit)
+    return {
+      algorithms: page.map(viewOf),
+      last: behind.length > limit ? page.at(-1)?.id : undefined,
+    }
+  }
+
+  #planOf(record: unknown): Plan {
+    const plan = compile(readDefinition(record))
+    const refusal = tooDear(plan, this.#options.costMax)
+    if (refusal) throw new InvalidDefinitionError(refusal.path, refusal.reason)
+    return plan
+  }
+}
+
+function viewOf({ uri, author, feed, isServed, refusal, plan, record }: LiveDefinition): AlgorithmView {
+  return {
+    uri,
+    creator: author,
+    feed,
+    served: isServed,
+    refusal,
+    cost: plan && totalOf(plan.cost),
+    definition: record ?? {},
+  }
+}

@@ -1,0 +1,177 @@
+/** A definition made ready: its rules compiled, what it takes in as posts come by, whether it needs a viewer, and what it costs. */
+
+import { type CostPart, costOf } from './cost.ts'
+import type { ActorSet, Definition, Filter, Lane, Source } from './definition.ts'
+import { InvalidDefinitionError } from './invalid.ts'
+import { compileRule, decidedByRecord, type Rule } from './rule.ts'
+
+/** A source whose posts are taken in as they come by. */
+export interface Intake {
+  readonly path: string
+  readonly source: Extract<Source, { kind: 'network' | 'tags' }>
+  /** True of the posts of this source; absent when that is every post. */
+  readonly rule?: Rule
+  /** What a post's record must not deny for it to be taken in; absent when every post would be, and none is. */
+  readonly wanted?: Rule
+}
+
+export interface Plan {
+  readonly definition: Definition
+  readonly where?: Rule
+  /** What is left of `where` for posts that were taken in, of which the record has decided the rest. */
+  readonly rest?: Rule
+  readonly lanes: readonly { rule: Rule; share: number }[]
+  /** By their sources. */
+  readonly intakes: ReadonlyMap<Source, Intake>
+  /** What is wanted by any of them; absent when nothing is taken in. */
+  readonly intake?: Rule
+  /** Whether all posts that were taken in are one source's. */
+  readonly takenForOne: boolean
+  /** How long posts that were taken in are of use. */
+  readonly windowHours: number
+  /** Whether each viewer has a list of his own. */
+  readonly isPersonal: boolean
+  /** Whether what is shown depends on the viewer at all. */
+  readonly looksAtViewer: boolean
+  readonly cost: readonly CostPart[]
+}
+
+/** Sources and sets are asked for within each other. */
+export const sourcesMax = 50
+
+/**
+ * Makes a definition ready.
+ * @throws InvalidDefinitionError
+ */
+export function compile(definition: Definition): Plan {
+  const where = definition.where && compileRule(definition.where, 'where')
+  const lanes = (definition.arrange?.mix?.lanes ?? []).map(compileLane)
+  const sources = [...sourcesIn(definition.sources, 'sources')]
+  if (sources.length > sourcesMax)
+    throw new InvalidDefinitionError('sources', `are ${sources.length}, and ${sourcesMax} are allowed`)
+  checkScore(definition)
+  const hopped = new Set(
+    sources.flatMap(({ source }) =>
+      source.kind === 'hop' ? [...sourcesIn(source.of, '')].map((inner) => inner.source) : [],
+    ),
+  )
+  // What a hop starts from is not what is shown: `where` is asked of the posts that it leads to.
+  const intakes = sources.flatMap(({ source, path }): Intake[] =>
+    source.kind === 'network' || source.kind === 'tags'
+      ? [compileIntake(source, path, hopped.has(source) ? undefined : where)]
+      : [],
+  )
+  const wanted = intakes.flatMap((intake) => intake.wanted ?? [])
+  const intake: Rule | undefined =
+    wanted.length > 0 ? { op: 'any', path: 'sources', rules: wanted } : undefined
+  const isPersonal = isPersonalDefinition(definition, sources)
+  return {
+    definition,
+    where,
+    rest: where && restOf(where),
+    lanes,
+    intakes: new Map(intakes.map((intake) => [intake.source, intake])),
+    intake,
+    takenForOne: wanted.length === 1,
+    windowHours: Math.max(0, ...intakes.map(({ source }) => source.windowHours)),
+    isPersonal,
+    looksAtViewer: isPersonal || definition.viewer !== undefined,
+    cost: costOf(
+      definition,
+      sources,
+      intake,
+      [where, ...lanes.map(({ rule }) => rule)].flatMap((r) => r ?? []),
+    ),
+  }
+}
+
+/** All sources, those within others too, and where they stand. */
+export function* sourcesIn(
+  sources: readonly Source[],
+  path: string,
+): Generator<{ source: Source; path: string }> {
+  for (const [i, source] of sources.entries()) {
+    const at = `${path}/${i}`
+    yield { source, path: at }
+    if (source.kind === 'hop' || source.kind === 'intersect') yield* sourcesIn(source.of, `${at}/of`)
+    if (source.kind === 'minus') {
+      yield* sourcesIn(source.from, `${at}/from`)
+      yield* sourcesIn(source.take, `${at}/take`)
+    }
+  }
+}
+
+/** All filters, those within others too. */
+export function* filtersIn(filter: Filter): Generator<Filter> {
+  yield filter
+  if (filter.kind === 'not') yield* filtersIn(filter.of)
+  if (filter.kind === 'all' || filter.kind === 'any') for (const part of filter.of) yield* filtersIn(part)
+}
+
+/** The sets of accounts that a definition names, whose posts or likes it brings or by whom it filters. */
+export function actorSetsOf(definition: Definition): ActorSet[] {
+  const filters = [
+    ...(definition.where ? [definition.where] : []),
+    ...(definition.arrange?.mix?.lanes ?? []).map(({ where }) => where),
+  ]
+  return [
+    ...[...sourcesIn(definition.sources, 'sources')].flatMap(({ source }) =>
+      source.kind === 'likedBy' ? [source.set] : isActorSet(source) ? [source] : [],
+    ),
+    ...filters
+      .flatMap((filter) => [...filtersIn(filter)])
+      .flatMap((filter) => (filter.kind === 'author' ? [filter.in] : [])),
+  ]
+}
+
+const SETS = ['actors', 'list', 'starterPack', 'graph', 'viewerGraph'] as const
+
+/** Whether a source is what accounts post. */
+export function isActorSet(source: Source): source is Extract<Source, { kind: (typeof SETS)[number] }> {
+  return (SETS as readonly string[]).includes(source.kind)
+}
+
+function compileLane({ where, share }: Lane, i: number): Plan['lanes'][number] {
+  return { rule: compileRule(where, `arrange/mix/lanes/${i}/where`), share }
+}
+
+function compileIntake(source: Intake['source'], path: string, where: Rule | undefined): Intake {
+  if (source.kind === 'network') return { path, source, wanted: where }
+  const rule = compileRule({ kind: 'tag', any: source.tags }, path)
+  return { path, source, rule, wanted: where ? { op: 'all', path, rules: [rule, where] } : rule }
+}
+
+function checkScore({ score }: Definition): void {
+  if (!score) return
+  if (score.order === 'score' && !score.terms) {
+    throw new InvalidDefinitionError('score', 'the order `score` needs terms')
+  }
+  if (score.order !== 'score' && (score.terms || score.fade)) {
+    throw new InvalidDefinitionError('score', `the order \`${score.order}\` takes neither terms nor fade`)
+  }
+  for (const [i, term] of (score.terms ?? []).entries()) {
+    const { curve, exponentMilli } = 'curve' in term || 'exponentMilli' in term ? term : {}
+    if ((curve === 'power') !== (exponentMilli !== undefined)) {
+      throw new InvalidDefinitionError(
+        `score/terms/${i}`,
+        'has an exponentMilli for the curve `power`, and only then',
+      )
+    }
+  }
+}
+
+/** What is left of a rule once the record has said its part and the rule is not false. */
+function restOf(rule: Rule): Rule | undefined {
+  if (decidedByRecord(rule)) return undefined
+  if (rule.op !== 'all') return rule
+  const rules = rule.rules.flatMap((part) => restOf(part) ?? [])
+  return rules.length === 1 ? rules[0] : { ...rule, rules }
+}
+
+function isPersonalDefinition(definition: Definition, sources: readonly { source: Source }[]): boolean {
+  return (
+    actorSetsOf(definition).some(({ kind }) => kind === 'viewerGraph') ||
+    sources.some(({ source }) => source.kind === 'colikers' && source.seed.kind === 'viewerLikes') ||
+    (definition.score?.terms ?? []).some(({ kind }) => kind === 'affinity' || kind === 'colike')
+  )
+}

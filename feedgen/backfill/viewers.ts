@@ -1,0 +1,28 @@
+import { decodeRecord } from './decode.ts'
+import { fetchList } from './lists.ts'
+import type { Past } from './past.ts'
+
+/** Of each kind the newest. A viewer with more gets feeds made from these. */
+const followsMax = 10_000
+const likesMax = 1000
+const blocksMax = 5000
+const ownListsMax = 200
+const ownListItemsMax = 5000
+const blockedListsMax = 20
+
+/** Fetches what feeds are made from that are made for this account: its follows, likes, blocks and lists, and the lists that it blocks. */
+export async function fetchViewer(past: Past, did: string, signal: AbortSignal): Promise<void> {
+  const fetch = (collection: string, recordsMax: number) =>
+    past.collection(did, `app.bsky.${collection}`, { recordsMax }, signal)
+  await fetch('graph.follow', followsMax)
+  await fetch('feed.like', likesMax)
+  await fetch('graph.block', blocksMax)
+  await fetch('graph.list', ownListsMax)
+  await fetch('graph.listitem', ownListItemsMax)
+  const blocked = await fetch('graph.listblock', blockedListsMax)
+  for (const { block } of blocked) {
+    const { subject } = decodeRecord(block)
+    // A list of somebody whose server is down must not keep the viewer waiting for ever.
+    if (typeof subject === 'string') await fetchList(past, subject, signal).catch(() => undefined)
+  }
+}

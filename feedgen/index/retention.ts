@@ -1,0 +1,181 @@
+/**
+ * Forgets what no feed can show any more, in steps so small that events are written in between. Posts go in the order in which they came, with
+ * their likes and reposts; one that a definition still has stays until the definition's window has passed over it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { logger } from '#platform/log.ts'
+import type { DefinitionId } from '../facts/facts.ts'
+import type { Store } from './store.ts'
+
+export interface RetentionOptions {
+  /** How long posts are kept that no definition has, and likes and reposts of posts that are not here. */
+  postHours: number
+  /** How long what viewers saw is remembered. */
+  seenHours?: number
+  /** How long what else viewers let us know is remembered: that they want more or less like a post, that they liked or shared it. */
+  interactionHours?: number
+}
+
+/** What pruning one step did, and where the next begins. */
+export interface PruneStep {
+  removed: number
+  /** The post behind which to go on; null at the end. */
+  next: number | null
+}
+
+const seenHoursDefault = 30 * 24
+const interactionHoursDefault = 180 * 24
+const HOUR_MS = 3_600_000
+const postsPerStep = 200
+const rowsPerStep = 1000
+/** Between two steps, so that pruning takes a small part of the writer's time. */
+const stepPauseMs = 20
+/** Between the end of the posts and the next walk over them. */
+const restMs = 10 * 60_000
+
+export class Retention {
+  readonly #store: Store
+  readonly #options: Required<RetentionOptions>
+
+  constructor(store: Store, options: RetentionOptions) {
+    this.#store = store
+    this.#options = {
+      seenHours: seenHoursDefault,
+      interactionHours: interactionHoursDefault,
+      ...options,
+    }
+  }
+
+  /** Removes the next posts behind one that are older than is kept and that no definition has. */
+  async prunePosts(after: number, now = Date.now()): Promise<PruneStep> {
+    const before = now - this.#options.postHours * HOUR_MS
+    return this.#store.transaction(async ({ rows, db }) => {
+      const old = await db
+        .selectFrom('posts')
+        .select('id')
+        .where('id', '>', after)
+        .where('seen_at', '<', before)
+        .orderBy('id')
+        .limit(postsPerStep)
+        .execute()
+      const ids = old.map(({ id }) => id)
+      if (ids.length === 0) return { removed: 0, next: null }
+      const had = await db.selectFrom('matches').select('post').distinct().where('post', 'in', ids).execute()
+      const kept = new Set(had.map(({ post }) => post))
+      const gone = ids.filter((id) => !kept.has(id))
+      await rows.remove(
+        'posts',
+        gone.map((id) => ({ id })),
+      )
+      await rows.remove(
+        'records',
+        gone.map((post) => ({ post })),
+      )
+      for (const table of ['likes', 'reposts'] as const)
+        await rows.remove(
+          table,
+          gone.map((subject) => ({ subject })),
+        )
+      return { removed: gone.length, next: ids.length < postsPerStep ? null : (ids.at(-1) as number) }
+    })
+  }
+
+  /** Removes matches of a definition with posts made before a time; whether there may be more. */
+  async pruneMatches(definition: DefinitionId, before: number): Promise<boolean> {
+    return this.#store.transaction(async ({ rows, db }) => {
+      let removed = 0
+      const tiers = await db
+        .selectFrom('matches')
+        .select('tier')
+        .distinct()
+        .where('definition', '=', definition)
+        .execute()
+      for (const { tier } of tiers) {
+        const step = await db
+          .selectFrom('matches')
+          .select(['post', 'definition'])
+          .where('definition', '=', definition)
+          .where('tier', '=', tier)
+          .where('sort_at', '<', before)
+          .limit(rowsPerStep - removed)
+          .execute()
+        await rows.remove('matches', step)
+        removed += step.length
+        if (removed >= rowsPerStep) return true
+      }
+      return false
+    })
+  }
+
+  /** Removes the oldest of what viewers saw; whether there may be more. */
+  async pruneSeen(now = Date.now()): Promise<boolean> {
+    const before = now - this.#options.seenHours * HOUR_MS
+    return this.#store.transaction(async ({ rows, db }) => {
+      const step = await db
+        .selectFrom('seen')
+        .select(['viewer', 'post'])
+        .where('seen_at', '<', before)
+        .limit(rowsPerStep)
+        .execute()
+      await rows.remove('seen', step)
+      return step.length === rowsPerStep
+    })
+  }
+
+  /** Removes the oldest of what else viewers let us know; whether there may be more. */
+  async pruneInteractions(now = Date.now()): Promise<boolean> {
+    const before = now - this.#options.interactionHours * HOUR_MS
+    return this.#store.transaction(async ({ rows, db }) => {
+      const step = await db
+        .selectFrom('interactions')
+        .select('id')
+        .where('at', '<', before)
+        .limit(rowsPerStep)
+        .execute()
+      await rows.remove('interactions', step)
+      return step.length === rowsPerStep
+    })
+  }
+
+  /** The definitions that have matches. */
+  async definitions(): Promise<DefinitionId[]> {
+    const query = this.#store.db.selectFrom('definitions').select('id').orderBy('id')
+    return (await query.execute()).map(({ id }) => id)
+  }
+}
+
+/** For how long each definition keeps posts; undefined for one that is gone. */
+export type HoursOf = (definition: DefinitionId) => number | undefined
+
+/** Prunes for ever: a walk over everything, a rest, and again. */
+export function keepPruning(
+  retention: { [K in keyof Retention]: Retention[K] },
+  hoursOf: HoursOf,
+): AsyncDisposable {
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined)
+
+  const walk = async () => {
+    for (const definition of await retention.definitions()) {
+      const before = Date.now() - (hoursOf(definition) ?? 0) * HOUR_MS
+      while (!signal.aborted && (await retention.pruneMatches(definition, before))) await pause(stepPauseMs)
+    }
+    while (!signal.aborted && (await retention.pruneSeen())) await pause(stepPauseMs)
+    while (!signal.aborted && (await retention.pruneInteractions())) await pause(stepPauseMs)
+    for (let after: number | null = 0; after !== null && !signal.aborted; await pause(stepPauseMs))
+      after = (await retention.prunePosts(after)).next
+  }
+  const ended = (async () => {
+    while (!signal.aborted) {
+      await walk().catch((error) => logger('index').error({ err: error }, 'the index cannot be pruned'))
+      await pause(restMs)
+    }
+  })()
+  return {
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      await ended
+    },
+  }
+}

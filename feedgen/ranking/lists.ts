@@ -1,0 +1,107 @@
+/**
+ * Ranked lists that stay as they are while people page through them, although what they are made from changes all the time.
+ *
+ * The newest list of a key is served while the next is made behind it, once somebody looks at one that is older than `freshMs`; only a list that is older than
+ * `staleMsMax` makes people wait. Later pages find theirs by its number. All lists together have at most `itemsMax` items: the ones that
+ * nobody looked at for longest are dropped, and everything is at a restart. Whoever finds his list gone goes on in the newest one.
+ */
+
+/** A list and the number that finds it again. */
+export interface List<T> {
+  readonly id: number
+  readonly items: readonly T[]
+}
+
+export interface ListsOptions {
+  freshMs: number
+  staleMsMax: number
+  itemsMax: number
+  now?: () => number
+}
+
+interface Newest<T> {
+  readonly list: List<T>
+  readonly madeAt: number
+}
+
+export class Lists<T> {
+  readonly #options: Required<ListsOptions>
+  /** By key and number; the ones looked at last come last. */
+  readonly #kept = new Map<string, List<T>>()
+  readonly #newest = new Map<string, Newest<T>>()
+  readonly #making = new Map<string, Promise<List<T>>>()
+  #items = 0
+  #lastId = 0
+
+  constructor(options: ListsOptions) {
+    this.#options = { now: Date.now, ...options }
+  }
+
+  /** The newest list of a key, which `make` makes. */
+  async newest(key: string, make: () => Promise<readonly T[]>): Promise<List<T>> {
+    const { now, freshMs, staleMsMax } = this.#options
+    const newest = this.#newest.get(key)
+    if (newest === undefined) return this.#make(key, make)
+    const age = now() - newest.madeAt
+    if (age >= 0 && age < freshMs) return this.#touch(key, newest.list)
+    const making = this.#make(key, make)
+    if (age < 0 || age >= staleMsMax) return making
+    // What goes wrong is told to whoever waits for it; the next one tries again.
+    making.catch(() => undefined)
+    return this.#touch(key, newest.list)
+  }
+
+  /** The list of that key and number, if it is still kept. */
+  find(key: string, id: number): List<T> | undefined {
+    const list = this.#kept.get(nameOf(key, id))
+    return list && this.#touch(key, list)
+  }
+
+  /** How many items all lists have together. */
+  get items(): number {
+    return this.#items
+  }
+
+  #make(key: string, make: () => Promise<readonly T[]>): Promise<List<T>> {
+    let making = this.#making.get(key)
+    if (making === undefined) {
+      const { now } = this.#options
+      making = make()
+        .then((items) => this.#keep(key, { id: this.#nextId(now()), items }, now()))
+        .finally(() => this.#making.delete(key))
+      this.#making.set(key, making)
+    }
+    return making
+  }
+
+  #keep(key: string, list: List<T>, madeAt: number): List<T> {
+    this.#newest.delete(key)
+    this.#newest.set(key, { list, madeAt })
+    this.#kept.set(nameOf(key, list.id), list)
+    // An empty one takes room too.
+    this.#items += list.items.length + 1
+    for (const [name, old] of this.#kept) {
+      if (this.#items <= this.#options.itemsMax || old === list) break
+      this.#kept.delete(name)
+      this.#items -= old.items.length + 1
+      const its = name.slice(0, name.lastIndexOf(' '))
+      if (this.#newest.get(its)?.list === old) this.#newest.delete(its)
+    }
+    return list
+  }
+
+  #touch(key: string, list: List<T>): List<T> {
+    const name = nameOf(key, list.id)
+    if (this.#kept.delete(name)) this.#kept.set(name, list)
+    return list
+  }
+
+  #nextId(now: number): number {
+    this.#lastId = Math.max(now, this.#lastId + 1)
+    return this.#lastId
+  }
+}
+
+function nameOf(key: string, id: number): string {
+  return `${key} ${id}`
+}

@@ -1,0 +1,37 @@
+/** What the methods around algorithms share: how often they may be asked, what goes wrong in them, how reasons look on the wire. */
+import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
+import { BusyError } from '../algorithms/evaluator.ts'
+import type { Shown } from '../algorithms/jobs.ts'
+import { InvalidDefinitionError } from '../algorithms/read.ts'
+import { InvalidCursorError } from '../ranking/cursor.ts'
+
+/** What a caller may ask for in a minute, in points: a preview costs 1, a backtest 10. */
+export const askingPointsPerMinute = 60
+export const backtestPoints = 10
+
+/** The answer of a method, or its error as callers get it. */
+export async function asking<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof InvalidDefinitionError)
+      throw new InvalidRequestError(error.message, 'InvalidDefinition')
+    if (error instanceof InvalidCursorError) throw new InvalidRequestError(error.message)
+    if (error instanceof BusyError) throw new XRPCError(ResponseType.RateLimitExceeded, error.message)
+    throw error
+  }
+}
+
+export function unknownFeed(): InvalidRequestError {
+  return new InvalidRequestError('no such algorithm is known here', 'UnknownFeed')
+}
+
+/** A score in thousandths; the data model has no fractions. */
+export function milli(score: number | undefined): number | undefined {
+  return score === undefined ? undefined : Math.round(score * 1000)
+}
+
+/** An item of a preview as it is sent. */
+export function itemOf({ post, repost, score, why }: Shown & { why: readonly object[] }): object {
+  return { post, repost, scoreMilli: milli(score), why }
+}

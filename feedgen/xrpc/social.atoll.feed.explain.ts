@@ -1,0 +1,28 @@
+import type { MethodConfig } from '@atproto/xrpc-server'
+import { methodNsid } from '../algorithms/definition.ts'
+import type { Services } from '../services.ts'
+import { asking, milli, unknownFeed } from './asking.ts'
+
+const NSID = methodNsid('explain')
+
+interface Params {
+  feed: string
+  post: string
+}
+
+/** Why a post is, or is not, in a feed. */
+export default function explain({
+  inquiries,
+  viewers,
+}: Pick<Services, 'inquiries' | 'viewers'>): MethodConfig {
+  return {
+    handler: async ({ params, req }) => {
+      const viewer = (await viewers.identify(req.headers.authorization, NSID)) ?? undefined
+      const { feed, post } = params as unknown as Params
+      const explanation = await asking(() => inquiries.explain(feed, { viewer, post }))
+      if (explanation === undefined) throw unknownFeed()
+      const { score, ...rest } = explanation
+      return { encoding: 'application/json', body: { ...rest, scoreMilli: milli(score) } }
+    },
+  }
+}

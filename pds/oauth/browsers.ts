@@ -1,0 +1,82 @@
+/** Who is signed in on which browser, for pages of our own beside the OAuth library's: they share its cookies and its rows. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OAuthError } from '@atproto/oauth-provider/errors'
+import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
+import type { DeviceId, Did, RequestId, RequestStore } from '@atproto/oauth-provider/store'
+import type { OAuthProvider } from './provider.ts'
+
+/** How the library names requests of apps in addresses. https://www.rfc-editor.org/rfc/rfc9126#section-2.2 */
+const REQUEST_URI = /^urn:ietf:params:oauth:request_uri:(req-[0-9a-f]+)$/
+
+/** Somebody tries passwords too often. */
+export class TooManySignInsError extends Error {
+  override name = 'TooManySignInsError'
+}
+
+export class Browsers {
+  readonly #provider: OAuthProvider
+  readonly #hooks: Pick<OAuthHooks, 'onSignInAttempt'>
+  readonly #requests: Pick<RequestStore, 'readRequest' | 'updateRequest'>
+
+  /** @param hooks the provider's, which say when somebody tries passwords too often */
+  constructor(
+    provider: OAuthProvider,
+    requests: Pick<RequestStore, 'readRequest' | 'updateRequest'>,
+    hooks: Pick<OAuthHooks, 'onSignInAttempt'>,
+  ) {
+    this.#hooks = hooks
+    this.#provider = provider
+    this.#requests = requests
+  }
+
+  /** The DIDs that are signed in on a browser, freshly enough for the account pages. */
+  async signedIn(request: IncomingMessage, response: ServerResponse): Promise<string[]> {
+    const { deviceId } = await this.#provider.deviceManager.load(request, response)
+    const found = await this.#provider.accountManager.listDeviceAccounts(deviceId)
+    return found
+      .filter((deviceAccount) => !this.#provider.checkLoginRequired(deviceAccount))
+      .map(({ account }) => account.did)
+  }
+
+  /**
+   * Counts a try to sign in with those of the library's own page, which are limited.
+   * @throws TooManySignInsError
+   */
+  async countSignIn(request: IncomingMessage, response: ServerResponse, username: string): Promise<void> {
+    const device = await this.#provider.deviceManager.load(request, response)
+    const data = { username, password: '', locale: 'en' }
+    try {
+      await this.#hooks.onSignInAttempt?.({ data, ...device, clientId: undefined })
+    } catch (error) {
+      if (!(error instanceof OAuthError)) throw error
+      throw new TooManySignInsError(error.message, { cause: error })
+    }
+  }
+
+  /**
+   * Signs an account in on a browser, whose cookies change with it.
+   * @param requestUri what an app waits for; its page then goes on with this account, and does not ask for the password again
+   */
+  async signIn(
+    request: IncomingMessage,
+    response: ServerResponse,
+    did: string,
+    requestUri: string | undefined,
+  ): Promise<void> {
+    const { deviceId } = await this.#provider.deviceManager.load(request, response, true)
+    await this.#provider.accountManager.upsertDeviceAccount(deviceId, did as Did)
+    const id = requestUri === undefined ? undefined : REQUEST_URI.exec(requestUri)?.[1]
+    if (id !== undefined) await this.#select(id as RequestId, deviceId, did)
+  }
+
+  /** Takes the sign-in that just happened for the one that the app asked for. */
+  async #select(id: RequestId, deviceId: DeviceId, did: string): Promise<void> {
+    const request = await this.#requests.readRequest(id)
+    if (request === null || request.deviceId !== deviceId || request.did !== null) return
+    const { prompt, ...parameters } = request.parameters
+    const stays = prompt === 'consent' ? { prompt } : {}
+    await this.#requests.updateRequest(id, {
+      parameters: { ...parameters, ...stays, login_hint: did as Did },
+    })
+  }
+}

@@ -1,0 +1,40 @@
+/** The domain's errors in the words of the OAuth library, whose pages know some of them by name. */
+import { HandleUnavailableError, InvalidRequestError } from '@atproto/oauth-provider/errors'
+import { AccountError, LoginError } from '../accounts/accounts.ts'
+import { EmailTokenError } from '../accounts/email-tokens.ts'
+import { IdentityError } from '../accounts/identities.ts'
+import { InviteError } from '../accounts/invites.ts'
+import { DidError } from '../identity/did-documents.ts'
+import { HandleError } from '../identity/handles.ts'
+import { PlcError } from '../identity/plc.ts'
+
+/** What an error looks like to the library; one that is none of the caller's doing stays as it is. */
+export function toProviderError(error: unknown): unknown {
+  if (error instanceof HandleError) return new HandleUnavailableError(error.reason, error.message, error)
+  if (error instanceof InviteError) {
+    return new InvalidRequestError(`This invite code is invalid. ${error.message}`, error)
+  }
+  if (
+    error instanceof AccountError ||
+    error instanceof DidError ||
+    error instanceof EmailTokenError ||
+    error instanceof IdentityError ||
+    error instanceof LoginError ||
+    error instanceof PlcError
+  ) {
+    return new InvalidRequestError(error.message, error)
+  }
+  return error
+}
+
+/**
+ * Does something, with its errors in the library's words.
+ * @throws OAuthError
+ */
+export async function inProviderTerms<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw toProviderError(error)
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * The routes of OAuth: metadata, the endpoints that apps call, the sign-in, consent and account pages.
+ *
+ * A page that is to come before one of the library's is mounted before this router.
+ */
+import { OAuthError } from '@atproto/oauth-provider/errors'
+import { oauthMiddleware } from '@atproto/oauth-provider/middleware'
+import { buildProtectedResourceMetadata } from '@atproto/oauth-provider/utils'
+import { Router } from 'express'
+import type { Logger } from '#platform/log.ts'
+import type { OAuthProvider } from './provider.ts'
+
+export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): Router {
+  const router = Router()
+  const metadata = buildProtectedResourceMetadata({
+    resource: provider.issuer,
+    authorization_servers: [provider.issuer],
+    bearer_methods_supported: ['header'],
+    scopes_supported: [],
+    resource_documentation: 'https://atproto.com',
+  })
+  router.get('/.well-known/oauth-protected-resource', (_, response) => {
+    response.setHeader('Access-Control-Allow-Origin', '*')
+    response.setHeader('Access-Control-Allow-Headers', '*')
+    response.json(metadata)
+  })
+  const library = oauthMiddleware(provider, {
+    onError: (_request, _response, error, message) => {
+      // What a client or a person did wrong is told to them; the operator hears of what went wrong here.
+      const isTheirs = error instanceof OAuthError && error.statusCode < 500
+      if (!isTheirs) log.error({ err: error }, message)
+    },
+  })
+  // The library takes a path that is none, as `//`, for a fault of its own.
+  router.use((request, response, next) =>
+    URL.canParse(request.url, provider.issuer) ? library(request, response, next) : next(),
+  )
+  return router
+}

@@ -1,0 +1,37 @@
+/** The pages of our own beside the OAuth library's. They are mounted before its routes, whose account page answers everything below `/account`. */
+import express, { Router } from 'express'
+import type { Services } from '../services.ts'
+import { Pages, sameOriginOnly } from './page.ts'
+import { SECOND_FACTOR_PATH, SECURITY_PATH } from './paths.ts'
+import { scriptPath, scripts } from './scripts.ts'
+import { secondFactorStep } from './second-factor.ts'
+import { securityPage } from './security.ts'
+import { withScript } from './with-script.ts'
+
+const FORM_BYTES_MAX = 32 * 1024
+
+export function pageRoutes(
+  services: Pick<
+    Services,
+    'accounts' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'browsers' | 'oauthProvider' | 'config'
+  >,
+): Router {
+  const { branding } = services.oauthProvider.customization
+  const pages = new Pages({
+    name: branding?.name ?? services.config.branding.name,
+    logo: branding?.logo,
+    colors: branding?.colors ?? {},
+    background: branding?.background ?? {},
+  })
+  const router = Router()
+  router.use(scripts())
+  router.use(
+    [SECOND_FACTOR_PATH, SECURITY_PATH],
+    sameOriginOnly(new URL(services.config.publicUrl).origin),
+    express.urlencoded({ extended: false, limit: FORM_BYTES_MAX }),
+  )
+  router.use(secondFactorStep(services, pages))
+  router.use(securityPage(services, pages))
+  router.use(['/oauth/authorize', '/account'], withScript(scriptPath('sign-in')))
+  return router
+}

@@ -1,0 +1,3 @@
+/** Where the pages are. */
+export const SECOND_FACTOR_PATH = '/account/second-factor'
+export const SECURITY_PATH = '/account/security'

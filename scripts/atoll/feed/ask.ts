@@ -1,0 +1,90 @@
+/** What the commands that ask a host about feeds have in common: which host, for whom, about which definition. */
+import type { AtpAgent } from '@atproto/api'
+import type { Command } from 'commander'
+import { CommandError } from '../../command.ts'
+import { Network } from '../network.ts'
+import { withNetwork } from '../options.ts'
+import { type AccountOptions, withAccount } from '../sign-in.ts'
+import { readDefinitionFile } from './file.ts'
+import { findHost, type Host, hostWith, presetHost } from './host.ts'
+import { type FeedRecords, hostOf, type RecordValue, readFeed } from './records.ts'
+import { parseFeed } from './reference.ts'
+
+export interface AskOptions extends AccountOptions {
+  host?: string
+}
+
+/** Why a post is, or is not, where it is. */
+export interface Reason {
+  path: string
+  says: string
+  pointsMilli?: number
+}
+
+/** A reason as a line. */
+export function says({ path, says: text, pointsMilli }: Reason): string {
+  const points =
+    pointsMilli === undefined ? '' : ` (${pointsMilli >= 0 ? '+' : ''}${(pointsMilli / 1000).toFixed(2)})`
+  return `${path}: ${text}${points}`
+}
+
+/** The options of a command that asks a host. */
+export function withHost(command: Command): Command {
+  return withNetwork(
+    command
+      .option('--host <host>', 'DID, URL or host name of the feed generator to ask')
+      .option(
+        '-a, --account <name>',
+        'sign in, and see what this account sees (default: nobody in particular)',
+      ),
+  )
+}
+
+/** Runs `body` with the account as the viewer, where one is named. */
+export async function withViewer<T>(
+  options: AskOptions,
+  body: (network: Network, viewer: AtpAgent | undefined) => Promise<T>,
+): Promise<T> {
+  if (options.account === undefined) return body(new Network(options), undefined)
+  return withAccount(options, ({ agent, network }) => body(network, agent))
+}
+
+export interface Subject {
+  /** The definition, as in a record. */
+  definition: RecordValue
+  host: Host
+}
+
+/** The definition in a file, or that of a published feed, and the host to ask about it: the one that is named, or that serves the feed. */
+export async function findSubject(name: string, options: AskOptions, network: Network): Promise<Subject> {
+  const host = options.host === undefined ? undefined : await findHost(options.host, network)
+  if (!/^(at|https?):\/\//.test(name)) {
+    return { definition: (await readDefinitionFile(name)).record, host: host ?? presetHost() }
+  }
+  const { records } = await findFeed(name, network)
+  if (!records.algorithm) throw new CommandError(`${name} has no definition in its creator’s repository.`)
+  return { definition: records.algorithm.value, host: host ?? (await hostServing(records, network)) }
+}
+
+/** Whether posts have points by it: where only the time counts, a score says nothing to people. */
+export function hasPoints(definition: RecordValue | undefined): boolean {
+  return (definition?.score as { order?: unknown } | undefined)?.order === 'score'
+}
+
+/** A published feed: whose it is, and its records. */
+export async function findFeed(
+  name: string,
+  network: Network,
+): Promise<{ did: string; rkey: string; records: FeedRecords }> {
+  const { repo, rkey } = parseFeed(name)
+  if (repo === undefined)
+    throw new CommandError(`Name the feed by its URI or its address in the app: ${name}`)
+  const account = await network.findAccount(repo)
+  return { did: account.did, rkey, records: await readFeed(account, rkey) }
+}
+
+/** The host that a feed's record names. */
+export async function hostServing({ generator }: FeedRecords, network: Network): Promise<Host> {
+  const did = hostOf(generator)
+  return did === undefined ? presetHost() : hostWith(did, network)
+}

@@ -1,0 +1,16 @@
+/** How commands say what became of feeds. */
+import { type OutputOptions, printResult } from '../output.ts'
+import type { Change } from './records.ts'
+
+/** Prints what became of feeds, and which host their records name now. */
+export function printChanges(options: OutputOptions, changes: readonly Change[]): void {
+  const results = changes.map(({ uri, outcome, after }) => ({ uri, outcome, host: after.generator?.did }))
+  printResult(options, results, () =>
+    results
+      .map(({ uri, outcome, host }) => {
+        const served = host === undefined ? '' : ` (served by ${host})`
+        return `${outcome.padEnd(10)} ${uri}${served}`
+      })
+      .join('\n'),
+  )
+}

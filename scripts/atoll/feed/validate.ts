@@ -1,0 +1,30 @@
+/** `atoll feed validate`: whether a definition can be run, and what it costs, without asking anybody. */
+import type { Command } from 'commander'
+import { totalOf } from '../../../feedgen/algorithms/cost.ts'
+import { command, examples } from '../options.ts'
+import { type OutputOptions, printResult, table } from '../output.ts'
+import { readDefinitionFile } from './file.ts'
+
+/** `atoll feed validate` */
+export function validateCommand(): Command {
+  return command('validate', 'check a definition; says where it is wrong, or what it costs its host')
+    .argument('<file>', 'the definition; - for standard input')
+    .addHelpText(
+      'after',
+      examples({ 'atoll feed validate cats.json': 'ends with 1 when the definition is not valid' }),
+    )
+    .action(async (file: string, options: OutputOptions) => {
+      const { plan } = await readDefinitionFile(file)
+      const { isPersonal } = plan
+      const cost = totalOf(plan.cost)
+      printResult(options, { valid: true, cost, parts: plan.cost, isPersonal }, () =>
+        [
+          `${file} is valid. It costs its host ${cost} points${isPersonal ? ', for each viewer' : ''}.`,
+          table(
+            plan.cost.map(({ path, points }) => [`  ${path}`, String(points)]),
+            [1],
+          ),
+        ].join('\n'),
+      )
+    })
+}

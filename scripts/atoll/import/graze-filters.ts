@@ -1,0 +1,330 @@
+/** The operators of a Graze manifest's filter, each an object with one key and a list of what it works on. */
+import { BSKY_LABELER_DID } from '@atproto/api'
+import type { Comparison, Edge, FieldComparison, Filter } from '../../../feedgen/algorithms/definition.ts'
+import type { MediaKind, TextPlace } from '../../../feedgen/facts/features.ts'
+import {
+  type DidOf,
+  didOfName,
+  isObject,
+  type Json,
+  type Notes,
+  not,
+  text,
+  texts,
+  uriOf,
+} from './imported.ts'
+import { regexFilter, textFilter } from './regex.ts'
+
+/** How deep `and` and `or` are followed. */
+const depthMax = 30
+
+interface Context {
+  notes: Notes
+  didOf: DidOf
+}
+
+type Operator = (
+  args: unknown[],
+  at: string,
+  context: Context,
+) => Promise<Filter | undefined> | Filter | undefined
+
+/** The filter of a node; undefined when it cannot be carried over, which is then noted. */
+export async function filterOf(
+  node: unknown,
+  at: string,
+  context: Context,
+  depth = 0,
+): Promise<Filter | undefined> {
+  if (depth > depthMax || !isObject(node)) return lost(context, at, 'it is no filter')
+  const [name, ...more] = Object.keys(node).filter((key) => key !== 'metadata')
+  if (name === undefined || more.length > 0) return lost(context, at, 'it is not one filter')
+  const args = node[name]
+  const place = `${at}.${name}`
+  if (!Array.isArray(args)) return lost(context, place, 'it has no list of arguments')
+  if (name === 'and' || name === 'or') {
+    const filters: Filter[] = []
+    for (const [index, child] of args.entries()) {
+      const filter = await filterOf(child, `${place}[${index}]`, context, depth + 1)
+      if (filter) filters.push(filter)
+    }
+    if (filters.length === 0) return undefined
+    return filters.length === 1 ? filters[0] : { kind: name === 'and' ? 'all' : 'any', of: filters }
+  }
+  const operator = operators.get(name)
+  if (operator) return operator(args, place, context)
+  const what = classifiers.has(name) ? 'a machine-learnt classifier' : 'not known'
+  return lost(context, place, what)
+}
+
+const operators = new Map<string, Operator>([
+  ['attribute_compare', compare],
+  ['embed_type', embedType],
+  ['post_type', postType],
+  ['entity_matches', entities],
+  ['entity_excludes', async (...args) => negated(await entities(...args))],
+  ['regex_matches', matches],
+  ['regex_negation_matches', (...args) => negated(matches(...args))],
+  ['regex_any', anyOf],
+  ['regex_none', (...args) => negated(anyOf(...args))],
+  ['social_graph', socialGraph],
+  ['user_network', socialGraph],
+  ['social_list', socialList],
+  ['list_member', member('app.bsky.graph.list', 'list')],
+  ['starter_pack_member', member('app.bsky.graph.starterpack', 'starterPack')],
+])
+
+const classifiers = new Set([
+  'text_similarity',
+  'model_probability',
+  'content_moderation',
+  'sentiment_analysis',
+  'emotion_sentiment_analysis',
+  'financial_sentiment_analysis',
+  'toxicity_analysis',
+  'topic_analysis',
+  'language_analysis',
+  'text_arbitrary',
+  'image_nsfw',
+  'image_arbitrary',
+  'magic_audience',
+])
+
+const comparisons = new Map<unknown, Comparison>([
+  ['==', 'eq'],
+  ['!=', 'ne'],
+  ['>', 'gt'],
+  ['>=', 'gte'],
+  ['<', 'lt'],
+  ['<=', 'lte'],
+])
+
+/** The places that Graze names by the path of a field. */
+const places = new Map<string, TextPlace>([
+  ['text', 'text'],
+  ['embed.images[*].alt', 'alt'],
+  ['embed.media.images[*].alt', 'alt'],
+  ['embed.alt', 'alt'],
+  ['embed.external.uri', 'link'],
+  ['facets[*].features[*].uri', 'link'],
+  ['embed.external.title', 'card'],
+  ['embed.external.description', 'card'],
+])
+
+async function compare(
+  [variable, operator, value]: unknown[],
+  at: string,
+  context: Context,
+): Promise<Filter | undefined> {
+  const path = pathOf(variable)
+  const op = comparisons.get(operator)
+  if (path === undefined || op === undefined)
+    return lost(context, at, `the operator ${operator} is not known`)
+  const isEqual = op === 'eq'
+  if (value === null && ['eq', 'ne'].includes(op)) {
+    if (path === 'reply')
+      return isEqual ? not({ kind: 'type', any: ['reply'] }) : { kind: 'type', any: ['reply'] }
+    return field(path, isEqual ? 'absent' : 'exists', {}, at, context)
+  }
+  if (typeof value === 'string' && ['eq', 'ne'].includes(op)) {
+    const known = await comparedText(path, value, context)
+    if (known) return isEqual ? known : not(known)
+    return field(path, op, { string: value }, at, context)
+  }
+  if (typeof value === 'boolean' && ['eq', 'ne'].includes(op))
+    return field(path, op, { boolean: value }, at, context)
+  if (Number.isInteger(value)) return field(path, op, { integer: value as number }, at, context)
+  return lost(context, at, `comparing ${path} with ${JSON.stringify(value)}`)
+}
+
+/** Comparisons that are more than of a field; undefined when this is none. */
+async function comparedText(path: string, value: string, { didOf }: Context): Promise<Filter | undefined> {
+  if (path === 'langs[*]') return { kind: 'lang', any: [value] }
+  if (path === 'embed.presentation' && value === 'gif') return { kind: 'media', any: ['gif'] }
+  if (!path.startsWith('hydrated_metadata.')) return undefined
+  const did = await didOfName(value, didOf)
+  if (did && path === 'hydrated_metadata.user.handle') {
+    return { kind: 'author', in: { kind: 'actors', dids: [did] } }
+  }
+  if (did && path === 'hydrated_metadata.mentions[*].handle') return { kind: 'mention', dids: [did] }
+  return undefined
+}
+
+function field(
+  path: string,
+  op: FieldComparison,
+  value: { string?: string; integer?: number; boolean?: boolean },
+  at: string,
+  context: Context,
+): Filter | undefined {
+  const dotted = path.replaceAll(/\[(\d+)\]/g, '.$1')
+  if (/[[\]]|^hydrated_metadata\./.test(dotted)) return lost(context, at, `comparing ${path}`)
+  return { kind: 'field', path: dotted, op, ...value }
+}
+
+const embeds = new Map<unknown, Filter>([
+  ...(['image', 'video', 'gif'] as const).map((kind): [string, Filter] => [
+    kind,
+    { kind: 'media', any: [kind] },
+  ]),
+  ...[['image_group', 'gallery'] as const, ['link', 'card'] as const].map(
+    ([name, kind]): [string, Filter] => [name, { kind: 'media', any: [kind satisfies MediaKind] }],
+  ),
+  ['post', { kind: 'type', any: ['quote'] }],
+])
+
+function embedType([operator, kind]: unknown[], at: string, context: Context): Filter | undefined {
+  const filter = embeds.get(kind)
+  if (!filter || !['==', '!='].includes(String(operator)))
+    return lost(context, at, `embeds ${operator} ${kind}`)
+  return operator === '==' ? filter : not(filter)
+}
+
+function postType([operator, kinds]: unknown[], at: string, context: Context): Filter | undefined {
+  const any = texts(kinds).filter((kind) => kind === 'reply' || kind === 'quote')
+  if (any.length === 0 || any.length < texts(kinds).length)
+    return lost(context, at, `types ${JSON.stringify(kinds)}`)
+  return within({ kind: 'type', any }, operator, at, context)
+}
+
+async function entities(
+  [type, values]: unknown[],
+  at: string,
+  context: Context,
+): Promise<Filter | undefined> {
+  const any = texts(values)
+  if (any.length === 0) return lost(context, at, 'it names nothing')
+  switch (type) {
+    case 'hashtags':
+      return { kind: 'tag', any: any.map((tag) => tag.replace(/^#/, '')) }
+    case 'langs':
+      return { kind: 'lang', any }
+    case 'domains':
+      return {
+        kind: 'domain',
+        any: any.map((domain) => domain.replace(/^https?:\/\//, '').replace(/\/.*$/, '')),
+      }
+    case 'urls':
+      return regexFilter(
+        `^(?:${any.map(quote).join('|')})$`,
+        { ignoreCase: false, places: ['link'], multiline: true },
+        at,
+        context.notes,
+      )
+    case 'mentions': {
+      const dids = await didsOf(any, at, context)
+      return dids.length > 0 ? { kind: 'mention', dids } : undefined
+    }
+    case 'labels':
+      return {
+        kind: 'any',
+        of: [
+          { kind: 'label', any },
+          { kind: 'label', any, by: [BSKY_LABELER_DID] },
+        ],
+      }
+    default:
+      return lost(context, at, `${type} are not known`)
+  }
+}
+
+function matches(
+  [variable, pattern, ignoreCase]: unknown[],
+  at: string,
+  context: Context,
+): Filter | undefined {
+  const place = placeOf(variable, at, context)
+  if (!place || typeof pattern !== 'string') return undefined
+  return regexFilter(pattern, { ignoreCase: ignoreCase !== false, places: [place] }, at, context.notes)
+}
+
+/** Words, or with the fourth argument regular expressions. */
+function anyOf(
+  [variable, list, ignoreCase, isRegex]: unknown[],
+  at: string,
+  context: Context,
+): Filter | undefined {
+  const place = placeOf(variable, at, context)
+  const terms = texts(list)
+  if (!place || terms.length === 0) return undefined
+  if (isRegex !== true && ignoreCase !== false && terms.every((term) => WORDS.test(term))) {
+    return textFilter({ words: terms }, [place])
+  }
+  const pattern = isRegex === true ? terms.join('|') : `(?:^|\\W)(?:${terms.map(quote).join('|')})(?:\\W|$)`
+  return regexFilter(pattern, { ignoreCase: ignoreCase !== false, places: [place] }, at, context.notes)
+}
+
+/** What is found as words: letters, digits, and spaces between them. */
+const WORDS = /^[\p{L}\p{N}\p{M}_]+(?: [\p{L}\p{N}\p{M}_]+)*$/u
+
+const edges = new Map<unknown, Edge>([
+  ['follows', 'follows'],
+  ['following', 'follows'],
+  ['followers', 'followers'],
+])
+
+async function socialGraph(
+  [name, operator, direction]: unknown[],
+  at: string,
+  context: Context,
+): Promise<Filter | undefined> {
+  const edge = edges.get(direction)
+  const [of] = await didsOf([String(name)], at, context)
+  if (!of) return undefined
+  if (!edge) return lost(context, at, `the direction ${direction} is not known`)
+  return within({ kind: 'author', in: { kind: 'graph', of, edge } }, operator, at, context)
+}
+
+async function socialList(
+  [list, operator]: unknown[],
+  at: string,
+  context: Context,
+): Promise<Filter | undefined> {
+  const dids = await didsOf(texts(list), at, context)
+  if (dids.length === 0) return lost(context, at, 'it names no accounts')
+  return within({ kind: 'author', in: { kind: 'actors', dids } }, operator, at, context)
+}
+
+function member(collection: string, kind: 'list' | 'starterPack'): Operator {
+  return async ([address, operator], at, context) => {
+    const uri = await uriOf(String(address), collection, context.didOf)
+    if (!uri) return lost(context, at, `${address} was not found`)
+    return within({ kind: 'author', in: { kind, uri } }, operator, at, context)
+  }
+}
+
+function within(filter: Filter, operator: unknown, at: string, context: Context): Filter | undefined {
+  if (operator === 'in' || operator === 'is_in') return filter
+  if (operator === 'not_in' || operator === 'is_not_in') return not(filter)
+  return lost(context, at, `the operator ${operator} is not known`)
+}
+
+async function didsOf(names: string[], at: string, context: Context): Promise<string[]> {
+  const dids = await Promise.all(names.map((name) => didOfName(name, context.didOf)))
+  for (const [index, did] of dids.entries())
+    if (!did) context.notes.lost(at, `nobody is called ${names[index]}`)
+  return dids.filter((did) => did !== undefined)
+}
+
+function placeOf(variable: unknown, at: string, context: Context): TextPlace | undefined {
+  const path = pathOf(variable)
+  return places.get(path ?? '') ?? lost(context, at, `looking for words in ${path}`)
+}
+
+/** A field is named by its path, or as the older manifests do by `{"var": path}`. */
+function pathOf(variable: unknown): string | undefined {
+  return text(isObject(variable) ? (variable as Json).var : variable)
+}
+
+function negated(filter: Filter | undefined): Filter | undefined {
+  return filter && not(filter)
+}
+
+function quote(term: string): string {
+  return term.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
+}
+
+function lost({ notes }: Context, at: string, says: string): undefined {
+  notes.lost(at, says)
+  return undefined
+}

@@ -1,0 +1,141 @@
+/** The blocks of SkyFeed's builder that look at one post at a time: `remove`, `keep` and `regex`. */
+import { BSKY_LABELER_DID } from '@atproto/api'
+import type { Comparison, CountName, Filter } from '../../../feedgen/algorithms/definition.ts'
+import type { TextPlace } from '../../../feedgen/facts/features.ts'
+import { type DidOf, type Json, type Notes, not, text, texts, uriOf } from './imported.ts'
+import { regexFilter } from './regex.ts'
+
+export const isReply: Filter = { kind: 'type', any: ['reply'] }
+export const noReplies = not(isReply)
+const isRepost: Filter = { kind: 'type', any: ['repost'] }
+const isQuote: Filter = { kind: 'type', any: ['quote'] }
+
+const counts = new Map<string, CountName>([
+  ['like_count', 'likes'],
+  ['repost_count', 'reposts'],
+  ['reply_count', 'replies'],
+])
+
+/** What stays when everything goes for which the operator holds. */
+const opposites = new Map<string, Comparison>([
+  ['<', 'gte'],
+  ['>', 'lte'],
+  ['==', 'ne'],
+  ['!=', 'eq'],
+])
+
+const places = new Map<string, TextPlace>([
+  ['text', 'text'],
+  ['alt_text', 'alt'],
+  ['link', 'link'],
+])
+
+/** What a post has to be to be left by the block; undefined when it leaves all of them, or cannot be carried over. */
+export async function filterOf(
+  block: Json,
+  at: string,
+  notes: Notes,
+  didOf: DidOf,
+): Promise<Filter | undefined> {
+  if (block.type === 'regex') return regexOf(block, at, notes)
+  const subject = text(block.subject)
+  const keeps = block.type === 'keep'
+  if (subject === 'list') {
+    const uri = await uriOf(text(block.listUri) ?? '', 'app.bsky.graph.list', didOf)
+    if (uri === undefined) return lost(notes, at, `the list ${block.listUri} was not found`)
+    const isListed: Filter = { kind: 'author', in: { kind: 'list', uri } }
+    return keeps ? isListed : not(isListed)
+  }
+  if (subject === 'videos') {
+    const isVideo: Filter = { kind: 'media', any: ['video'] }
+    return keeps ? isVideo : not(isVideo)
+  }
+  if (keeps) return lost(notes, at, `keeping by ${subject} is not known`)
+  return removeOf(subject, block, at, notes)
+}
+
+function removeOf(subject: string | undefined, block: Json, at: string, notes: Notes): Filter | undefined {
+  const value = block.value
+  switch (subject) {
+    case 'item':
+      return itemOf(text(value) ?? 'reply', at, notes)
+    case 'image_count':
+      return imagesOf(String(value ?? '0'), at, notes)
+    case 'like_count':
+    case 'repost_count':
+    case 'reply_count': {
+      const op = opposites.get(text(block.operator) ?? '<')
+      const n = Number(value)
+      if (!op || !Number.isInteger(n) || n < 0)
+        return lost(notes, at, `${subject} ${block.operator} ${value}`)
+      return { kind: 'count', of: counts.get(subject) as CountName, op, n }
+    }
+    case 'language': {
+      const language = text(block.language) ?? 'en'
+      return block.operator === '==' ? { kind: 'lang', none: [language] } : { kind: 'lang', any: [language] }
+    }
+    case 'embed':
+      return embedOf(text(value) ?? 'none', at, notes)
+    case 'labels': {
+      const any = texts(block.labels).map((label) => label.toLowerCase())
+      if (any.length === 0) return lost(notes, at, 'it names no labels')
+      return not({
+        kind: 'any',
+        of: [
+          { kind: 'label', any },
+          { kind: 'label', any, by: [BSKY_LABELER_DID] },
+        ],
+      })
+    }
+    case 'duplicates':
+      // No post is in a feed twice anyway.
+      return undefined
+    case 'where':
+      return lost(notes, at, 'a script in SkyFeed’s own language')
+    default:
+      return lost(notes, at, `removing by ${subject} is not known`)
+  }
+}
+
+function itemOf(value: string, at: string, notes: Notes): Filter | undefined {
+  if (value === 'reply') return noReplies
+  if (value === 'post') return isReply
+  if (value === 'repost') return not(isRepost)
+  return lost(notes, at, `removing items that are ${value} is not known`)
+}
+
+function imagesOf(value: string, at: string, notes: Notes): Filter | undefined {
+  if (value === '0') return { kind: 'media', any: ['image'] }
+  if (value === '1') return not({ kind: 'media', any: ['image'], countMax: 1 })
+  if (value === '2+') return not({ kind: 'media', any: ['gallery'] })
+  return lost(notes, at, `an image count of ${value} is not known`)
+}
+
+function embedOf(value: string, at: string, notes: Notes): Filter | undefined {
+  if (value === 'post') return not(isQuote)
+  if (value === 'none') return { kind: 'field', path: 'embed.record', op: 'exists' }
+  if (value === 'feed') {
+    return not({
+      kind: 'field',
+      path: 'embed.record.uri',
+      op: 'contains',
+      string: '/app.bsky.feed.generator/',
+    })
+  }
+  return lost(notes, at, `removing by an embedded ${value} is not known`)
+}
+
+function regexOf(block: Json, at: string, notes: Notes): Filter | undefined {
+  const pattern = text(block.value)
+  if (!pattern) return lost(notes, at, 'it has no regular expression')
+  const targets = (text(block.target) ?? 'text').split('|')
+  const where = targets.flatMap((target) => places.get(target) ?? [])
+  if (where.length < targets.length) return lost(notes, at, `it looks into ${block.target}`)
+  const filter = regexFilter(pattern, { ignoreCase: block.caseSensitive !== true, places: where }, at, notes)
+  return filter && block.invert === true ? not(filter) : filter
+}
+
+function lost(notes: Notes, at: string, says: string): undefined {
+  notes.lost(at, says)
+  return undefined
+}

@@ -1,0 +1,346 @@
+/** What the firehose does not bring is fetched from where accounts are: here a PDS with a life before anybody listened. */
+import Sqlite from 'better-sqlite3'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createUser, type InProcessPds, startPds, type TestUser } from '../../support/pds.ts'
+import { startPlc } from '../../support/plc.ts'
+import { temporaryFolder } from '../../support/processes.ts'
+import { eventually, SERVICE_DID, startFeedgen, type TestFeedgen } from '../support.ts'
+import { rows } from '../tables.ts'
+
+const endpointOf = (pds: InProcessPds) =>
+  `${pds.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos`
+
+/** A PDS with some users, and a feed generator that listens from when it is started. */
+async function stage(names: string[]) {
+  const plc = await startPlc()
+  const pds = await startPds({ plcUrl: plc.url })
+  const users: TestUser[] = []
+  for (const name of names) users.push(await createUser(pds, name))
+  const open: AsyncDisposable[] = []
+  onTestFinished(async () => {
+    for (const one of [...open, pds, plc]) await one[Symbol.asyncDispose]()
+  })
+  const listen = async (more: object = {}): Promise<TestFeedgen> => {
+    const feedgen = await startFeedgen({
+      endpoints: [endpointOf(pds)],
+      start: 'live',
+      backfill: true,
+      plcUrl: plc.url,
+      serviceDid: SERVICE_DID,
+      ...more,
+    })
+    open.unshift(feedgen)
+    return feedgen
+  }
+  return { pds, users, listen }
+}
+
+/** Resolves when the feed generator hears what happens: a post shows up. */
+async function listening(feedgen: TestFeedgen, { agent }: TestUser): Promise<void> {
+  await eventually(async () => {
+    await agent.post({ text: 'do you hear me?' })
+    return feedgen.counts.events.commit > 0
+  })
+}
+
+const create = (user: TestUser, collection: string, record: object) =>
+  user.agent.com.atproto.repo
+    .createRecord({
+      repo: user.did,
+      collection,
+      record: { $type: collection, createdAt: new Date().toISOString(), ...record },
+    })
+    .then(({ data }) => data)
+
+const edges = (file: string, table: 'follows' | 'blocks') =>
+  rows<{ subject: string }>(
+    file,
+    `select b.did as subject from ${table} join accounts a on a.id = author join accounts b on b.id = subject order by 1`,
+  ).map(({ subject }) => subject)
+
+const METHOD = 'app.bsky.feed.getFeedSkeleton'
+
+/** The header of a request in the user's name. */
+async function tokenOf({ agent }: TestUser, lxm = METHOD) {
+  const { data } = await agent.com.atproto.server.getServiceAuth({ aud: SERVICE_DID, lxm })
+  return { authorization: `Bearer ${data.token}` }
+}
+
+/** Asks for a page in the user's name. */
+async function look(feedgen: TestFeedgen, user: TestUser) {
+  const feed = `at://${user.did}/app.bsky.feed.generator/following`
+  return feedgen.get(METHOD, { feed }, await tokenOf(user))
+}
+
+describe('a viewer who is first seen', () => {
+  test('has follows, likes, blocks and lists fetched, also of those lists that are blocked', async () => {
+    const { users, listen } = await stage(['alice', 'bob', 'carol', 'dan'])
+    const [alice, bob, carol, dan] = users as [TestUser, TestUser, TestUser, TestUser]
+    const liked = await bob.agent.post({ text: 'liked' })
+    await alice.agent.follow(bob.did)
+    await alice.agent.like(liked.uri, liked.cid)
+    await create(alice, 'app.bsky.graph.block', { subject: carol.did })
+    const own = await create(alice, 'app.bsky.graph.list', {
+      name: 'mine',
+      purpose: 'app.bsky.graph.defs#curatelist',
+    })
+    await create(alice, 'app.bsky.graph.listitem', { list: own.uri, subject: bob.did })
+    const bad = await create(bob, 'app.bsky.graph.list', {
+      name: 'bad',
+      purpose: 'app.bsky.graph.defs#modlist',
+    })
+    await create(bob, 'app.bsky.graph.listitem', { list: bad.uri, subject: dan.did })
+    await create(alice, 'app.bsky.graph.listblock', { subject: bad.uri })
+
+    const feedgen = await listen({ publisherDid: alice.did })
+    await look(feedgen, alice)
+    await eventually(
+      () => rows(feedgen.file, 'select 1 from viewers where fetched_at is not null').length === 1,
+    )
+    expect(edges(feedgen.file, 'follows')).toEqual([bob.did])
+    expect(edges(feedgen.file, 'blocks')).toEqual([carol.did])
+    expect(rows(feedgen.file, 'select 1 from likes')).toHaveLength(1)
+    expect(
+      rows(
+        feedgen.file,
+        `select name, did from list_items join lists on lists.id = list join accounts on accounts.id = subject order by name`,
+      ),
+    ).toEqual([
+      { name: 'bad', did: dan.did },
+      { name: 'mine', did: bob.did },
+    ])
+    expect(rows(feedgen.file, 'select 1 from list_blocks')).toHaveLength(1)
+
+    // What happens from now on comes with the firehose.
+    await listening(feedgen, dan)
+    await alice.agent.follow(dan.did)
+    await eventually(() => edges(feedgen.file, 'follows').length === 2)
+  })
+
+  test('with more than a page of follows has all of them fetched', async () => {
+    const { users, listen } = await stage(['alice'])
+    const [alice] = users as [TestUser]
+    const subjects = Array.from({ length: 230 }, (_, i) => `did:web:n${i}.example.com`)
+    for (let from = 0; from < subjects.length; from += 115) {
+      await alice.agent.com.atproto.repo.applyWrites({
+        repo: alice.did,
+        writes: subjects.slice(from, from + 115).map((subject) => ({
+          $type: 'com.atproto.repo.applyWrites#create',
+          collection: 'app.bsky.graph.follow',
+          value: { $type: 'app.bsky.graph.follow', subject, createdAt: new Date().toISOString() },
+        })),
+      })
+    }
+    const feedgen = await listen({ publisherDid: alice.did })
+    await look(feedgen, alice)
+    await eventually(() => edges(feedgen.file, 'follows').length === subjects.length)
+  })
+})
+
+test('a repository that jumped is fetched anew, and what is still there is shown again', async () => {
+  const { users, listen } = await stage(['alice', 'bob'])
+  const [alice, bob] = users as [TestUser, TestUser]
+  const folder = temporaryFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  const file = `${folder.path}/index.sqlite`
+  const first = await listen({ start: 'oldest', sqliteLocation: file })
+  const shown = () =>
+    rows<{ rkey: string }>(
+      file,
+      `select rkey from posts join accounts on accounts.id = author
+       where did = ? and present = 1 and unsure = 0 order by rkey`,
+      alice.did,
+    ).map(({ rkey }) => rkey)
+  const kept = await alice.agent.post({ text: 'kept' })
+  const gone = await alice.agent.post({ text: 'gone' })
+  const like = await alice.agent.like(kept.uri, kept.cid)
+  await eventually(() => shown().length === 2 && rows(file, 'select 1 from likes').length === 1)
+  await first[Symbol.asyncDispose]()
+
+  // While nobody listens things happen, and from then on nobody knows where the reading stopped.
+  await alice.agent.deletePost(gone.uri)
+  await alice.agent.deleteLike(like.uri)
+  const missed = await alice.agent.post({ text: 'missed' })
+  const db = new Sqlite(file)
+  db.exec('delete from cursors')
+  db.close()
+  const second = await listen({ sqliteLocation: file })
+  await listening(second, bob)
+  const last = await alice.agent.post({ text: 'last' })
+  // It jumped, and was fetched.
+  const isSettled = () => rows(file, 'select 1 from accounts where jumped = 1').length === 0
+  await eventually(() => shown().length === 3 && isSettled() && second.counts.outcomes.jumped > 0)
+  expect(shown()).toEqual([kept, missed, last].map(({ uri }) => uri.split('/').at(-1)).sort())
+  expect(rows(file, 'select 1 from likes')).toEqual([])
+})
+
+test('a profile that asks not to be shown to everybody is found where no event brought it', async () => {
+  const { users, listen } = await stage(['alice', 'bob', 'carol'])
+  const [alice, bob, carol] = users as [TestUser, TestUser, TestUser]
+  const labels = { $type: 'com.atproto.label.defs#selfLabels', values: [{ val: '!no-unauthenticated' }] }
+  await alice.agent.com.atproto.repo.putRecord({
+    repo: alice.did,
+    collection: 'app.bsky.actor.profile',
+    rkey: 'self',
+    record: { $type: 'app.bsky.actor.profile', labels },
+  })
+  const feedgen = await listen({ publisherDid: bob.did })
+  const feed = `at://${bob.did}/app.bsky.feed.generator/latest`
+  const latest = async (headers = {}): Promise<string[]> =>
+    (await feedgen.get(METHOD, { feed }, headers)).body.feed
+      .map(({ post }: { post: string }) => post)
+      .filter((uri: string) => !uri.includes(carol.did))
+  await listening(feedgen, carol)
+  const hidden = await alice.agent.post({ text: 'for those who are signed in' })
+  const open = await bob.agent.post({ text: 'for all' })
+  const profiles = () =>
+    rows<{ did: string }>(
+      feedgen.file,
+      'select did, no_unauthenticated from profiles join accounts on id = account order by 2',
+    ).filter(({ did }) => did !== carol.did)
+  await eventually(() => profiles().length === 2)
+  expect(profiles()).toEqual([
+    { did: bob.did, no_unauthenticated: 0 },
+    { did: alice.did, no_unauthenticated: 1 },
+  ])
+  expect(await latest()).toEqual([open.uri])
+  expect(await latest(await tokenOf(bob))).toEqual([open.uri, hidden.uri])
+  await alice.agent.com.atproto.repo.putRecord({
+    repo: alice.did,
+    collection: 'app.bsky.actor.profile',
+    rkey: 'self',
+    record: { $type: 'app.bsky.actor.profile' },
+  })
+  await eventually(async () => (await latest()).length === 2)
+})
+
+describe('what a viewer’s app reports', () => {
+  const SEND = 'app.bsky.feed.sendInteractions'
+  const event = (name: string) => `app.bsky.feed.defs#${name}`
+
+  async function said() {
+    const { users, listen } = await stage(['alice', 'bob'])
+    const [alice, bob] = users as [TestUser, TestUser]
+    const posts = [await bob.agent.post({ text: 'one' }), await bob.agent.post({ text: 'two' })]
+    const feedgen = await listen({ publisherDid: bob.did, start: 'oldest' })
+    await eventually(() => rows(feedgen.file, 'select 1 from posts where present = 1').length === 2)
+    const send = async (body: object, headers: object) => {
+      const response = await fetch(`${feedgen.url}/xrpc/${SEND}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      })
+      return { status: response.status, body: await response.json() }
+    }
+    return { alice, posts, feedgen, send, feed: `at://${bob.did}/app.bsky.feed.generator/hot` }
+  }
+
+  test('is kept: what was seen, and what was said of it, each once', async () => {
+    const { alice, posts, feedgen, send, feed } = await said()
+    const [one, two] = [posts[0]!, posts[1]!]
+    const interactions = [
+      { item: one.uri, event: event('interactionSeen') },
+      { item: one.uri, event: event('interactionSeen') },
+      { item: two.uri, event: event('requestLess'), feedContext: 'c', reqId: 'r' },
+      { item: two.uri, event: 'org.example.defs#whatever' },
+      { item: `${two.uri}x`, event: event('requestLess') },
+      { item: 'at://did:plc:abcdefghijklmnopqrstuvwx/app.bsky.feed.post/3k', event: event('requestLess') },
+      { event: event('requestLess') },
+    ]
+    for (let i = 0; i < 2; i++) {
+      const answer = await send({ feed, interactions }, await tokenOf(alice, SEND))
+      expect(answer).toEqual({ status: 200, body: {} })
+    }
+    const rkeyOf = ({ uri }: { uri: string }) => uri.split('/').at(-1)
+    expect(
+      rows(
+        feedgen.file,
+        'select did, rkey from seen join accounts on accounts.id = viewer join posts on posts.id = post',
+      ),
+    ).toEqual([{ did: alice.did, rkey: rkeyOf(one) }])
+    expect(
+      rows(
+        feedgen.file,
+        'select rkey, event, feed, feed_context, req_id from interactions join posts on posts.id = post order by event',
+      ),
+    ).toEqual([
+      { rkey: rkeyOf(two), event: event('requestLess'), feed, feed_context: 'c', req_id: 'r' },
+      { rkey: rkeyOf(two), event: 'org.example.defs#whatever', feed, feed_context: null, req_id: null },
+    ])
+  })
+
+  test('needs a token of its own', async () => {
+    const { alice, send, feed } = await said()
+    const interactions: object[] = []
+    expect(await send({ feed, interactions }, {})).toMatchObject({
+      status: 401,
+      body: { error: 'AuthMissing' },
+    })
+    expect(await send({ feed, interactions }, await tokenOf(alice, METHOD))).toMatchObject({ status: 401 })
+    const token = await tokenOf(alice, SEND)
+    expect(await send({ feed: feed.replace('hot', 'cold'), interactions }, token)).toMatchObject({
+      status: 400,
+      body: { error: 'UnknownFeed' },
+    })
+    expect(await send({ feed, interactions }, token)).toMatchObject({
+      status: 401,
+      body: { error: 'JwtReplayed' },
+    })
+    const many = Array.from({ length: 501 }, () => ({}))
+    expect(await send({ feed, interactions: many }, await tokenOf(alice, SEND))).toMatchObject({
+      status: 400,
+    })
+    expect(await send({ interactions: 'x' }, await tokenOf(alice, SEND))).toMatchObject({ status: 400 })
+  })
+})
+
+test('a feed of the viewer’s own begins with the cold-start feed, and obeys what the viewer wants less of', async () => {
+  const { users, listen } = await stage(['alice', 'bob', 'carol'])
+  const [alice, bob, carol] = users as [TestUser, TestUser, TestUser]
+  await alice.agent.follow(bob.did)
+  await alice.agent.follow(carol.did)
+  const feedgen = await listen({ publisherDid: alice.did, start: 'oldest' })
+  const stranger = await alice.agent.post({ text: 'of nobody whom alice follows' })
+  const older = await bob.agent.post({ text: 'older' })
+  const newer = await carol.agent.post({ text: 'newer' })
+  const feed = `at://${alice.did}/app.bsky.feed.generator/mine`
+  const put = (collection: string, record: object) =>
+    alice.agent.com.atproto.repo.putRecord({
+      repo: alice.did,
+      collection,
+      rkey: 'mine',
+      record: { $type: collection, createdAt: new Date().toISOString(), ...record },
+    })
+  await put('app.bsky.feed.generator', { did: SERVICE_DID, displayName: 'Mine' })
+  await put('social.atoll.feed.algorithm', {
+    sources: [{ $type: 'social.atoll.feed.sources#viewerGraph', edge: 'follows', windowHours: 24 }],
+    score: { order: 'newest' },
+    viewer: { feedback: true, coldStart: { feed: `at://${alice.did}/app.bsky.feed.generator/latest` } },
+  })
+  await eventually(async () => (await feedgen.get(METHOD, { feed }, await tokenOf(bob))).status === 200)
+  const shown = async (): Promise<string[]> => {
+    const { body } = await feedgen.get(METHOD, { feed }, await tokenOf(alice))
+    return body.feed.map(({ post }: { post: string }) => post)
+  }
+
+  expect(await shown()).toEqual([newer, older, stranger].map(({ uri }) => uri))
+  await eventually(async () => (await shown()).length === 2)
+  expect(await shown()).toEqual([newer.uri, older.uri])
+
+  // Twice as far down for each request: the one behind is before it after two.
+  const another = await carol.agent.post({ text: 'another' })
+  await eventually(async () => (await shown())[0] === another.uri)
+  const SEND = 'app.bsky.feed.sendInteractions'
+  const interactions = [newer, another].map(({ uri }) => ({
+    item: uri,
+    event: 'app.bsky.feed.defs#requestLess',
+  }))
+  const response = await fetch(`${feedgen.url}/xrpc/${SEND}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(await tokenOf(alice, SEND)) },
+    body: JSON.stringify({ feed, interactions }),
+  })
+  expect(response.status).toBe(200)
+  await eventually(async () => (await shown())[0] === older.uri)
+  expect(await shown()).toEqual([older.uri, another.uri, newer.uri])
+})

@@ -1,0 +1,165 @@
+/** Labelers: what they say of posts and accounts comes into the index, if they signed it, and the newest word counts. */
+import { expect, onTestFinished, test } from 'vitest'
+import { encode } from '#protocol/cbor.ts'
+import { generateKey } from '#protocol/keys.ts'
+import { encodeLabelsFrame, signLabel } from '#protocol/labels.ts'
+import { Author } from '../../support/author.ts'
+import { startDirectory } from '../../support/directory.ts'
+import { startLabeler, type TestLabeler } from '../../support/labeler.ts'
+import { temporaryFolder } from '../../support/processes.ts'
+import { eventually, startFeedgen } from '../support.ts'
+import { rows } from '../tables.ts'
+
+async function stage() {
+  const directory = await startDirectory()
+  const labeler = await startLabeler(directory)
+  const folder = temporaryFolder()
+  const start = () =>
+    startFeedgen({
+      endpoints: [],
+      labelers: [labeler.did],
+      plcUrl: directory.url,
+      sqliteLocation: `${folder.path}/index.sqlite`,
+    })
+  const feedgen = await start()
+  onTestFinished(async () => {
+    await feedgen[Symbol.asyncDispose]()
+    await labeler[Symbol.asyncDispose]()
+    await directory[Symbol.asyncDispose]()
+    folder[Symbol.dispose]()
+  })
+  return { directory, labeler, feedgen, start }
+}
+
+/** What the labels in the index say. */
+const labelsIn = (file: string) =>
+  rows(
+    file,
+    `select labeler.did as src, val, labels.neg as neg, expires_at, subject.did as account, posts.rkey as post from labels
+     join accounts labeler on labeler.id = src join accounts subject on subject.id = account
+     left join posts on posts.id = post order by val, post`,
+  )
+
+const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString()
+
+test('what a labeler says is kept, with what it takes back and when it ends', async () => {
+  const { labeler, feedgen } = await stage()
+  const alice = new Author()
+  const post = alice.uri('app.bsky.feed.post/3kaaaaaaaaaaa')
+  labeler.label(
+    { uri: alice.did, val: 'rude', cts: at(1) },
+    { uri: post, val: 'spam', cts: at(1), exp: at(60) },
+  )
+  await feedgen.reached(labeler.name, labeler.label({ uri: post, val: 'porn', cts: at(2) }))
+  const { did: src } = labeler
+  const account = alice.did
+  expect(labelsIn(feedgen.file)).toEqual([
+    { src, account, post: '3kaaaaaaaaaaa', val: 'porn', neg: 0, expires_at: null },
+    { src, account, post: null, val: 'rude', neg: 0, expires_at: null },
+    { src, account, post: '3kaaaaaaaaaaa', val: 'spam', neg: 0, expires_at: Date.parse(at(60)) },
+  ])
+  // A negation, and one that is older than what it would negate.
+  labeler.label({ uri: alice.did, val: 'rude', neg: true, cts: at(3) })
+  await feedgen.reached(labeler.name, labeler.label({ uri: post, val: 'porn', neg: true, cts: at(1) }))
+  expect(labelsIn(feedgen.file)).toMatchObject([
+    { val: 'porn', neg: 0 },
+    { val: 'rude', neg: 1 },
+    { val: 'spam', neg: 0 },
+  ])
+})
+
+test('a labeler is followed from its first word, and then from where it was', async () => {
+  const { labeler, feedgen, start } = await stage()
+  await feedgen.reached(labeler.name, labeler.label({ val: 'one' }))
+  labeler.cut()
+  await eventually(() => labeler.cursors.length === 2)
+  await feedgen[Symbol.asyncDispose]()
+  const seq = labeler.label({ val: 'two' })
+  await using again = await start()
+  await again.reached(labeler.name, seq)
+  expect(labeler.cursors).toEqual([0, 1, 1])
+  expect(labelsIn(again.file)).toHaveLength(2)
+})
+
+test('a labeler that changed its key is looked up anew', async () => {
+  const { directory, labeler, feedgen } = await stage()
+  await feedgen.reached(labeler.name, labeler.label({ val: 'one' }))
+  labeler.key = generateKey()
+  labeler.register()
+  // The document is fetched no more often than once a minute: the first time was for the connection.
+  const before = directory.requests.length
+  await feedgen.reached(labeler.name, labeler.label({ val: 'two' }))
+  expect(directory.requests.length - before).toBeLessThanOrEqual(1)
+})
+
+interface Wrong {
+  name: string
+  fault: string
+  send(labeler: TestLabeler): void
+}
+
+const label = (labeler: TestLabeler, more: object = {}) => ({
+  ver: 1,
+  src: labeler.did,
+  uri: labeler.did,
+  val: 'wrong',
+  cts: at(1),
+  ...more,
+})
+
+const wrong: Wrong[] = [
+  {
+    name: 'bytes that are nothing',
+    fault: 'malformed-frame',
+    send: (labeler) => labeler.send(Buffer.from('x')),
+  },
+  {
+    name: 'labels that are no list',
+    fault: 'malformed-frame',
+    send: (labeler) =>
+      labeler.send(Buffer.concat([encode({ op: 1, t: '#labels' }), encode({ seq: 1, labels: 1 })])),
+  },
+  {
+    name: 'a label without a subject',
+    fault: 'malformed-label',
+    send: (labeler) =>
+      labeler.send(
+        Buffer.concat([encode({ op: 1, t: '#labels' }), encode({ seq: 1, labels: [{ val: 'x' }] })]),
+      ),
+  },
+  {
+    name: 'a label that another signed',
+    fault: 'wrong-signature',
+    send: (labeler) => labeler.send(encodeLabelsFrame(1, [signLabel(label(labeler), generateKey())])),
+  },
+  {
+    name: 'a label that was changed after it was signed',
+    fault: 'wrong-signature',
+    send: (labeler) =>
+      labeler.send(encodeLabelsFrame(1, [{ ...signLabel(label(labeler), labeler.key), val: 'changed' }])),
+  },
+  {
+    name: 'a label in the name of another',
+    fault: 'malformed-label',
+    send: (labeler) => labeler.label({ src: new Author().did }),
+  },
+  { name: 'a label of no time', fault: 'malformed-label', send: (labeler) => labeler.label({ cts: 'now' }) },
+  {
+    name: 'a label that ends at no time',
+    fault: 'malformed-label',
+    send: (labeler) => labeler.label({ exp: 'x' }),
+  },
+  {
+    name: 'a value that is too long',
+    fault: 'malformed-label',
+    send: (labeler) => labeler.label({ val: 'x'.repeat(129) }),
+  },
+]
+
+test.for(wrong)('$name: passed over, and the next one kept', async ({ fault, send }) => {
+  const { labeler, feedgen } = await stage()
+  send(labeler)
+  await feedgen.reached(labeler.name, labeler.label({ val: 'good' }))
+  expect([...feedgen.counts.faults]).toEqual([[fault, 1]])
+  expect(labelsIn(feedgen.file)).toMatchObject([{ val: 'good' }])
+})

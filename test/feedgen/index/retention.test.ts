@@ -1,0 +1,122 @@
+/** What is forgotten and what stays, and who may write. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { openIndex } from '../../../feedgen/index/database.ts'
+import type { Change, IndexEvent } from '../../../feedgen/index/events.ts'
+import { LeaseLostError } from '../../../feedgen/index/lease.ts'
+import { keepPruning } from '../../../feedgen/index/retention.ts'
+import { encode } from '../../../pds/protocol/cbor.ts'
+import { eventually } from '../support.ts'
+import { newLocation, stores, usePostgres, writtenIndex } from './stores.ts'
+
+usePostgres()
+
+const HOUR_MS = 3_600_000
+const did = 'did:plc:a'
+
+function posted(rkey: string, hoursAgo: number): IndexEvent {
+  const at = Date.now() - hoursAgo * HOUR_MS
+  const uri = `at://${did}/app.bsky.feed.post/${rkey}`
+  const record = encode({ $type: 'app.bsky.feed.post', text: rkey })
+  const row = { sort_at: at, seen_at: at, reply_root: null, reply_parent: null, quote: null, record }
+  const like: Change = {
+    table: 'likes',
+    uri: `at://${did}/app.bsky.feed.like/${rkey}`,
+    row: { subject: uri },
+  }
+  return { kind: 'commit', did, rev: rkey, changes: [{ table: 'posts', uri, row }, like] }
+}
+
+describe.for(stores)('pruning in %s', (store) => {
+  test('removes old posts that no definition has, with their likes, and matches out of their windows', async () => {
+    const index = await writtenIndex(await newLocation(store), { postHours: 24 })
+    index.writer.matchWith(({ record }) => (record.text === 'new' ? [] : record.text === 'old' ? [1] : [2]))
+    await index.writer.apply([posted('kept', 90), posted('new', 1), posted('old', 80), posted('other', 80)])
+    const posts = async () => {
+      const found = await index.facts.newest({ since: 0, limit: 9 })
+      return [...(await index.facts.uris(found.map(({ id }) => id))).values()].map((uri) =>
+        uri.split('/').at(-1),
+      )
+    }
+    const definition = (rkey: string): Change => ({
+      table: 'definitions',
+      uri: `at://${did}/social.atoll.feed.algorithm/${rkey}`,
+      row: { record: encode({}) },
+    })
+    await index.writer.apply([
+      { kind: 'commit', did, rev: 'x', changes: [definition('one'), definition('two')] },
+    ])
+    expect(await index.retention.definitions()).toEqual([1, 2])
+    expect((await posts()).sort()).toEqual(['kept', 'new', 'old', 'other'])
+    // The second definition keeps what is younger than 85 hours, the first nothing.
+    await using _pruning = keepPruning(index.retention, (id) => (id === 2 ? 85 : undefined))
+    await eventually(async () => (await posts()).length === 2)
+    expect((await posts()).sort()).toEqual(['new', 'other'])
+    const me = (await index.facts.accounts([did])).get(did)!
+    expect((await index.facts.likes([me], { each: 9 })).get(me)).toHaveLength(2)
+  })
+
+  test('forgets what viewers saw and wished for, each at its age, in steps', async () => {
+    const options = { postHours: 24, seenHours: 10, interactionHours: 20 }
+    const index = await writtenIndex(await newLocation(store), options)
+    const rkeys = Array.from({ length: 1001 }, (_, i) => `p${String(i).padStart(4, '0')}`)
+    await index.writer.apply(rkeys.map((rkey) => posted(rkey, 1)))
+    const reports = (events: string[]) =>
+      rkeys.flatMap((rkey) =>
+        events.map((event) => ({
+          item: `at://${did}/app.bsky.feed.post/${rkey}`,
+          event: `app.bsky.feed.defs#${event}`,
+        })),
+      )
+    await index.interactions.keep('did:plc:viewer', undefined, reports(['interactionSeen', 'requestLess']))
+    const known = await index.facts.accounts([did, 'did:plc:viewer'])
+    const [author, viewer] = [known.get(did)!, known.get('did:plc:viewer')!]
+    const ids = (await index.facts.newest({ since: 0, limit: 2000 })).map(({ id }) => id)
+    const wishes = async () => (await index.facts.feedback(viewer)).get(author)
+    const inHours = (hours: number) => Date.now() + hours * HOUR_MS
+
+    expect(await index.retention.pruneSeen(inHours(9))).toBe(false)
+    expect((await index.facts.seen(viewer, ids)).size).toBe(1001)
+    expect(await index.retention.pruneSeen(inHours(11))).toBe(true)
+    expect(await index.retention.pruneSeen(inHours(11))).toBe(false)
+    expect((await index.facts.seen(viewer, ids)).size).toBe(0)
+
+    expect(await index.retention.pruneInteractions(inHours(19))).toBe(false)
+    expect(await wishes()).toBe(-1001)
+    expect(await index.retention.pruneInteractions(inHours(21))).toBe(true)
+    expect(await wishes()).toBe(-1)
+    expect(await index.retention.pruneInteractions(inHours(21))).toBe(false)
+    expect(await wishes()).toBeUndefined()
+  })
+})
+
+describe('several processes on PostgreSQL', () => {
+  test('of which one writes, and another when that one is gone', async () => {
+    const location = await newLocation('PostgreSQL')
+    const options = { postHours: 24, leaseMs: 400 }
+    const [one, two] = [await openIndex(location, options), await openIndex(location, options)]
+    const writing: string[] = []
+    const begin = (name: string) => () => {
+      writing.push(name)
+      return { [Symbol.asyncDispose]: async () => void writing.splice(writing.indexOf(name), 1) }
+    }
+    const first = one.whileWriting(begin('one'))
+    await eventually(() => writing.length === 1)
+    const second = two.whileWriting(begin('two'))
+    await one.writer.apply([posted('1', 1)], { endpoint: 'ws://relay', seq: 1 })
+    await expect(two.writer.apply([posted('2', 1)])).rejects.toThrow(LeaseLostError)
+    await sleep(options.leaseMs * 2)
+    expect(writing).toEqual(['one'])
+
+    await first[Symbol.asyncDispose]()
+    await eventually(() => writing.includes('two'))
+    expect(await two.writer.cursor('ws://relay')).toBe(1)
+    await two.writer.apply([posted('2', 1)], { endpoint: 'ws://relay', seq: 2 })
+    // Whoever was thought dead and is not cannot write.
+    await expect(one.writer.apply([posted('3', 1)])).rejects.toThrow(LeaseLostError)
+    expect(await one.facts.newest({ since: 0, limit: 9 })).toHaveLength(2)
+
+    await second[Symbol.asyncDispose]()
+    for (const index of [one, two]) await index[Symbol.asyncDispose]()
+  })
+})

@@ -1,0 +1,194 @@
+/** Apps on their way through OAuth: let in, writing, refused, refreshing, stolen from, signed out. */
+import type { OAuthSession } from '@atproto/oauth-client-node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  askThrough,
+  askWithProof,
+  confidentialApp,
+  loopbackApp,
+  nonceOf,
+  procedure,
+  prove,
+  signInToApp,
+  type TestApp,
+  Visitor,
+} from '../../support/oauth.ts'
+import { createUser, type InProcessPds, PASSWORD, post, startPds } from '../../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+
+const SCOPE = 'atproto repo:app.bsky.feed.post?action=create'
+
+let plc: PlcDirectory
+let pds: InProcessPds
+let confidential: Awaited<ReturnType<typeof confidentialApp>>
+
+beforeAll(async () => {
+  plc = await startPlc()
+  confidential = await confidentialApp(plc.url, SCOPE)
+  pds = await startPds({ plcUrl: plc.url, clientFetch: confidential.clientFetch })
+})
+
+afterAll(async () => {
+  await pds[Symbol.asyncDispose]()
+  await plc[Symbol.asyncDispose]()
+})
+
+const create = (session: OAuthSession, collection: string, record: object) =>
+  askThrough(
+    session,
+    '/xrpc/com.atproto.repo.createRecord',
+    procedure({ repo: session.did, collection, record }),
+  )
+
+const GET_SESSION = '/xrpc/com.atproto.server.getSession'
+
+let names = 0
+const newUser = () => createUser(pds, `user${names++}`)
+
+describe.each([
+  ['on somebody’s own machine', () => loopbackApp(pds, plc.url, SCOPE)],
+  ['with a server and a key of its own', () => confidential.on(pds)],
+])('an app %s', (_, makeApp: () => TestApp) => {
+  test('signs somebody up, writes what it may, and nothing else', async () => {
+    const { client } = makeApp()
+    const visitor = new Visitor(pds)
+    const page = await visitor.open((await client.authorize(pds.url, { scope: SCOPE })).href)
+    expect(page.status).toBe(200)
+    const handle = `newcomer${names++}.test`
+    const free = await visitor.call('/verify-handle-availability', { handle })
+    expect(free).toEqual({ status: 200, body: { available: true } })
+    const input = { locale: 'en', handle, email: `${handle}@mail.example`, password: PASSWORD }
+    const { status, body } = await visitor.call('/sign-up', input)
+    expect(status).toBe(200)
+    expect(body.account).toMatchObject({ handle, emailVerified: false, deactivated: false })
+    expect(await visitor.call('/verify-handle-availability', { handle })).toMatchObject({
+      status: 400,
+      body: { error: 'handle_unavailable', reason: 'taken' },
+    })
+    const { session } = await client.callback(await visitor.consent(body.account.did, body.ephemeralToken))
+    expect(session.did).toBe(body.account.did)
+
+    const written = await create(session, 'app.bsky.feed.post', post('through an app'))
+    expect(written.status).toBe(200)
+    const subject = written.body as { uri: string; cid: string }
+    const like = { subject: { uri: subject.uri, cid: subject.cid }, createdAt: new Date().toISOString() }
+    expect(await create(session, 'app.bsky.feed.like', like)).toMatchObject({
+      status: 403,
+      body: { error: 'ScopeMissingError', message: expect.stringContaining('repo:app.bsky.feed.like') },
+    })
+  })
+
+  test('refreshes its session, and ends it', async () => {
+    const user = await newUser()
+    const app = makeApp()
+    const session = await signInToApp(app, pds, user, { scope: SCOPE })
+    const first = app.sessions.get(user.did)!
+    await session.getTokenInfo(true)
+    const second = app.sessions.get(user.did)!
+    expect(second.tokenSet.refresh_token).not.toBe(first.tokenSet.refresh_token)
+    const got = await askThrough(session, GET_SESSION)
+    expect(got).toMatchObject({ status: 200, body: { did: user.did } })
+    expect(got.body).not.toHaveProperty('email')
+
+    const url = pds.url + GET_SESSION
+    const ask = async (accessToken: string) => {
+      const proof = { method: 'GET', url, accessToken, nonce: await nonceOf(pds) }
+      return askWithProof(url, accessToken, await prove(second.dpopJwk, proof))
+    }
+    expect(await ask(second.tokenSet.access_token)).toMatchObject({ status: 200 })
+    // The token before the refresh is over at once.
+    expect(await ask(first.tokenSet.access_token)).toMatchObject({ status: 401 })
+    await session.signOut()
+    expect(await ask(second.tokenSet.access_token)).toMatchObject({
+      status: 401,
+      body: { error: 'invalid_token' },
+    })
+    await expect(app.client.restore(user.did)).rejects.toThrow()
+  })
+
+  test('loses its session when a refresh token comes a second time', async () => {
+    const user = await newUser()
+    const app = makeApp()
+    const session = await signInToApp(app, pds, user, { scope: SCOPE })
+    const stolen = app.sessions.get(user.did)!
+    await session.getTokenInfo(true)
+    expect(await askThrough(session, GET_SESSION)).toMatchObject({ status: 200 })
+    // Whoever took everything that the app kept comes back with it.
+    const thief = makeApp()
+    thief.sessions.set(user.did, stolen)
+    const restored = await thief.client.restore(user.did, false)
+    await expect(restored.getTokenInfo(true)).rejects.toThrow(/replayed|deleted/)
+    expect(await askThrough(session, GET_SESSION)).toMatchObject({
+      status: 401,
+      body: { error: 'invalid_token' },
+    })
+    await expect(app.client.restore(user.did)).rejects.toThrow()
+  })
+
+  test('is turned away', async () => {
+    const { client } = makeApp()
+    const visitor = new Visitor(pds)
+    await visitor.open((await client.authorize(pds.url, { scope: SCOPE })).href)
+    await expect(client.callback(await visitor.reject())).rejects.toThrow(/rejected/)
+  })
+})
+
+describe('a proof that an app holds its key', () => {
+  const url = () => pds.url + GET_SESSION
+  let kept: { accessToken: string; jwk: Parameters<typeof prove>[0] }
+
+  beforeAll(async () => {
+    const user = await newUser()
+    const app = loopbackApp(pds, plc.url, SCOPE)
+    await signInToApp(app, pds, user, { scope: SCOPE })
+    const { tokenSet, dpopJwk } = app.sessions.get(user.did)!
+    kept = { accessToken: tokenSet.access_token, jwk: dpopJwk }
+  })
+
+  const proof = async (more: Partial<Parameters<typeof prove>[1]> = {}) =>
+    prove(kept.jwk, {
+      method: 'GET',
+      url: url(),
+      accessToken: kept.accessToken,
+      nonce: await nonceOf(pds),
+      ...more,
+    })
+  const ask = (text: string) => askWithProof(url(), kept.accessToken, text)
+
+  test('is good once', async () => {
+    const text = await proof()
+    expect(await ask(text)).toMatchObject({ status: 200 })
+    expect(await ask(text)).toMatchObject({
+      status: 401,
+      body: { message: expect.stringContaining('replayed') },
+    })
+  })
+
+  test.each([
+    ['without a nonce', { nonce: undefined }],
+    ['with a nonce that is none of ours', { nonce: 'made-up' }],
+  ])('%s is told which to use', async (_, more) => {
+    const { status, headers, body } = await ask(await proof(more))
+    expect(status).toBe(401)
+    expect(body.error).toBe('use_dpop_nonce')
+    expect(headers.get('www-authenticate')).toContain('use_dpop_nonce')
+    expect(headers.get('access-control-expose-headers')).toContain('DPoP-Nonce')
+    const nonce = headers.get('dpop-nonce')!
+    expect(await ask(await proof({ nonce }))).toMatchObject({ status: 200 })
+  })
+
+  test.each([
+    ['for another address', () => ({ url: `${pds.url}/xrpc/com.atproto.server.getServiceAuth` })],
+    ['for another verb', () => ({ method: 'POST' })],
+    ['for another token', () => ({ accessToken: 'another' })],
+  ])('%s is refused', async (_, more) => {
+    expect(await ask(await proof(more()))).toMatchObject({ status: 401 })
+  })
+
+  test('is needed: the token alone is none', async () => {
+    const headers = { authorization: `Bearer ${kept.accessToken}` }
+    const answer = await fetch(url(), { headers })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ error: 'InvalidToken' })
+  })
+})
