@@ -26,13 +26,9 @@ export class OAuthPruning implements AsyncDisposable {
     this.#log = log
   }
 
-  /** Begins now, and again and again. */
+  /** Begins now, and again some time after it has ended. */
   start(): void {
-    this.#running = this.prune().catch((error: unknown) => {
-      this.#log.error({ err: error }, 'old sign-ins could not be cleared away')
-    })
-    this.#timer = setTimeout(() => this.start(), INTERVAL_MINUTES * MINUTE_MS)
-    this.#timer.unref()
+    this.#running = this.#run()
   }
 
   /** Clears away what is over by now. */
@@ -53,6 +49,17 @@ export class OAuthPruning implements AsyncDisposable {
     this.#ended = true
     clearTimeout(this.#timer)
     await this.#running
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.prune()
+    } catch (error) {
+      this.#log.error({ err: error }, 'old sign-ins could not be cleared away')
+    }
+    if (this.#ended) return
+    this.#timer = setTimeout(() => this.start(), INTERVAL_MINUTES * MINUTE_MS)
+    this.#timer.unref()
   }
 
   /** Deletes a few at a time until there are no more. */
