@@ -2,8 +2,11 @@
 import { DataInUseError, lockDataDirectory } from '#platform/data-lock.ts'
 import { CONFIG_EXIT_STATUS, ConfigError } from '#platform/env.ts'
 import { configureLog, logger } from '#platform/log.ts'
+import { PRIVATE_UMASK } from '#platform/private-files.ts'
 import { type FeedgenConfig, readConfig } from './config.ts'
 import { createFeedgen } from './feedgen.ts'
+
+process.umask(PRIVATE_UMASK)
 
 const log = logger('feedgen')
 

@@ -2,10 +2,13 @@
 import { DataInUseError, lockDataDirectory } from '#platform/data-lock.ts'
 import { ConfigError } from '#platform/env.ts'
 import { configureLog } from '#platform/log.ts'
+import { PRIVATE_UMASK } from '#platform/private-files.ts'
 import { SchemaTooNewError } from '#platform/sqlite.ts'
 import { CONFIG_EXIT_STATUS, type Config, ForeignDataError, readConfig } from './config.ts'
 import { createPds } from './pds.ts'
 import { KeySecretError } from './repo/key-secret.ts'
+
+process.umask(PRIVATE_UMASK)
 
 async function main(): Promise<void> {
   const config: Config = readConfig()

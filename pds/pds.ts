@@ -1,5 +1,4 @@
 /** The PDS's composition root: the only file that constructs services, and what owns them while they run. */
-import { mkdirSync } from 'node:fs'
 import {
   createServer as createHttpServer,
   type Server as HttpServer,
@@ -19,6 +18,7 @@ import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { methodSchema } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
 import { neighbours } from '#platform/neighbours.ts'
+import { makePrivateFolder } from '#platform/private-files.ts'
 import { importKey } from '#protocol/keys.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { AppPasswords } from './accounts/app-passwords.ts'
@@ -113,7 +113,7 @@ export interface Substitutes {
 export async function createPds(config: Config, substitutes: Substitutes = {}): Promise<Pds> {
   const log = logger('pds')
   refuseForeignData(config.dataDirectory)
-  mkdirSync(config.dataDirectory, { recursive: true })
+  makePrivateFolder(config.dataDirectory)
   const store = new Store({
     path: path.join(config.dataDirectory, DATABASE_FILE),
     disableAutoCheckpoint: config.disableWalAutoCheckpoint,
@@ -218,7 +218,7 @@ async function createServices(
   const sessions = new Sessions(store, { jwtSecret: secrets.jwt, serviceDid: config.serviceDid })
   const invites = new Invites(store, { ...config.invites, hostname: config.hostname })
   const mailer = createMailer(config)
-  const emailTokens = new EmailTokens(store.emailTokens)
+  const emailTokens = new EmailTokens(store.emailTokens, keySecret)
   const emails = new Emails(store, emailTokens, mailer)
   const identities = new Identities(
     { store, firehose, plc, didDocuments, keys, emailTokens },
@@ -269,6 +269,7 @@ async function createServices(
     { fetch, clientFetch, hooks },
     {
       store,
+      keySecret,
       accounts,
       emails,
       secondFactors,

@@ -1,10 +1,13 @@
 /** `npm run plc`: the PLC directory for this machine. PLC_PORT and PLC_DATA_DIRECTORY say where. */
 import path from 'node:path'
 import { lockDataDirectory } from '#platform/data-lock.ts'
+import { PRIVATE_UMASK } from '#platform/private-files.ts'
 import { runCommand, untilSignal } from './command.ts'
 import { plcSettings } from './environment.ts'
 import { SqlitePlcDatabase } from './plc/database.ts'
 import { servePlc } from './plc/server.ts'
+
+process.umask(PRIVATE_UMASK)
 
 await runCommand(async () => {
   const stopped = untilSignal()

@@ -3,11 +3,14 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { lockDataDirectory } from '#platform/data-lock.ts'
+import { PRIVATE_UMASK } from '#platform/private-files.ts'
 import { DATABASE_FILE } from '../pds/config.ts'
 import { exchangeKeySecret, KEY_SECRET_FILE } from '../pds/repo/key-secret.ts'
 import { Store } from '../pds/store/store.ts'
 import { CommandError, runCommand } from './command.ts'
 import { pdsSettings } from './environment.ts'
+
+process.umask(PRIVATE_UMASK)
 
 await runCommand(async () => {
   const { dataDirectory } = pdsSettings(process.env)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
+import { closeDatabaseFiles } from '#platform/private-files.ts'
 import { SqliteRows } from './rows.ts'
 import type { Schema } from './schema.ts'
 import type { Store } from './store.ts'
@@ -15,6 +16,7 @@ const cacheKib = 64 * 1024
 export function openSqliteStore(file: string): Store & AsyncDisposable {
   mkdirSync(path.dirname(file), { recursive: true })
   const connection = connect(file, { readonly: false })
+  closeDatabaseFiles(file)
   connection.pragma('journal_mode = WAL')
   // A power cut may take the last transactions, whole: the cursor goes with its events, and they are read again.
   connection.pragma('synchronous = NORMAL')

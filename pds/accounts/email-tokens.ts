@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Tx } from '#platform/sqlite.ts'
 import type { CodePurpose } from '../mail/letters.ts'
+import { mailedCodeHash } from '../repo/key-secret.ts'
 import type { EmailToken, EmailTokenStore } from '../store/email-tokens.ts'
 import { randomCode } from './codes.ts'
 
@@ -25,15 +26,18 @@ const LIFETIME_MINUTES = 15
 
 export class EmailTokens {
   readonly #tokens: EmailTokenStore
+  readonly #keySecret: Buffer
 
-  constructor(tokens: EmailTokenStore) {
+  /** @param keySecret so that a copy of the database is no use for guessing codes */
+  constructor(tokens: EmailTokenStore, keySecret: Buffer) {
     this.#tokens = tokens
+    this.#keySecret = keySecret
   }
 
   /** A new code for the account, `XXXXX-XXXXX`, in place of any earlier one for the purpose. */
   create(tx: Tx, purpose: EmailTokenPurpose, account: number): string {
     const code = randomCode().toUpperCase()
-    this.#tokens.put(tx, { account, purpose, codeHash: hash(code) })
+    this.#tokens.put(tx, { account, purpose, codeHash: this.#hash(code) })
     return code
   }
 
@@ -43,7 +47,7 @@ export class EmailTokens {
    */
   assertValid(purpose: EmailTokenPurpose, account: number, code: string): void {
     const token = this.#tokens.get(account, purpose)
-    if (token === undefined || !timingSafeEqual(token.codeHash, hash(code))) {
+    if (token === undefined || !timingSafeEqual(token.codeHash, this.#hash(code))) {
       throw new EmailTokenError('InvalidToken')
     }
     assertFresh(token)
@@ -63,7 +67,7 @@ export class EmailTokens {
    * @throws EmailTokenError
    */
   accountOf(purpose: EmailTokenPurpose, code: string): number {
-    const token = this.#tokens.byCode(purpose, hash(code))
+    const token = this.#tokens.byCode(purpose, this.#hash(code))
     if (token === undefined) throw new EmailTokenError('InvalidToken')
     assertFresh(token)
     return token.account
@@ -77,11 +81,13 @@ export class EmailTokens {
   deleteAll(tx: Tx, account: number): void {
     this.#tokens.deleteAll(tx, account)
   }
+
+  #hash(code: string): Buffer {
+    return mailedCodeHash(this.#keySecret, createHash('sha256').update(code.toUpperCase()).digest())
+  }
 }
 
 function assertFresh({ requestedAt }: EmailToken): void {
   if (Date.now() - Date.parse(requestedAt) >= LIFETIME_MINUTES * 60_000)
     throw new EmailTokenError('ExpiredToken')
 }
-
-const hash = (code: string): Buffer => createHash('sha256').update(code.toUpperCase()).digest()

@@ -4,8 +4,8 @@
  *
  * They stay when the password is reset: who reads the mail alone does not get in. They go with the account, or when the operator removes them.
  */
+import { seal, unseal } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
-import { decryptKey, encryptKey } from '../repo/signing-keys.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Passkey, SecondFactorStore } from '../store/second-factors.ts'
 import type { Store } from '../store/store.ts'
@@ -145,7 +145,7 @@ export class SecondFactors {
   async addAuthenticator(account: Account, secret: Buffer, code: string): Promise<string[] | undefined> {
     const lastStep = stepOf(secret, code.replaceAll(' ', ''))
     if (lastStep === undefined) throw new SecondFactorError('InvalidToken')
-    const encrypted = encryptKey(this.#keySecret, secret)
+    const encrypted = seal(this.#keySecret, secret)
     return this.#add(account, (tx) =>
       this.#factors.putAuthenticator(tx, { account: account.id, secret: encrypted, lastStep }),
     )
@@ -223,7 +223,7 @@ export class SecondFactors {
   #useOneTimeCode(tx: Tx, account: number, code: string): boolean {
     const authenticator = this.#factors.authenticator(account)
     if (authenticator === undefined) return false
-    const step = stepOf(decryptKey(this.#keySecret, authenticator.secret), code)
+    const step = stepOf(unseal(this.#keySecret, authenticator.secret), code)
     if (step === undefined || step <= authenticator.lastStep) return false
     this.#factors.setLastStep(tx, account, step)
     return true

@@ -5,6 +5,7 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { isValidDid } from '@atproto/syntax'
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { digestOf, sealUnder, unsealUnder } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { AppPassword } from '../store/app-passwords.ts'
 import type { RefreshToken, SessionStore } from '../store/sessions.ts'
@@ -97,21 +98,24 @@ export class Sessions {
    * @returns null when the token was revoked or is over
    */
   async rotate(account: { id: number; did: string }, tokenId: string): Promise<SessionTokens | null> {
-    const token = this.#sessions.get(tokenId)
+    const id = digestOf(tokenId)
+    const token = this.#sessions.get(id)
     if (token === undefined || token.account !== account.id) return null
     const name = token.appPasswordName
     const appPassword = name === null ? undefined : this.#store.appPasswords.byName(account.id, name)
     if (name !== null && appPassword === undefined) return null
-    const tokens = await this.#tokens(account.did, scopeOf(appPassword), token.nextId ?? newTokenId())
+    const nextId = token.nextId === null ? newTokenId() : unsealUnder(tokenId, token.nextId)
+    const sealedNext = token.nextId ?? sealUnder(tokenId, nextId)
+    const tokens = await this.#tokens(account.did, scopeOf(appPassword), nextId)
     const next = refreshRow(account.id, tokens.refreshJwt, appPassword?.name)
     const rotated = await this.#store.db.write((tx): 'done' | 'over' | 'overtaken' => {
       this.#sessions.deleteExpired(tx, account.id)
-      const current = this.#sessions.get(tokenId)
+      const current = this.#sessions.get(id)
       if (current === undefined) return 'over'
-      if (current.nextId !== null && current.nextId !== next.id) return 'overtaken'
+      if (current.nextId !== null && current.nextId !== sealedNext) return 'overtaken'
       const graceEndsMs = Date.parse(tx.now) + REFRESH_GRACE_HOURS * 3_600_000
       const expiresAt = new Date(Math.min(graceEndsMs, Date.parse(current.expiresAt))).toISOString()
-      this.#sessions.rotate(tx, tokenId, expiresAt, next.id)
+      this.#sessions.rotate(tx, id, expiresAt, sealedNext)
       this.#sessions.insert(tx, next)
       return 'done'
     })
@@ -122,7 +126,7 @@ export class Sessions {
 
   /** Ends a session. */
   async revoke(tokenId: string): Promise<void> {
-    await this.#store.db.write((tx) => this.#sessions.delete(tx, tokenId))
+    await this.#store.db.write((tx) => this.#sessions.delete(tx, digestOf(tokenId)))
   }
 
   /**
@@ -196,7 +200,7 @@ function refreshRow(
     throw new Error('a refresh token of our own lacks its id or its end')
   return {
     account,
-    id: jti,
+    id: digestOf(jti),
     expiresAt: new Date(exp * 1000).toISOString(),
     nextId: null,
     appPasswordName,

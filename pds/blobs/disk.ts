@@ -6,6 +6,7 @@ import { copyFile, mkdir, open, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { crashPoint } from '#platform/crash-points.ts'
+import { makePrivateFolder } from '#platform/private-files.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import type { BlobFiles, ByteRange } from './files.ts'
 import type { ReceivedFile } from './uploads.ts'
@@ -20,7 +21,7 @@ export class DiskBlobs implements BlobFiles {
   }
 
   async open(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true })
+    makePrivateFolder(this.#folder)
   }
 
   async keep(did: string, { cid, path: file }: ReceivedFile): Promise<void> {

@@ -15,7 +15,6 @@ import type {
   ClientId,
   CreateAccountData,
   DeviceAccount,
-  DeviceData,
   DeviceId,
   Did,
 } from '@atproto/oauth-provider/store'
@@ -30,6 +29,7 @@ import type { Account } from '../store/accounts.ts'
 import type { DeviceAccount as StoredDeviceAccount } from '../store/devices.ts'
 import type { Store } from '../store/store.ts'
 import type { DescribedAccount, Descriptions } from './descriptions.ts'
+import type { ProviderDevices } from './device-store.ts'
 import { inProviderTerms } from './errors.ts'
 import { SecondStepRequiredError } from './second-step.ts'
 
@@ -44,6 +44,7 @@ export interface ProviderAccountsParts {
   readonly passwordChanges: PasswordChanges
   readonly standing: Standing
   readonly descriptions: Descriptions
+  readonly devices: ProviderDevices
 }
 
 export class ProviderAccounts implements AccountStore {
@@ -55,6 +56,7 @@ export class ProviderAccounts implements AccountStore {
   readonly #passwordChanges: PasswordChanges
   readonly #standing: Standing
   readonly #descriptions: Descriptions
+  readonly #devices: ProviderDevices
 
   constructor(parts: ProviderAccountsParts) {
     this.#store = parts.store
@@ -65,6 +67,7 @@ export class ProviderAccounts implements AccountStore {
     this.#passwordChanges = parts.passwordChanges
     this.#standing = parts.standing
     this.#descriptions = parts.descriptions
+    this.#devices = parts.devices
   }
 
   async createAccount({ handle, email, password, inviteCode }: CreateAccountData): Promise<DescribedAccount> {
@@ -274,12 +277,7 @@ export class ProviderAccounts implements AccountStore {
   #deviceAccount(found: StoredDeviceAccount, account: Account): DeviceAccount {
     return {
       deviceId: found.device as DeviceId,
-      deviceData: {
-        sessionId: found.sessionId as DeviceData['sessionId'],
-        userAgent: found.userAgent,
-        ipAddress: found.ipAddress,
-        lastSeenAt: new Date(found.lastSeenAt),
-      },
+      deviceData: this.#devices.dataOf(found),
       account: this.#descriptions.of(account),
       authorizedClients: this.#authorizedClients(account.id),
       createdAt: new Date(found.createdAt),

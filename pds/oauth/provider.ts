@@ -50,13 +50,67 @@ export interface ProviderOptions {
   readonly hooks: OAuthHooks
 }
 
+type RefreshArgs = Parameters<OAuthProvider['refreshTokenGrant']>
+
+/** The library's provider, which forgives that the answer to an exchange of tokens got lost. */
+class ForgivingProvider extends OAuthProvider {
+  readonly #tokens: ProviderTokens
+
+  constructor(tokens: ProviderTokens, options: ConstructorParameters<typeof OAuthProvider>[0]) {
+    super({ ...options, tokenStore: tokens })
+    this.#tokens = tokens
+  }
+
+  protected override refreshTokenGrant(...args: RefreshArgs): ReturnType<OAuthProvider['refreshTokenGrant']> {
+    const [client, clientAuth, , { refresh_token: refreshToken }, dpopProof] = args
+    return this.#tokens.exchange(refreshToken, async () => {
+      const given = this.#tokens.successorOf(refreshToken)
+      // Whoever does not hold the same key goes the usual way, which ends the session.
+      if (given === undefined || !(await this.#isSame(client, clientAuth, dpopProof, given.token.data)))
+        return super.refreshTokenGrant(...args)
+      const { id, account, data } = given.token
+      const { parameters, updatedAt, expiresAt } = data
+      const manager = this.tokenManager
+      const scope = data.scope as Parameters<(typeof manager)['createAccessToken']>[6]
+      const accessToken = await manager['createAccessToken'](
+        id,
+        client,
+        account,
+        parameters,
+        updatedAt,
+        expiresAt,
+        scope,
+      )
+      const type = parameters.dpop_jkt === undefined ? 'Bearer' : 'DPoP'
+      return manager['buildTokenResponse'](
+        type,
+        accessToken,
+        given.refreshToken,
+        expiresAt,
+        account.did,
+        scope,
+      )
+    })
+  }
+
+  async #isSame(...args: Parameters<OAuthProvider['compareClientAuth']>): Promise<boolean> {
+    try {
+      await this.compareClientAuth(...args)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
 export async function createProvider(
-  parts: ProviderAccountsParts & { readonly store: Store },
+  parts: Omit<ProviderAccountsParts, 'devices'> & { readonly store: Store; readonly keySecret: Buffer },
   options: ProviderOptions,
 ): Promise<OAuthProvider> {
   const { branding } = options
+  const devices = new ProviderDevices(parts.store, parts.keySecret)
   const key = createSecretKey(Buffer.from(options.jwtSecret))
-  return new OAuthProvider({
+  return new ForgivingProvider(new ProviderTokens(parts.store, parts.descriptions), {
     ...options.hooks,
     issuer: options.publicUrl,
     keyset: [await JoseKey.fromKeyLike(key, undefined, 'HS256')],
@@ -66,10 +120,9 @@ export async function createProvider(
     metadata: { protected_resources: [new URL(options.publicUrl).origin] },
     safeFetch: options.fetch,
     lexResolver: options.lexicons,
-    accountStore: new ProviderAccounts(parts),
+    accountStore: new ProviderAccounts({ ...parts, devices }),
     requestStore: new ProviderRequests(parts.store),
-    tokenStore: new ProviderTokens(parts.store, parts.descriptions),
-    deviceStore: new ProviderDevices(parts.store),
+    deviceStore: devices,
     lexiconStore: new ProviderLexicons(parts.store),
     inviteCodeRequired: options.inviteRequired,
     availableUserDomains: [...options.handleDomains],

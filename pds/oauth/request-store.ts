@@ -8,6 +8,7 @@ import type {
   RequestStore,
   UpdateRequestData,
 } from '@atproto/oauth-provider/store'
+import { digestOf } from '#platform/sealing.ts'
 import type { OAuthRequest, OAuthRequestAnswer } from '../store/oauth-requests.ts'
 import type { Store } from '../store/store.ts'
 
@@ -27,7 +28,7 @@ export class ProviderRequests implements RequestStore {
       clientAuth: JSON.stringify(data.clientAuth),
       parameters: JSON.stringify(data.parameters),
       expiresAt: data.expiresAt.toISOString(),
-      code: data.code,
+      code: data.code === null ? null : digestOf(data.code),
     }
     await this.#store.db.write((tx) => this.#store.oauthRequests.insert(tx, row))
   }
@@ -40,7 +41,7 @@ export class ProviderRequests implements RequestStore {
   async updateRequest(id: RequestId, data: UpdateRequestData): Promise<void> {
     const { code, did, deviceId, expiresAt, parameters } = data
     const changes: Partial<OAuthRequestAnswer> = {
-      ...(code !== undefined && { code }),
+      ...(code !== undefined && { code: code === null ? null : digestOf(code) }),
       ...(did !== undefined && { account: this.#accountOf(did) }),
       ...(deviceId !== undefined && { device: deviceId }),
       ...(expiresAt !== undefined && { expiresAt: expiresAt.toISOString() }),
@@ -54,8 +55,9 @@ export class ProviderRequests implements RequestStore {
   }
 
   async consumeRequestCode(code: Code): Promise<FoundRequestResult | null> {
-    const row = await this.#store.db.write((tx) => this.#store.oauthRequests.take(tx, code))
-    return row === undefined ? null : { requestId: row.id as RequestId, data: this.#data(row) }
+    const row = await this.#store.db.write((tx) => this.#store.oauthRequests.take(tx, digestOf(code)))
+    if (row === undefined) return null
+    return { requestId: row.id as RequestId, data: { ...this.#data(row), code } }
   }
 
   #accountOf(did: string | null): number | null {

@@ -1,4 +1,5 @@
 /** Sessions of apps that were let in, for the OAuth library. Those of an account that was taken down or is gone are not found. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { InvalidGrantError } from '@atproto/oauth-provider/errors'
 import type {
   Code,
@@ -11,17 +12,42 @@ import type {
   TokenInfo,
   TokenStore,
 } from '@atproto/oauth-provider/store'
+import { digestOf, sealUnder, unsealUnder } from '#platform/sealing.ts'
+import { Turns } from '#platform/turns.ts'
 import type { OAuthToken } from '../store/oauth-tokens.ts'
 import type { Store } from '../store/store.ts'
 import type { Descriptions } from './descriptions.ts'
 
+/** How long a refresh token that was exchanged gives the same successor again: an answer may get lost. */
+export const GRACE_SECONDS = 30
+
 export class ProviderTokens implements TokenStore {
   readonly #store: Store
   readonly #descriptions: Descriptions
+  readonly #turns = new Turns<string>()
+  /** The refresh token that is being exchanged: the library's `rotateToken` does not say. */
+  readonly #exchanging = new AsyncLocalStorage<string>()
 
   constructor(store: Store, descriptions: Descriptions) {
     this.#store = store
     this.#descriptions = descriptions
+  }
+
+  /** Runs what exchanges a refresh token, once what was asked for with the same token before has ended. */
+  exchange<T>(refreshToken: string, work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(digestOf(refreshToken), () => this.#exchanging.run(refreshToken, work))
+  }
+
+  /** The session of a refresh token that was exchanged moments ago, with the refresh token that it was exchanged for. */
+  successorOf(refreshToken: string): { token: TokenInfo; refreshToken: RefreshToken } | undefined {
+    const since = new Date(Date.now() - GRACE_SECONDS * 1000).toISOString()
+    const row = this.#store.oauthTokens.successor(digestOf(refreshToken), since)
+    if (row === undefined) return undefined
+    const next = unsealUnder(refreshToken, row.successor) as RefreshToken
+    const token = this.#info(row)
+    // A successor that was exchanged itself is over.
+    if (token === null || row.refreshToken !== digestOf(next)) return undefined
+    return { token, refreshToken: next }
   }
 
   /** @throws InvalidGrantError when the account is gone */
@@ -41,8 +67,8 @@ export class ProviderTokens implements TokenStore {
         clientAuth: JSON.stringify(data.clientAuth),
         device: data.deviceId,
         parameters: JSON.stringify(data.parameters),
-        code: data.code,
-        refreshToken: refreshToken ?? null,
+        code: data.code === null ? null : digestOf(data.code),
+        refreshToken: refreshToken === undefined ? null : digestOf(refreshToken),
         scope: data.scope,
       })
     })
@@ -63,25 +89,32 @@ export class ProviderTokens implements TokenStore {
     newRefreshToken: RefreshToken,
     data: NewTokenData,
   ): Promise<void> {
+    const next = {
+      tokenId: newTokenId,
+      refreshToken: digestOf(newRefreshToken),
+      expiresAt: data.expiresAt.toISOString(),
+      updatedAt: data.updatedAt.toISOString(),
+      clientAuth: JSON.stringify(data.clientAuth),
+      scope: data.scope,
+    }
+    const used = this.#exchanging.getStore()
+    const successor = used === undefined ? null : sealUnder(used, newRefreshToken)
     const done = await this.#store.db.write((tx) =>
-      this.#store.oauthTokens.rotate(tx, tokenId, {
-        tokenId: newTokenId,
-        refreshToken: newRefreshToken,
-        expiresAt: data.expiresAt.toISOString(),
-        updatedAt: data.updatedAt.toISOString(),
-        clientAuth: JSON.stringify(data.clientAuth),
-        scope: data.scope,
-      }),
+      this.#store.oauthTokens.rotate(tx, tokenId, next, successor),
     )
     if (!done) throw new InvalidGrantError('Invalid refresh token')
   }
 
   findTokenByRefreshToken(refreshToken: RefreshToken): TokenInfo | null {
-    return this.#info(this.#store.oauthTokens.byRefreshToken(refreshToken))
+    const digest = digestOf(refreshToken)
+    const row = this.#store.oauthTokens.byRefreshToken(digest)
+    const token = this.#info(row)
+    if (token === null || row?.refreshToken !== digest) return token
+    return { ...token, currentRefreshToken: refreshToken }
   }
 
   findTokenByCode(code: Code): TokenInfo | null {
-    return this.#info(this.#store.oauthTokens.byCode(code))
+    return this.#info(this.#store.oauthTokens.byCode(digestOf(code)))
   }
 
   listAccountTokens(did: Did): TokenInfo[] {
@@ -96,6 +129,7 @@ export class ProviderTokens implements TokenStore {
     return {
       id: row.tokenId as TokenId,
       account: this.#descriptions.of(account),
+      // Its digest, which no token that was sent is the same as.
       currentRefreshToken: row.refreshToken as RefreshToken | null,
       data: {
         createdAt: new Date(row.createdAt),

@@ -5,9 +5,9 @@
  * it with the process, `kill -9` included, so no stale lock is ever in the way. Databases in the folder stay open to readers
  * from outside (backups, `sqlite3`), which do not ask for it.
  */
-import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
+import { makePrivateFolder } from './private-files.ts'
 
 /** The lock's file inside the folder that it guards. */
 const LOCK_FILE = '.lock'
@@ -23,12 +23,12 @@ export class DataInUseError extends Error {
 }
 
 /**
- * Takes the folder for this process until it disposes of the lock or ends. Makes the folder if it is missing.
+ * Takes the folder for this process until it disposes of the lock or ends. Makes the folder if it is missing, and closes it to others.
  * @param what names the service in the error's message: `The PDS`
  * @throws DataInUseError when another process, or this one, holds it
  */
 export function lockDataDirectory(folder: string, what: string): Disposable {
-  mkdirSync(folder, { recursive: true })
+  makePrivateFolder(folder)
   const db = new Database(path.join(folder, LOCK_FILE), { timeout: 0 })
   try {
     // Nothing is ever written: a journal would only be one more file.

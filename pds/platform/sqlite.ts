@@ -16,6 +16,7 @@ import {
   sql,
 } from 'kysely'
 import { GroupCommit, type Tx } from './group-commit.ts'
+import { closeDatabaseFiles } from './private-files.ts'
 
 export { TransactionLostError, type Tx } from './group-commit.ts'
 
@@ -55,6 +56,8 @@ export class SchemaTooNewError extends Error {
 export interface SqliteOptions {
   readonly path: string
   readonly migrations: readonly Migration[]
+  /** What migrations call by name, beside SQL's own functions. */
+  readonly functions?: Readonly<Record<string, (...values: never[]) => string>>
   /** The log grows until somebody else copies it into the file: a program that ships it elsewhere first. */
   readonly disableAutoCheckpoint?: boolean
   /** Called when it is no longer known what the disk holds (a failed fsync). Must end the process. */
@@ -84,9 +87,10 @@ export class Sqlite<Schema> {
   })
   readonly #commits: GroupCommit
 
-  constructor({ path, migrations, disableAutoCheckpoint = false, onFatal }: SqliteOptions) {
+  constructor({ path, migrations, functions = {}, disableAutoCheckpoint = false, onFatal }: SqliteOptions) {
     this.#path = path
     this.#connection = new Sqlite3(path)
+    closeDatabaseFiles(path)
     const pragma = (text: string) => this.#connection.pragma(text)
     pragma('journal_mode = WAL')
     // The syncs and the checkpoints are the group commit's.
@@ -96,6 +100,8 @@ export class Sqlite<Schema> {
     // Another process has no business here but to look; while it holds a lock, this thread stands still.
     pragma('busy_timeout = 1000')
     pragma(`cache_size = -${CACHE_KIB}`)
+    for (const [name, call] of Object.entries(functions))
+      this.#connection.function(name, call as (...values: unknown[]) => string)
     this.#migrate(migrations)
     this.#commits = new GroupCommit(this.#connection, onFatal, { checkpoints: !disableAutoCheckpoint })
   }
@@ -143,11 +149,15 @@ export class Sqlite<Schema> {
     const db = this.#connection
     const found = db.pragma('user_version', { simple: true }) as number
     if (found > migrations.length) throw new SchemaTooNewError(this.#path, found, migrations.length)
+    if (found === migrations.length) return
+    // What a step takes out of rows is to be gone from the file too.
+    db.pragma('secure_delete = ON')
     for (let version = found; version < migrations.length; version++) {
       db.transaction(() => {
         db.exec(migrations[version] as string)
         db.pragma(`user_version = ${version + 1}`)
       })()
     }
+    db.pragma('secure_delete = OFF')
   }
 }

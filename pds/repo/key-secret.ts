@@ -7,16 +7,10 @@
  */
 import { createHmac } from 'node:crypto'
 import { renameSync } from 'node:fs'
+import { keyedDigest, seal, unseal } from '#platform/sealing.ts'
+import type { Tx } from '#platform/sqlite.ts'
 import type { Store } from '../store/store.ts'
-import {
-  decryptKey,
-  encryptKey,
-  loadKeySecret,
-  moveKeySecret,
-  newKeySecret,
-  readKeySecret,
-  writeKeySecret,
-} from './signing-keys.ts'
+import { loadKeySecret, moveKeySecret, newKeySecret, readKeySecret, writeKeySecret } from './signing-keys.ts'
 
 /** The file does not hold the secret that the signing keys are encrypted under. */
 export class KeySecretError extends Error {
@@ -33,14 +27,46 @@ export class KeySecretError extends Error {
 export const KEY_SECRET_FILE = 'signing-keys.secret'
 
 const FINGERPRINT_BYTES = 16
+/** Before what is sealed in a column of texts. */
+const SEALED = 'sealed:'
 const KEYS_PAGE = 1_000
+/** Rows that one transaction seals. */
+const SEALED_MAX = 500
 
 /**
- * The secret of the store's signing keys; a store without one gets one. Ends an exchange that was interrupted.
+ * The secret of the store's signing keys; a store without one gets one. Ends an exchange that was interrupted, and seals
+ * under the secret what an earlier version left in the clear.
  * @param path the secret's file
  * @throws KeySecretError
  */
 export async function openKeySecret(store: Store, path: string): Promise<Buffer> {
+  const secret = await findKeySecret(store, path)
+  while (await store.db.write((tx) => sealSome(tx, store, secret)));
+  return secret
+}
+
+/** @returns whether there may be more */
+function sealSome(tx: Tx, { devices, emailTokens }: Store, secret: Buffer): boolean {
+  const browsers = devices.unsealed(SEALED_MAX)
+  for (const { id, sessionId } of browsers) devices.setSession(tx, id, sealSession(secret, sessionId))
+  const codes = emailTokens.unkeyed(SEALED_MAX)
+  for (const code of codes) emailTokens.setHash(tx, code, mailedCodeHash(secret, code.codeHash))
+  return browsers.length === SEALED_MAX || codes.length === SEALED_MAX
+}
+
+/** A browser's session id as it is kept. */
+export const sealSession = (secret: Buffer, sessionId: string): string =>
+  SEALED + seal(secret, Buffer.from(sessionId)).toString('base64url')
+
+/** The session id that was sealed. @throws SealError */
+export const unsealSession = (secret: Buffer, sealed: string): string =>
+  unseal(secret, Buffer.from(sealed.slice(SEALED.length), 'base64url')).toString()
+
+/** A mailed code as it is kept: 33 bytes, where an earlier version kept its SHA-256. */
+export const mailedCodeHash = (secret: Buffer, digest: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.of(1), keyedDigest(secret, digest)])
+
+async function findKeySecret(store: Store, path: string): Promise<Buffer> {
   const known = store.keySecrets.fingerprint()
   if (known === undefined) {
     const secret = loadKeySecret(path)
@@ -68,7 +94,7 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
   const secret = await openKeySecret(store, path)
   const next = newKeySecret()
   writeKeySecret(nextOf(path), next)
-  const renewed = (encrypted: Buffer): Buffer => encryptKey(next, decryptKey(secret, encrypted))
+  const renewed = (encrypted: Buffer): Buffer => seal(next, unseal(secret, encrypted))
   const keys = await store.db.write((tx) => {
     let count = 0
     for (let after = 0; ; ) {
@@ -88,6 +114,16 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
       if (last === undefined) break
       after = last.account
     }
+    for (let after = ''; ; ) {
+      const page = store.devices.sessions(after, KEYS_PAGE)
+      for (const { id, sessionId } of page)
+        store.devices.setSession(tx, id, sealSession(next, unsealSession(secret, sessionId)))
+      const last = page.at(-1)
+      if (last === undefined) break
+      after = last.id
+    }
+    // Their codes are not here to be hashed under another key; they hold for minutes, and people ask for new ones.
+    store.emailTokens.deleteOfAll(tx)
     store.keySecrets.setFingerprint(tx, fingerprint(next))
     return count
   })

@@ -5,17 +5,14 @@
  * is not a copy of everybody's key. Without that file no repository can be signed: it belongs into every backup, apart from
  * the database.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crashPoint } from '#platform/crash-points.ts'
+import { SEALING_KEY_BYTES, seal, unseal } from '#platform/sealing.ts'
 import { generateKey, importKey, type SigningKey } from '#protocol/keys.ts'
 import type { AccountStore } from '../store/accounts.ts'
 
-const CIPHER = 'aes-256-gcm'
-const SECRET_BYTES = 32
-const IV_BYTES = 12
-const TAG_BYTES = 16
 /** Keys kept in memory, decrypted. */
 const KEYS_KEPT_MAX = 10_000
 
@@ -38,15 +35,15 @@ export function loadKeySecret(path: string): Buffer {
 export function readKeySecret(path: string): Buffer | undefined {
   try {
     const secret = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
-    if (secret.length === SECRET_BYTES) return secret
-    throw new Error(`${path} does not hold ${SECRET_BYTES} bytes in hexadecimal`)
+    if (secret.length === SEALING_KEY_BYTES) return secret
+    throw new Error(`${path} does not hold ${SEALING_KEY_BYTES} bytes in hexadecimal`)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
 
-export const newKeySecret = (): Buffer => randomBytes(SECRET_BYTES)
+export const newKeySecret = (): Buffer => randomBytes(SEALING_KEY_BYTES)
 
 /** Writes a secret to a file, readable by its owner only. It is on the disk afterwards, but for the folder's entry. */
 export function writeKeySecret(path: string, secret: Buffer): void {
@@ -87,12 +84,12 @@ export class SigningKeys {
   /** A new K-256 key, and its encrypted form for the account's row. */
   generate(): { key: SigningKey; encrypted: Buffer } {
     const key = generateKey('ES256K')
-    return { key, encrypted: encryptKey(this.#secret, key.export()) }
+    return { key, encrypted: seal(this.#secret, key.export()) }
   }
 
   /** The key of an encrypted form. */
   open(encrypted: Buffer): SigningKey {
-    return importKey(decryptKey(this.#secret, encrypted), 'ES256K')
+    return importKey(unseal(this.#secret, encrypted), 'ES256K')
   }
 
   /** Forgets the key of an account that is gone. */
@@ -110,28 +107,5 @@ export class SigningKeys {
     if (this.#keys.size >= KEYS_KEPT_MAX) this.#keys.clear()
     this.#keys.set(account, key)
     return key
-  }
-}
-
-/** Encrypts a signing key under a secret; each time differently. */
-export function encryptKey(secret: Buffer, key: Uint8Array): Buffer {
-  const iv = randomBytes(IV_BYTES)
-  const cipher = createCipheriv(CIPHER, secret, iv)
-  const body = Buffer.concat([cipher.update(key), cipher.final()])
-  return Buffer.concat([iv, cipher.getAuthTag(), body])
-}
-
-/** The signing key that was encrypted under the secret. */
-export function decryptKey(secret: Buffer, encrypted: Buffer): Buffer {
-  const decipher = createDecipheriv(CIPHER, secret, encrypted.subarray(0, IV_BYTES), {
-    authTagLength: TAG_BYTES,
-  })
-  decipher.setAuthTag(encrypted.subarray(IV_BYTES, IV_BYTES + TAG_BYTES))
-  try {
-    return Buffer.concat([decipher.update(encrypted.subarray(IV_BYTES + TAG_BYTES)), decipher.final()])
-  } catch (cause) {
-    throw new Error('a signing key does not decrypt: the key secret is not the one it was encrypted under', {
-      cause,
-    })
   }
 }

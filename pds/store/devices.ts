@@ -1,5 +1,5 @@
 /** Browsers that opened the sign-in or account pages, and who is signed in on which. */
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'
 
@@ -25,6 +25,9 @@ export class DeviceStore {
   readonly #deleteAccount
   readonly #deleteOfAccount
   readonly #deleteUnseen
+  readonly #unsealed
+  readonly #sessions
+  readonly #setSession
 
   constructor(db: Sqlite<Schema>) {
     this.#get = db.prepare((q, arg: Args<{ id: string }>) =>
@@ -92,6 +95,26 @@ export class DeviceStore {
         .limit(arg.limit)
       return q.deleteFrom('device').where('id', 'in', some)
     })
+    // The library's ids begin so; the index on them finds those that are not sealed.
+    this.#unsealed = db.prepare((q, arg: Args<{ limit: number }>) =>
+      q
+        .selectFrom('device')
+        .select(['id', 'sessionId'])
+        .where('sessionId', '>=', sql.lit('ses-'))
+        .where('sessionId', '<', sql.lit('ses.'))
+        .limit(arg.limit),
+    )
+    this.#sessions = db.prepare((q, arg: Args<{ after: string; limit: number }>) =>
+      q
+        .selectFrom('device')
+        .select(['id', 'sessionId'])
+        .where('id', '>', arg.after)
+        .orderBy('id')
+        .limit(arg.limit),
+    )
+    this.#setSession = db.prepare((q, arg: Args<{ id: string; sessionId: string }>) =>
+      q.updateTable('device').set({ sessionId: arg.sessionId }).where('id', '=', arg.id),
+    )
   }
 
   get(id: string): Device | undefined {
@@ -139,6 +162,20 @@ export class DeviceStore {
   /** Signs an account out on every browser. */
   deleteOfAccount(_tx: Tx, account: number): void {
     this.#deleteOfAccount.run({ account })
+  }
+
+  /** Some browsers whose session ids are in the clear. */
+  unsealed(limit: number): Pick<Device, 'id' | 'sessionId'>[] {
+    return this.#unsealed.all({ limit })
+  }
+
+  /** The session ids of some browsers, in the order of `id`. */
+  sessions(after: string, limit: number): Pick<Device, 'id' | 'sessionId'>[] {
+    return this.#sessions.all({ after, limit })
+  }
+
+  setSession(_tx: Tx, id: string, sessionId: string): void {
+    this.#setSession.run({ id, sessionId })
   }
 
   /** Forgets some browsers that were last seen before a time. @returns how many */

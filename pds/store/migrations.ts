@@ -1,5 +1,12 @@
 /** The steps that make the schema. A step that was released is never changed; a change is a new step. */
+import { digestOf, sealUnder } from '#platform/sealing.ts'
 import type { Migration } from '#platform/sqlite.ts'
+
+/** What the steps call. */
+export const functions = {
+  digest: (secret: string): string => digestOf(secret),
+  sealed_under: (token: string, text: string): string => sealUnder(token, text),
+}
 
 export const migrations: readonly Migration[] = [
   `
@@ -300,5 +307,16 @@ export const migrations: readonly Migration[] = [
     count INTEGER NOT NULL,
     since TEXT NOT NULL
   ) STRICT;
+  `,
+  `
+  -- Tokens are kept as digests. The successor of one that was exchanged is sealed under it.
+  UPDATE refresh_token SET nextId = sealed_under(id, nextId) WHERE nextId IS NOT NULL;
+  UPDATE refresh_token SET id = digest(id);
+  UPDATE oauth_request SET code = digest(code) WHERE code IS NOT NULL;
+  UPDATE oauth_token SET code = digest(code) WHERE code IS NOT NULL;
+  UPDATE oauth_token SET refreshToken = digest(refreshToken) WHERE refreshToken IS NOT NULL;
+  UPDATE used_refresh_token SET refreshToken = digest(refreshToken);
+  ALTER TABLE used_refresh_token ADD COLUMN usedAt TEXT;
+  ALTER TABLE used_refresh_token ADD COLUMN successor TEXT;
   `,
 ]

@@ -19,6 +19,7 @@ export class OAuthTokenStore {
   readonly #insert
   readonly #rotate
   readonly #useUp
+  readonly #successor
   readonly #delete
   readonly #deleteOfAccount
   readonly #deleteUnused
@@ -72,8 +73,23 @@ export class OAuthTokenStore {
         })
         .where('id', '=', arg.id),
     )
-    this.#useUp = db.prepare((q, arg: Args<{ refreshToken: string; token: number }>) =>
-      q.insertInto('used_refresh_token').values({ refreshToken: arg.refreshToken, token: arg.token }),
+    this.#useUp = db.prepare((q, arg: Args<Schema['used_refresh_token']>) =>
+      q.insertInto('used_refresh_token').values({
+        refreshToken: arg.refreshToken,
+        token: arg.token,
+        usedAt: arg.usedAt,
+        successor: arg.successor,
+      }),
+    )
+    this.#successor = db.prepare((q, arg: Args<{ refreshToken: string; since: string }>) =>
+      q
+        .selectFrom('used_refresh_token')
+        .innerJoin('oauth_token', 'oauth_token.id', 'used_refresh_token.token')
+        .selectAll('oauth_token')
+        .select('used_refresh_token.successor')
+        .where('used_refresh_token.refreshToken', '=', arg.refreshToken)
+        .where('used_refresh_token.usedAt', '>=', arg.since)
+        .where('used_refresh_token.successor', 'is not', null),
     )
     this.#delete = db.prepare((q, arg: Args<{ tokenId: string }>) =>
       q.deleteFrom('oauth_token').where('tokenId', '=', arg.tokenId),
@@ -114,14 +130,21 @@ export class OAuthTokenStore {
     this.#insert.run(token)
   }
 
+  /** The session that a refresh token was exchanged in since a time, and what it was exchanged for, sealed. */
+  successor(refreshToken: string, since: string): (OAuthToken & { successor: string }) | undefined {
+    const found = this.#successor.get({ refreshToken, since })
+    return found?.successor == null ? undefined : { ...found, successor: found.successor }
+  }
+
   /**
    * Exchanges a session's tokens; the old refresh token is kept as a used one.
+   * @param successor the new tokens, sealed under the old refresh token
    * @returns false when the session is gone, was exchanged meanwhile, or cannot be exchanged
    */
-  rotate(_tx: Tx, tokenId: string, next: OAuthRotation): boolean {
+  rotate(tx: Tx, tokenId: string, next: OAuthRotation, successor: string | null): boolean {
     const current = this.#byTokenId.get({ tokenId })
     if (current === undefined || current.refreshToken === null) return false
-    this.#useUp.run({ refreshToken: current.refreshToken, token: current.id })
+    this.#useUp.run({ refreshToken: current.refreshToken, token: current.id, usedAt: tx.now, successor })
     this.#rotate.run({ ...next, id: current.id })
     return true
   }

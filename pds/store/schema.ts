@@ -88,10 +88,14 @@ export interface Schema {
   event: { seq: number; account: number; time: string; frame: Buffer }
   /** Sessions: the refresh tokens that may be used. */
   refresh_token: {
+    /** The digest of the token's id. */
     id: string
     account: number
     expiresAt: string
-    /** The token that this one was exchanged for: using it again within the grace period gives the same one. */
+    /**
+     * The id of the token that this one was exchanged for, sealed under its own: using it again within the grace period
+     * gives the same one.
+     */
     nextId: string | null
     appPasswordName: string | null
   }
@@ -124,7 +128,7 @@ export interface Schema {
     clientAuth: string
     parameters: string
     expiresAt: string
-    /** What the app exchanges for tokens, once it was let in. */
+    /** The digest of what the app exchanges for tokens, once it was let in. */
     code: string | null
   }
   /** Sessions of apps that were let in. `clientAuth` and `parameters` are JSON. */
@@ -140,14 +144,22 @@ export interface Schema {
     clientAuth: string
     device: string | null
     parameters: string
+    /** Codes and refresh tokens are kept as digests. */
     code: string | null
     refreshToken: string | null
     /** The permissions, those of permission sets written out. */
     scope: string
   }
   /** Refresh tokens that were exchanged already: one that comes again was stolen. */
-  used_refresh_token: { refreshToken: string; token: number }
-  /** Browsers that opened the sign-in or account pages. */
+  used_refresh_token: {
+    refreshToken: string
+    token: number
+    /** Null for those of earlier versions. */
+    usedAt: string | null
+    /** The tokens that it was exchanged for, sealed under it. */
+    successor: string | null
+  }
+  /** Browsers that opened the sign-in or account pages. `sessionId` is sealed under the key secret. */
   device: { id: string; sessionId: string; userAgent: string | null; ipAddress: string; lastSeenAt: string }
   /** Who is signed in on which browser; `updatedAt`: since when. */
   device_account: { device: string; account: number; createdAt: string; updatedAt: string }

@@ -12,7 +12,7 @@ import { ImportStore } from './imports.ts'
 import { InviteStore } from './invites.ts'
 import { KeySecretStore, ReservedKeyStore } from './key-secrets.ts'
 import { LexiconStore } from './lexicons.ts'
-import { migrations } from './migrations.ts'
+import { functions, migrations } from './migrations.ts'
 import { OAuthRequestStore } from './oauth-requests.ts'
 import { OAuthTokenStore } from './oauth-tokens.ts'
 import { PreferenceStore } from './preferences.ts'
@@ -49,7 +49,7 @@ export class Store implements Disposable {
   readonly lexicons: LexiconStore
 
   constructor(options: Omit<SqliteOptions, 'migrations'>) {
-    this.db = new Sqlite<Schema>({ ...options, migrations })
+    this.db = new Sqlite<Schema>({ ...options, migrations, functions })
     this.accounts = new AccountStore(this.db)
     this.repos = new RepoStore(this.db)
     this.records = new RecordStore(this.db)

@@ -189,6 +189,18 @@ export async function confidentialApp(plcUrl: string, scope: string) {
       const url = input instanceof Request ? input.url : String(input)
       return Response.json(published.get(url) ?? {}, { status: published.has(url) ? 200 : 404 })
     },
+    /** What the app proves with who it is, in a request made by hand. */
+    assertion: async (issuer: string) => ({
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: await new SignJWT({ jti: randomUUID() })
+        .setProtectedHeader({ alg: 'ES256', kid: 'key-1' })
+        .setIssuer(METADATA_URL)
+        .setSubject(METADATA_URL)
+        .setAudience(issuer)
+        .setIssuedAt()
+        .setExpirationTime('1 minute')
+        .sign(await importJWK(key.privateJwk as JWK, 'ES256')),
+    }),
     on: (pds: { url: string }): TestApp =>
       makeApp(pds, plcUrl, {
         clientMetadata: metadata as unknown as NodeOAuthClientOptions['clientMetadata'],

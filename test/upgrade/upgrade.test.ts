@@ -212,6 +212,15 @@ describe.each(versions)('what %s wrote', (version) => {
     expect(shown).toEqual(world.feeds[store])
   })
 
+  test('what signed somebody in is not in the files any more', async () => {
+    await running.stop()
+    const file = readFileSync(path.join(temporary.path, 'pds', 'atoll.sqlite'))
+    const tokens = Object.values(world.sessions).map(({ refreshJwt }) => decodeJwt(refreshJwt).jti as string)
+    const { refreshToken, used } = world.oauth
+    const browser = /ses-[0-9a-f]+/.exec(world.cookies)?.[0] as string
+    expect([...tokens, refreshToken, used, browser].filter((secret) => file.includes(secret))).toEqual([])
+  })
+
   const session = (identifier: string) =>
     strangerTo(pds).com.atproto.server.createSession({ identifier, password: PASSWORD })
 

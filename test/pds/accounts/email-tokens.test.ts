@@ -1,4 +1,5 @@
 /** The codes that are mailed: what each is good for, for whom, and for how long. */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { EmailTokens } from '../../../pds/accounts/email-tokens.ts'
@@ -17,7 +18,7 @@ beforeEach(() => {
       throw error
     },
   })
-  tokens = new EmailTokens(store.emailTokens)
+  tokens = new EmailTokens(store.emailTokens, randomBytes(32))
 })
 afterEach(() => {
   vi.useRealTimers()

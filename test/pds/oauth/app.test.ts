@@ -1,6 +1,8 @@
 /** Apps on their way through OAuth: let in, writing, refused, refreshing, stolen from, signed out. */
-import type { OAuthSession } from '@atproto/oauth-client-node'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { JoseKey, type OAuthSession } from '@atproto/oauth-client-node'
+import type { JWK } from 'jose'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { GRACE_SECONDS } from '../../../pds/oauth/token-store.ts'
 import {
   askThrough,
   askWithProof,
@@ -41,6 +43,23 @@ const create = (session: OAuthSession, collection: string, record: object) =>
   )
 
 const GET_SESSION = '/xrpc/com.atproto.server.getSession'
+
+/** Exchanges a refresh token by hand, as an app that others wrote would. @returns the status */
+async function exchange(app: TestApp, did: string, token: string, key?: JWK): Promise<number> {
+  const { client_id, token_endpoint_auth_method } = app.client.clientMetadata
+  const url = `${pds.url}/oauth/token`
+  const jwk = key ?? app.sessions.get(did)!.dpopJwk
+  const dpop = await prove(jwk, { method: 'POST', url, nonce: await nonceOf(pds) })
+  const assertion = token_endpoint_auth_method === 'none' ? {} : await confidential.assertion(pds.url)
+  const form = { grant_type: 'refresh_token', refresh_token: token, client_id, ...assertion }
+  const answer = await fetch(url, { method: 'POST', headers: { dpop }, body: new URLSearchParams(form) })
+  await answer.body?.cancel()
+  return answer.status
+}
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 let names = 0
 const newUser = () => createUser(pds, `user${names++}`)
@@ -106,6 +125,39 @@ describe.each([
     await expect(app.client.restore(user.did)).rejects.toThrow()
   })
 
+  test('gets the same tokens again when the answer with them was lost', async () => {
+    const user = await newUser()
+    const app = makeApp()
+    const session = await signInToApp(app, pds, user, { scope: SCOPE })
+    const before = app.sessions.get(user.did)!
+    await session.getTokenInfo(true)
+    const { tokenSet } = app.sessions.get(user.did)!
+    const again = makeApp()
+    again.sessions.set(user.did, before)
+    const restored = await again.client.restore(user.did, false)
+    await Promise.all([restored.getTokenInfo(true), exchange(app, user.did, before.tokenSet.refresh_token)])
+    expect(again.sessions.get(user.did)!.tokenSet).toMatchObject({
+      access_token: tokenSet.access_token,
+      refresh_token: tokenSet.refresh_token,
+    })
+    expect(await askThrough(session, GET_SESSION)).toMatchObject({ status: 200 })
+    // Once the successor was exchanged itself, the lost answer is no excuse.
+    await session.getTokenInfo(true)
+    expect(await exchange(app, user.did, before.tokenSet.refresh_token)).toBe(400)
+    expect(await askThrough(session, GET_SESSION)).toMatchObject({ status: 401 })
+  })
+
+  test('loses its session when a refresh token comes again with another key', async () => {
+    const user = await newUser()
+    const app = makeApp()
+    const session = await signInToApp(app, pds, user, { scope: SCOPE })
+    const { refresh_token } = app.sessions.get(user.did)!.tokenSet
+    await session.getTokenInfo(true)
+    const { privateJwk } = await JoseKey.generate(['ES256'])
+    expect(await exchange(app, user.did, refresh_token, privateJwk as JWK)).toBe(400)
+    expect(await askThrough(session, GET_SESSION)).toMatchObject({ status: 401 })
+  })
+
   test('loses its session when a refresh token comes a second time', async () => {
     const user = await newUser()
     const app = makeApp()
@@ -113,6 +165,7 @@ describe.each([
     const stolen = app.sessions.get(user.did)!
     await session.getTokenInfo(true)
     expect(await askThrough(session, GET_SESSION)).toMatchObject({ status: 200 })
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + (GRACE_SECONDS + 1) * 1000 })
     // Whoever took everything that the app kept comes back with it.
     const thief = makeApp()
     thief.sessions.set(user.did, stolen)

@@ -48,12 +48,12 @@ describe('signing keys', () => {
     rmSync(path.join(folder, 'keys.secret'))
     const after = openRepos(folder)
     await expect(after.writer.write(owner, [create('a')])).rejects.toThrow(
-      'the key secret is not the one it was encrypted under',
+      'the key is not the one it was sealed under',
     )
     const encrypted = before.keys.generate().encrypted
     encrypted[encrypted.length - 1]! ^= 1
     const keys = new SigningKeys({ signingKey: () => encrypted } as never, Buffer.alloc(32))
-    expect(() => keys.of(1)).toThrow('does not decrypt')
+    expect(() => keys.of(1)).toThrow('does not open')
   })
 
   it('are missed by name', () => {
