@@ -301,4 +301,14 @@ export const migrations: readonly Migration[] = [
     since TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE account ADD COLUMN sessionGeneration INTEGER NOT NULL DEFAULT 1;
+
+  CREATE TABLE former_account (
+    did TEXT PRIMARY KEY,
+    sessionGeneration INTEGER NOT NULL,
+    endedAt TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX former_account_by_end ON former_account (endedAt);
+  `,
 ]
