@@ -53,6 +53,10 @@ export interface Config {
     /** K-256, 32 bytes. */
     readonly plcRotationKey: Buffer
   }
+  readonly accounts: {
+    /** The shortest password that can be chosen over XRPC. The pages ask for eight characters at least. */
+    readonly passwordCharactersMin: number
+  }
   readonly identity: {
     readonly plcUrl: string
     readonly resolverTimeoutMs: number
@@ -168,6 +172,11 @@ const TEMPORARY_FOLDER = 'tempt'
 const S3_UPLOAD_MS_MAX = 20_000
 const BLOB_BYTES_MAX = 5 * 1024 * 1024
 const DAY_MS = 86_400_000
+const PASSWORD_CHARACTERS_MIN = 8
+/** What a server may ask for at most: people must be able to choose one that is within what can be set. */
+const PASSWORD_CHARACTERS_MIN_MAX = 128
+/** Nobody searches through 16 random bytes. */
+const SECRET_BYTES_MIN = 16
 
 /** @throws ConfigError */
 export function readConfig(variables: Record<string, string | undefined> = process.env): Config {
@@ -176,6 +185,7 @@ export function readConfig(variables: Record<string, string | undefined> = proce
     const hostname = env.string('PDS_HOSTNAME', 'localhost')
     const local = hostname === 'localhost'
     const devMode = env.bool('PDS_DEV_MODE', false)
+    const isPublic = !local && !devMode
     const dataDirectory = env.string('PDS_DATA_DIRECTORY', required)
     const moderation = service(env, 'PDS_MOD_SERVICE')
     refuseUnsupported(env)
@@ -202,9 +212,15 @@ export function readConfig(variables: Record<string, string | undefined> = proce
         bytesMax: env.int('PDS_MAX_REPO_IMPORT_SIZE'),
       },
       secrets: {
-        jwt: env.string('PDS_JWT_SECRET', required),
-        adminPassword: env.string('PDS_ADMIN_PASSWORD', required),
+        jwt: secret(env, 'PDS_JWT_SECRET', isPublic),
+        adminPassword: secret(env, 'PDS_ADMIN_PASSWORD', isPublic),
         plcRotationKey: env.hex('PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX', 32, required),
+      },
+      accounts: {
+        passwordCharactersMin: env.int('PDS_PASSWORD_LENGTH_MIN', isPublic ? PASSWORD_CHARACTERS_MIN : 1, {
+          min: 1,
+          max: PASSWORD_CHARACTERS_MIN_MAX,
+        }),
       },
       identity: {
         plcUrl: env.url('PDS_DID_PLC_URL', 'https://plc.directory'),
@@ -321,6 +337,15 @@ function refuseUnsupported(env: Env): void {
       'a key in KMS is not supported; set PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX',
     )
   }
+}
+
+/** A secret text: on a public host one that cannot be guessed. The fault does not show it. */
+function secret(env: Env, name: string, isPublic: boolean): string {
+  const parse = (text: string): string => {
+    if (!isPublic || Buffer.byteLength(text) >= SECRET_BYTES_MIN) return text
+    throw new ValueError(`must have at least ${SECRET_BYTES_MIN} bytes; \`openssl rand --hex 16\` makes one`)
+  }
+  return env.parse(name, parse, required, '')
 }
 
 function didKey(env: Env, name: string): string | undefined {

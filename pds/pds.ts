@@ -253,12 +253,12 @@ async function createServices(
       invites,
       log: logger('accounts'),
     },
-    { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey },
+    { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey, ...config.accounts },
   )
-  const serviceTokens = new ServiceTokens((account) => keys.of(account))
+  const serviceTokens = new ServiceTokens((account) => keys.of(account), store.accounts)
   const reader = new RepoReader(store, nodes)
   const standing = new Standing({ store, firehose, writer, exports, deletions, identities })
-  const passwordChanges = new PasswordChanges(store, emailTokens, emails)
+  const passwordChanges = new PasswordChanges(store, emailTokens, emails, config.accounts)
   const secondFactors = new SecondFactors(store, emails, { keySecret, issuer: config.branding.name })
   const passwordProofs = new PasswordProofs()
   const clientFetch = substitutes.clientFetch ?? fetch

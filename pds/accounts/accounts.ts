@@ -40,6 +40,7 @@ export class AccountError extends Error {
     | 'AlreadyExists'
     | 'HandleNotAvailable'
     | 'InvalidEmail'
+    | 'InvalidPassword'
     | 'TokenRequired'
     | undefined
   constructor(message: string, code?: AccountError['code']) {
@@ -91,6 +92,8 @@ export interface AccountsOptions {
   readonly publicUrl: string
   /** A did:key of the operator's that new identities get as a rotation key. */
   readonly recoveryDidKey?: string
+  /** The shortest password that can be chosen. */
+  readonly passwordCharactersMin: number
 }
 
 /** How long an account that moves here may take. */
@@ -281,13 +284,15 @@ export class Accounts {
   async #make(credentials: Credentials, recoveryKey: string | undefined) {
     const { key, encrypted } = this.#keys.generate()
     const { did, op } = await this.#newIdentity(credentials.handle, key, recoveryKey)
-    const tokens = await this.#sessions.issue(did)
+    const sessionGeneration = this.#store.accounts.nextSessionGeneration(did)
+    const tokens = await this.#sessions.issue({ did, sessionGeneration })
     // The directory comes first: an identity without an account is a name that nobody uses, an account without an identity is broken.
     await this.#plc.send(did, op)
     crashPoint('account.beforeRow')
     try {
       await this.#store.db.write((tx) => {
-        const id = this.#insert(tx, credentials, { did, signingKey: encrypted, deactivatedAt: null }, tokens)
+        const row = { did, signingKey: encrypted, deactivatedAt: null, sessionGeneration }
+        const id = this.#insert(tx, credentials, row, tokens)
         this.#writer.create(tx, { id, did }, credentials.handle, key)
       })
     } catch (error) {
@@ -303,10 +308,11 @@ export class Accounts {
   /** Makes an account for an identity from elsewhere, which moves in by and by. */
   async #receive(credentials: Credentials, did: string) {
     const { key, encrypted } = this.#reservedKeys.for(did)
-    const tokens = await this.#sessions.issue(did)
+    const sessionGeneration = this.#store.accounts.nextSessionGeneration(did)
+    const tokens = await this.#sessions.issue({ did, sessionGeneration })
     await this.#store.db.write((tx) => {
       const deleteAfter = new Date(Date.parse(tx.now) + MOVING_DAYS_MAX * DAY_MS).toISOString()
-      const row = { did, signingKey: encrypted, deactivatedAt: tx.now, deleteAfter }
+      const row = { did, signingKey: encrypted, deactivatedAt: tx.now, deleteAfter, sessionGeneration }
       const id = this.#insert(tx, credentials, row, tokens)
       this.#writer.create(tx, { id, did }, null, key)
       this.#reservedKeys.clear(tx, did)
@@ -441,6 +447,7 @@ export class Accounts {
         `Password too long. Maximum length is ${NEW_PASSWORD_CHARACTERS_MAX} characters.`,
       )
     }
+    if (password !== undefined) assertPasswordLongEnough(password, this.#options.passwordCharactersMin)
     if (this.#invites.required && !inviteCode) {
       throw new InviteError('No invite code provided', 'InvalidInviteCode')
     }
@@ -457,7 +464,20 @@ export function assertEmailSupported(email: string): void {
   }
 }
 
+/** @throws AccountError for a new password that is shorter than the server asks for, and always for an empty one */
+export function assertPasswordLongEnough(password: string, charactersMin: number): void {
+  if (password === '') throw new AccountError('Password must not be empty.', 'InvalidPassword')
+  if (password.length < charactersMin) {
+    throw new AccountError(
+      `Password too short. Minimum length is ${charactersMin} characters.`,
+      'InvalidPassword',
+    )
+  }
+}
+
+/** An empty password opens nothing, not even an account that has got one. */
 function assertTriable(password: string): void {
+  if (password === '') throw new LoginError()
   if (password.length > PASSWORD_CHARACTERS_MAX) {
     throw new LoginError('Password too long. Consider resetting your password.')
   }

@@ -1,4 +1,5 @@
 /** App passwords: made here, shown once, and good for less than the account's own. */
+import type { Account } from '../store/accounts.ts'
 import type { AppPassword } from '../store/app-passwords.ts'
 import type { Store } from '../store/store.ts'
 import { AccountError } from './accounts.ts'
@@ -7,7 +8,7 @@ import { hashAppPassword } from './passwords.ts'
 
 export type { AppPassword } from '../store/app-passwords.ts'
 
-type Owner = { readonly id: number; readonly did: string }
+type Owner = Pick<Account, 'id' | 'did' | 'sessionGeneration'>
 
 export class AppPasswords {
   readonly #store: Store
@@ -19,12 +20,16 @@ export class AppPasswords {
   /**
    * Makes an app password, `xxxx-xxxx-xxxx-xxxx`.
    * @param privileged whether it also opens direct messages and the like
-   * @throws AccountError when the account has one of that name
+   * @param owner as they were when they proved who they are
+   * @throws AccountError when the account has one of that name, or its sessions were ended since
    */
-  async create({ id, did }: Owner, name: string, privileged: boolean) {
+  async create({ id, did, sessionGeneration }: Owner, name: string, privileged: boolean) {
     const password = Array.from({ length: 4 }, () => randomBase32(4)).join('-')
     const hash = await hashAppPassword(did, password)
     const createdAt = await this.#store.db.write((tx) => {
+      if (this.#store.accounts.byId(id)?.sessionGeneration !== sessionGeneration) {
+        throw new AccountError('the session was ended meanwhile')
+      }
       if (this.#store.appPasswords.byName(id, name) !== undefined) {
         throw new AccountError('there is an app password of that name already')
       }

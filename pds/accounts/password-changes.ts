@@ -1,11 +1,11 @@
 /**
  * A new password in place of one that was forgotten, or that the operator takes away. Every session ends with the old one, on
- * every browser and in every app.
+ * every browser and in every app, and so do app passwords: whoever had the account may have made one.
  */
 import type { Tx } from '#platform/sqlite.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
-import { AccountError } from './accounts.ts'
+import { AccountError, assertPasswordLongEnough } from './accounts.ts'
 import type { EmailTokens } from './email-tokens.ts'
 import type { Emails } from './emails.ts'
 import { hashPassword, NEW_PASSWORD_CHARACTERS_MAX } from './passwords.ts'
@@ -14,8 +14,15 @@ export class PasswordChanges {
   readonly #store: Store
   readonly #tokens: EmailTokens
   readonly #emails: Emails
+  readonly #passwordCharactersMin: number
 
-  constructor(store: Store, tokens: EmailTokens, emails: Emails) {
+  constructor(
+    store: Store,
+    tokens: EmailTokens,
+    emails: Emails,
+    { passwordCharactersMin }: { passwordCharactersMin: number },
+  ) {
+    this.#passwordCharactersMin = passwordCharactersMin
     this.#store = store
     this.#tokens = tokens
     this.#emails = emails
@@ -39,7 +46,7 @@ export class PasswordChanges {
    * @throws AccountError, EmailTokenError
    */
   async reset(code: string, password: string): Promise<number> {
-    assertLength(password)
+    this.#assertLength(password)
     this.#tokens.accountOf('reset_password', code)
     const hash = await hashPassword(password)
     // While it was hashed the code may have been used.
@@ -55,7 +62,7 @@ export class PasswordChanges {
    * @throws AccountError
    */
   async set(did: string, password: string): Promise<void> {
-    assertLength(password)
+    this.#assertLength(password)
     const account = this.#store.accounts.byDid(did)
     if (account === undefined) throw new AccountError('Account not found')
     const hash = await hashPassword(password)
@@ -66,10 +73,12 @@ export class PasswordChanges {
     this.#store.accounts.setPassword(tx, account, hash)
     this.#tokens.delete(tx, 'reset_password', account)
     this.#store.endSessions(tx, account)
+    this.#store.appPasswords.deleteAll(tx, account)
     this.#store.devices.deleteOfAccount(tx, account)
   }
-}
 
-function assertLength(password: string): void {
-  if (password.length > NEW_PASSWORD_CHARACTERS_MAX) throw new AccountError('Invalid password length.')
+  #assertLength(password: string): void {
+    if (password.length > NEW_PASSWORD_CHARACTERS_MAX) throw new AccountError('Invalid password length.')
+    assertPasswordLongEnough(password, this.#passwordCharactersMin)
+  }
 }

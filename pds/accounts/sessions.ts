@@ -1,12 +1,14 @@
 /**
- * Sessions: an access token that is believed on its signature, and a refresh token that is looked up. The tokens' form is the
- * reference's, so that those it issued go on working here.
+ * Sessions: an access token that is believed on its signature while the account's generation of sessions is the one that it carries, and a
+ * refresh token that is looked up. The tokens' form is that of `@atproto/pds`, so that those it issued go on working here: they carry no
+ * generation, which stands for the first.
  */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { isValidDid } from '@atproto/syntax'
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import { digestOf, sealUnder, unsealUnder } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { type Account, FIRST_SESSION_GENERATION } from '../store/accounts.ts'
 import type { AppPassword } from '../store/app-passwords.ts'
 import type { RefreshToken, SessionStore } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -30,6 +32,8 @@ export interface SessionTokens {
 export interface TokenClaims {
   readonly did: string
   readonly scope: string | undefined
+  /** The account's generation of sessions when the token was issued. */
+  readonly generation: number
   readonly tokenId: string | undefined
 }
 
@@ -53,6 +57,9 @@ const VERIFIED_MAX = 20_000
 const ACCESS_TYPE = 'at+jwt'
 const REFRESH_TYPE = 'refresh+jwt'
 
+/** Whose session it is, and the generation that was the account's when the password was checked. */
+export type SessionOwner = Pick<Account, 'did' | 'sessionGeneration'>
+
 export class Sessions {
   readonly #store: Store
   readonly #sessions: SessionStore
@@ -69,8 +76,8 @@ export class Sessions {
   }
 
   /** Tokens of a new session; `keep` them in the transaction that begins it. */
-  issue(did: string, scope: SessionScope = 'com.atproto.access'): Promise<SessionTokens> {
-    return this.#tokens(did, scope, newTokenId())
+  issue(owner: SessionOwner, scope: SessionScope = 'com.atproto.access'): Promise<SessionTokens> {
+    return this.#tokens(owner, scope, newTokenId())
   }
 
   /** Keeps the refresh token of a session that begins. */
@@ -80,16 +87,30 @@ export class Sessions {
 
   /**
    * Begins a session. That of an account that was taken down is not kept: it ends with its access token.
+   * @param account as it was when the password was checked
    * @param appPassword what it was signed in with, when not with the account's own password
+   * @returns null when the account's sessions were ended since
    */
   async create(
-    account: { id: number; did: string; takedownRef: string | null },
+    account: SessionOwner & Pick<Account, 'id' | 'takedownRef'>,
     appPassword?: AppPassword,
-  ): Promise<SessionTokens> {
-    if (account.takedownRef !== null) return this.issue(account.did, 'com.atproto.takendown')
-    const tokens = await this.issue(account.did, scopeOf(appPassword))
-    await this.#store.db.write((tx) => this.keep(tx, account.id, tokens, appPassword))
-    return tokens
+  ): Promise<SessionTokens | null> {
+    if (account.takedownRef !== null) return this.issue(account, 'com.atproto.takendown')
+    const tokens = await this.issue(account, scopeOf(appPassword))
+    return this.#store.db.write((tx) => {
+      const current = this.#store.accounts.byId(account.id)
+      if (current?.sessionGeneration !== account.sessionGeneration) return null
+      this.keep(tx, account.id, tokens, appPassword)
+      return tokens
+    })
+  }
+
+  /** Signs an account out everywhere, the browsers at its pages too. Its app passwords stay. */
+  async endAll({ id }: Pick<Account, 'id'>): Promise<void> {
+    await this.#store.db.write((tx) => {
+      this.#store.endSessions(tx, id)
+      this.#store.devices.deleteOfAccount(tx, id)
+    })
   }
 
   /**
@@ -97,7 +118,7 @@ export class Sessions {
    * that got lost can be asked for again.
    * @returns null when the token was revoked or is over
    */
-  async rotate(account: { id: number; did: string }, tokenId: string): Promise<SessionTokens | null> {
+  async rotate(account: SessionOwner & Pick<Account, 'id'>, tokenId: string): Promise<SessionTokens | null> {
     const id = digestOf(tokenId)
     const token = this.#sessions.get(id)
     if (token === undefined || token.account !== account.id) return null
@@ -106,7 +127,7 @@ export class Sessions {
     if (name !== null && appPassword === undefined) return null
     const nextId = token.nextId === null ? newTokenId() : unsealUnder(tokenId, token.nextId)
     const sealedNext = token.nextId ?? sealUnder(tokenId, nextId)
-    const tokens = await this.#tokens(account.did, scopeOf(appPassword), nextId)
+    const tokens = await this.#tokens(account, scopeOf(appPassword), nextId)
     const next = refreshRow(account.id, tokens.refreshJwt, appPassword?.name)
     const rotated = await this.#store.db.write((tx): 'done' | 'over' | 'overtaken' => {
       this.#sessions.deleteExpired(tx, account.id)
@@ -166,7 +187,11 @@ export class Sessions {
     }
   }
 
-  async #tokens(did: string, scope: SessionScope, tokenId: string): Promise<SessionTokens> {
+  async #tokens(
+    { did, sessionGeneration }: SessionOwner,
+    scope: SessionScope,
+    tokenId: string,
+  ): Promise<SessionTokens> {
     const sign = (claims: JWTPayload, typ: string, lifetime: string) =>
       new SignJWT(claims)
         .setProtectedHeader({ typ, alg: 'HS256' })
@@ -176,7 +201,7 @@ export class Sessions {
         .setExpirationTime(lifetime)
         .sign(this.#key)
     const [accessJwt, refreshJwt] = await Promise.all([
-      sign({ scope }, ACCESS_TYPE, `${ACCESS_MINUTES}mins`),
+      sign({ scope, gen: sessionGeneration }, ACCESS_TYPE, `${ACCESS_MINUTES}mins`),
       sign({ scope: 'com.atproto.refresh', jti: tokenId }, REFRESH_TYPE, `${REFRESH_DAYS}days`),
     ])
     return { accessJwt, refreshJwt }
@@ -208,7 +233,15 @@ function refreshRow(
 }
 
 /** A service token or a key-bound token signed with the same secret is no session token. */
-function claimsOf({ sub, aud, scope, jti, lxm, cnf }: JWTPayload): TokenClaims {
+function claimsOf({
+  sub,
+  aud,
+  scope,
+  jti,
+  lxm,
+  cnf,
+  gen = FIRST_SESSION_GENERATION,
+}: JWTPayload): TokenClaims {
   const wellFormed =
     lxm === undefined &&
     cnf === undefined &&
@@ -216,7 +249,13 @@ function claimsOf({ sub, aud, scope, jti, lxm, cnf }: JWTPayload): TokenClaims {
     isValidDid(sub) &&
     typeof aud === 'string' &&
     aud.startsWith('did:') &&
-    (jti === undefined || typeof jti === 'string')
+    (jti === undefined || typeof jti === 'string') &&
+    typeof gen === 'number'
   if (!wellFormed) throw new TokenError('InvalidToken', 'Malformed token')
-  return { did: sub, scope: typeof scope === 'string' ? scope : undefined, tokenId: jti }
+  return {
+    did: sub,
+    scope: typeof scope === 'string' ? scope : undefined,
+    generation: gen,
+    tokenId: jti,
+  }
 }

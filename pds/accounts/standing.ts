@@ -86,13 +86,14 @@ export class Standing {
   }
 
   /**
-   * Takes an account down, or lifts that. Its sessions end either way.
+   * Takes an account down, which ends its sessions at once, or lifts that, after which everybody signs in again.
    * @throws AccountError
    */
   async setTakedown(did: string, takedown: Takedown): Promise<void> {
     await this.#change(did, (tx, account) => {
       this.#store.accounts.setTakedown(tx, account.id, takedownRef(tx, takedown))
-      this.#store.endSessions(tx, account.id)
+      if (takedown.applied) this.#store.endSessions(tx, account.id)
+      else this.#store.endRefreshing(tx, account.id)
       const repo = this.#store.repos.head(account.id)?.id
       if (takedown.applied && repo !== undefined) tx.afterCommit(() => this.#exports.stop(repo))
     })

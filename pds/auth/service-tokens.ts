@@ -2,6 +2,8 @@
 import { createServiceJwt } from '@atproto/xrpc-server'
 import type { SigningKey } from '#protocol/keys.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
+import type { AccountStore } from '../store/accounts.ts'
+import { AuthError } from './credentials.ts'
 import { isPrivileged, isProtected } from './methods.ts'
 
 /** A token that is not made as asked. `code` is the XRPC error name. */
@@ -26,15 +28,23 @@ export interface ServiceTokenRequest {
 /** What somebody who was taken down may still ask of another host: to be taken in. */
 const MOVING_METHOD = 'com.atproto.server.createAccount'
 
+/** The methods that an account which is taken down still calls elsewhere: it moves away, and answers moderators. */
+const METHODS_WHEN_TAKENDOWN: readonly (string | undefined)[] = [
+  MOVING_METHOD,
+  'com.atproto.moderation.createReport',
+]
+
 const LIFETIME_SECONDS_MAX = 3600
 const METHODLESS_LIFETIME_SECONDS_MAX = 60
 const AUDIENCE = /^did:(plc:[a-z2-7]{24}|web:[a-zA-Z0-9.%-]+)(#[a-zA-Z][a-zA-Z0-9_-]*)?$/
 
 export class ServiceTokens {
   readonly #keyOf: (account: number) => SigningKey
+  readonly #accounts: Pick<AccountStore, 'byId'>
 
-  constructor(keyOf: (account: number) => SigningKey) {
+  constructor(keyOf: (account: number) => SigningKey, accounts: Pick<AccountStore, 'byId'>) {
     this.#keyOf = keyOf
+    this.#accounts = accounts
   }
 
   /**
@@ -67,11 +77,19 @@ export class ServiceTokens {
     return this.sign(account, { audience, method, expiresAt })
   }
 
-  /** The same for a request that this server sends on itself, and so has decided on already. */
-  sign(
+  /**
+   * The same for a request that this server sends on itself, and so has decided on already.
+   * @throws AuthError when the account is gone, or is taken down and the method is none of those left to it
+   */
+  async sign(
     account: { id: number; did: string },
     { audience, method, expiresAt }: ServiceTokenRequest,
   ): Promise<string> {
+    const current = this.#accounts.byId(account.id)
+    if (current === undefined) throw new AuthError(403, 'Account not found', 'AccountNotFound')
+    if (current.takedownRef !== null && !METHODS_WHEN_TAKENDOWN.includes(method)) {
+      throw new AuthError(401, 'Account has been taken down', 'AccountTakedown')
+    }
     const key = this.#keyOf(account.id)
     return createServiceJwt({
       iss: account.did,

@@ -105,11 +105,17 @@ export class AuthVerifier {
     token: string,
     { scopes = SCOPES_STANDARD, ...status }: AccessRules,
   ): Promise<AccessCredentials> {
-    const { did, scope } = await this.#verified(this.#sessions.verifyAccess(token))
+    const { did, scope, generation } = await this.#verified(this.#sessions.verifyAccess(token))
     const allowed = scopes.find((allowed) => allowed === scope)
     const refused = status.checkTakedown && allowed === 'com.atproto.takendown'
     if (allowed === undefined || refused) throw new AuthError(400, 'Bad token scope', 'InvalidToken')
-    if (status.checkTakedown || status.checkDeactivated) this.account(did, status)
+    const account = this.#accounts.byDid(did)
+    if (status.checkTakedown || status.checkDeactivated) assertMayAct(account, status)
+    // What is said of an account that is gone is for the method to say.
+    if (account !== undefined && account.sessionGeneration !== generation) {
+      assertMayAct(account, { checkTakedown: true })
+      throw new AuthError(400, 'Token has been revoked', 'ExpiredToken')
+    }
     return { type: 'access', did, scope: allowed }
   }
 
@@ -241,15 +247,7 @@ export class AuthVerifier {
    * @throws AuthError
    */
   account(identifier: string, rules: StatusRules): Account {
-    const account = this.#accounts.find(identifier)
-    if (account === undefined) throw new AuthError(403, 'Account not found', 'AccountNotFound')
-    if (rules.checkTakedown && account.takedownRef !== null) {
-      throw new AuthError(401, 'Account has been taken down', 'AccountTakedown')
-    }
-    if (rules.checkDeactivated && account.deactivatedAt !== null) {
-      throw new AuthError(401, 'Account is deactivated', 'AccountDeactivated')
-    }
-    return account
+    return assertMayAct(this.#accounts.find(identifier), rules)
   }
 
   async #service(request: IncomingMessage, issuers?: readonly string[]): Promise<ServiceCredentials> {
@@ -267,6 +265,18 @@ export class AuthVerifier {
       throw error
     }
   }
+}
+
+/** @throws AuthError */
+function assertMayAct(account: Account | undefined, rules: StatusRules): Account {
+  if (account === undefined) throw new AuthError(403, 'Account not found', 'AccountNotFound')
+  if (rules.checkTakedown && account.takedownRef !== null) {
+    throw new AuthError(401, 'Account has been taken down', 'AccountTakedown')
+  }
+  if (rules.checkDeactivated && account.deactivatedAt !== null) {
+    throw new AuthError(401, 'Account is deactivated', 'AccountDeactivated')
+  }
+  return account
 }
 
 /** Whether a person signed in with the account's own password, and not through an app. */

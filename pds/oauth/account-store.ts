@@ -185,6 +185,9 @@ export class ProviderAccounts implements AccountStore {
       const account = this.#store.accounts.byId(await this.#passwordChanges.reset(token, password))
       return account === undefined || account.takedownRef !== null ? null : this.#descriptions.of(account)
     } catch (error) {
+      if (error instanceof AccountError && error.code === 'InvalidPassword') {
+        throw new InvalidRequestError(error.message, error)
+      }
       if (error instanceof EmailTokenError || error instanceof AccountError) return null
       throw error
     }

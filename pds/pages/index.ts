@@ -13,7 +13,14 @@ const FORM_BYTES_MAX = 32 * 1024
 export function pageRoutes(
   services: Pick<
     Services,
-    'accounts' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'browsers' | 'oauthProvider' | 'config'
+    | 'accounts'
+    | 'secondFactors'
+    | 'passkeys'
+    | 'passwordProofs'
+    | 'sessions'
+    | 'browsers'
+    | 'oauthProvider'
+    | 'config'
   >,
 ): Router {
   const { branding } = services.oauthProvider.customization

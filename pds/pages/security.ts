@@ -1,4 +1,7 @@
-/** The page where an account's second factors are set up and removed, by who is signed in on the browser and gives the password again. */
+/**
+ * The page where an account's second factors are set up and removed, and all of its sessions ended, by who is signed in on the browser and
+ * gives the password again.
+ */
 import { type Request, type Response, Router } from 'express'
 import QRCode from 'qrcode'
 import { AccountError, LoginError } from '../accounts/accounts.ts'
@@ -11,7 +14,10 @@ import { awaited, field, jsonField, type Pages, problem } from './page.ts'
 import { SECOND_FACTOR_PATH, SECURITY_PATH } from './paths.ts'
 import { scriptPath } from './scripts.ts'
 
-type Parts = Pick<Services, 'accounts' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'browsers'>
+type Parts = Pick<
+  Services,
+  'accounts' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'sessions' | 'browsers'
+>
 type Account = NonNullable<ReturnType<Parts['accounts']['find']>>
 
 /** What the page says beside how things are: what was done, what went wrong, codes that are shown once. */
@@ -29,7 +35,7 @@ interface Visit {
 }
 
 export function securityPage(parts: Parts, pages: Pages): Router {
-  const { accounts, secondFactors, passkeys, passwordProofs, browsers } = parts
+  const { accounts, secondFactors, passkeys, passwordProofs, sessions, browsers } = parts
   const router = Router()
 
   router.get(
@@ -86,6 +92,7 @@ export function securityPage(parts: Parts, pages: Pages): Router {
         await show(response, visit, { good: 'The old backup codes are worthless now.', backupCodes })
       },
     ],
+    ['end-sessions', endSessions],
   ])
 
   return router
@@ -115,6 +122,14 @@ export function securityPage(parts: Parts, pages: Pages): Router {
     const answer = jsonField(request, 'answer')
     const backupCodes = await passkeys.add(account, challenge, answer, field(request, 'name'))
     await show(response, visit, { good: 'The passkey is set up.', backupCodes })
+  }
+
+  async function endSessions(_: Request, response: Response, { account, proof }: Visit): Promise<void> {
+    await sessions.endAll(account)
+    passwordProofs.end(proof)
+    const body = html`<p class="notice good" role="status">Every app and every browser is signed out.</p>
+<div class="actions"><a class="button" href="${SECOND_FACTOR_PATH}">Sign in</a></div>`
+    pages.send(response, { title: 'Signed out everywhere', subtitle: nameOf(account), body })
   }
 
   async function askPassword(request: Request, response: Response, message?: string): Promise<void> {
@@ -205,6 +220,7 @@ ${
   (overview.authenticatorSince !== undefined || overview.passkeys.length > 0) &&
   backupCodeSection(visit, overview.backupCodes)
 }
+${sessionsSection(visit)}
 <footer><a href="/account">Back to your account</a></footer>`
     pages.send(response, {
       title: 'Two-step sign-in',
@@ -278,6 +294,12 @@ const backupCodeSection = (visit: Visit, left: number): Html => html`<section ar
 <h2 id="codes">Backup codes</h2>
 <p class="quiet">${left === 1 ? 'One code is' : `${left} codes are`} left.</p>
 ${form(visit, 'new-backup-codes', html`<button class="second">Make new ones</button>`)}
+</section>`
+
+const sessionsSection = (visit: Visit): Html => html`<section aria-labelledby="sessions">
+<h2 id="sessions">Sessions</h2>
+<p class="quiet">Ends your sessions in every app and browser, this one too. App passwords keep working until you remove them in your app, or reset your password.</p>
+${form(visit, 'end-sessions', html`<button class="away">Sign out everywhere</button>`)}
 </section>`
 
 const nameOf = ({ handle, did }: Account): string => (handle === null ? did : `@${handle}`)

@@ -17,7 +17,15 @@ export interface Account {
   /** 1 or 0, as `invitesDisabled`. */
   readonly emailAuthFactor: number
   readonly invitesDisabled: number
+  /** What access tokens must carry to be good for the account. */
+  readonly sessionGeneration: number
 }
+
+/** The generation of sessions that is meant where a token names none. */
+export const FIRST_SESSION_GENERATION = 1
+
+/** Longer than any access token lives: how long an account that ended is remembered. */
+const FORMER_ACCOUNT_HOURS = 24
 
 export interface NewAccount {
   readonly did: string
@@ -28,6 +36,7 @@ export interface NewAccount {
   readonly signingKey: Buffer
   readonly deactivatedAt: string | null
   readonly deleteAfter?: string | null
+  readonly sessionGeneration?: number
 }
 
 /** A line of `listRepos`. */
@@ -52,6 +61,7 @@ const columns = [
   'takedownRef',
   'emailAuthFactor',
   'invitesDisabled',
+  'sessionGeneration',
 ] as const
 
 export class AccountStore {
@@ -78,6 +88,10 @@ export class AccountStore {
   readonly #setInvitesDisabled
   readonly #byId
   readonly #search
+  readonly #raiseSessionGeneration
+  readonly #former
+  readonly #remember
+  readonly #forgetFormer
 
   constructor(db: Sqlite<Schema>) {
     this.#byDid = db.prepare((q, arg: Args<{ did: string }>) =>
@@ -137,6 +151,7 @@ export class AccountStore {
         createdAt: arg.createdAt,
         deactivatedAt: arg.deactivatedAt,
         deleteAfter: arg.deleteAfter,
+        sessionGeneration: arg.sessionGeneration,
       }),
     )
     this.#setHandle = db.prepare((q, arg: Args<{ id: number; handle: string }>) =>
@@ -213,6 +228,39 @@ export class AccountStore {
         .orderBy('id', 'desc')
         .limit(arg.limit),
     )
+    this.#raiseSessionGeneration = db.prepare((q, arg: Args<{ id: number }>) =>
+      q
+        .updateTable('account')
+        .set((e) => ({ sessionGeneration: e('sessionGeneration', '+', 1) }))
+        .where('id', '=', arg.id),
+    )
+    this.#former = db.prepare((q, arg: Args<{ did: string }>) =>
+      q.selectFrom('former_account').select('sessionGeneration').where('did', '=', arg.did),
+    )
+    this.#remember = db.prepare((q, arg: Args<{ id: number; now: string }>) =>
+      q
+        .insertInto('former_account')
+        .columns(['did', 'sessionGeneration', 'endedAt'])
+        .expression((e) =>
+          e
+            .selectFrom('account')
+            .select((row) => [
+              'did',
+              row('sessionGeneration', '+', 1).as('sessionGeneration'),
+              arg.now.as('endedAt'),
+            ])
+            .where('id', '=', arg.id),
+        )
+        .onConflict((conflict) =>
+          conflict.column('did').doUpdateSet((row) => ({
+            sessionGeneration: row.ref('excluded.sessionGeneration'),
+            endedAt: row.ref('excluded.endedAt'),
+          })),
+        ),
+    )
+    this.#forgetFormer = db.prepare((q, arg: Args<{ before: string }>) =>
+      q.deleteFrom('former_account').where('endedAt', '<', arg.before),
+    )
   }
 
   byId(id: number): Account | undefined {
@@ -270,7 +318,22 @@ export class AccountStore {
 
   /** @returns the id of the new account */
   insert(tx: Tx, account: NewAccount): number {
-    return this.#insert.insert({ deleteAfter: null, ...account, createdAt: tx.now })
+    return this.#insert.insert({
+      deleteAfter: null,
+      sessionGeneration: FIRST_SESSION_GENERATION,
+      ...account,
+      createdAt: tx.now,
+    })
+  }
+
+  /** The generation of sessions that a new account of a DID begins with: tokens of an earlier account do not open it. */
+  nextSessionGeneration(did: string): number {
+    return this.#former.get({ did })?.sessionGeneration ?? FIRST_SESSION_GENERATION
+  }
+
+  /** Makes every access token of an account worthless. */
+  raiseSessionGeneration(_tx: Tx, id: number): void {
+    this.#raiseSessionGeneration.run({ id })
   }
 
   setHandle(_tx: Tx, id: number, handle: string): void {
@@ -302,7 +365,10 @@ export class AccountStore {
   }
 
   /** Deletes the account's own row, and with it its password and key. */
-  delete(_tx: Tx, id: number): void {
+  delete(tx: Tx, id: number): void {
+    const before = new Date(Date.parse(tx.now) - FORMER_ACCOUNT_HOURS * 3_600_000).toISOString()
+    this.#forgetFormer.run({ before })
+    this.#remember.run({ id, now: tx.now })
     this.#delete.run({ id })
   }
 

@@ -319,4 +319,14 @@ export const migrations: readonly Migration[] = [
   ALTER TABLE used_refresh_token ADD COLUMN usedAt TEXT;
   ALTER TABLE used_refresh_token ADD COLUMN successor TEXT;
   `,
+  `
+  ALTER TABLE account ADD COLUMN sessionGeneration INTEGER NOT NULL DEFAULT 1;
+
+  CREATE TABLE former_account (
+    did TEXT PRIMARY KEY,
+    sessionGeneration INTEGER NOT NULL,
+    endedAt TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX former_account_by_end ON former_account (endedAt);
+  `,
 ]

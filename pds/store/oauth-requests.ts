@@ -17,6 +17,7 @@ export class OAuthRequestStore {
   readonly #update
   readonly #delete
   readonly #deleteExpired
+  readonly #deleteOfAccount
 
   constructor(db: Sqlite<Schema>) {
     this.#get = db.prepare((q, arg: Args<{ id: string }>) =>
@@ -61,6 +62,9 @@ export class OAuthRequestStore {
         .limit(arg.limit)
       return q.deleteFrom('oauth_request').where('id', 'in', some)
     })
+    this.#deleteOfAccount = db.prepare((q, arg: Args<{ account: number }>) =>
+      q.deleteFrom('oauth_request').where('account', '=', arg.account),
+    )
   }
 
   get(id: string): OAuthRequest | undefined {
@@ -86,6 +90,11 @@ export class OAuthRequestStore {
     const request = this.#byCode.get({ code })
     if (request !== undefined) this.delete(tx, request.id)
     return request
+  }
+
+  /** Makes codes worthless that an account's apps have not exchanged yet. */
+  deleteOfAccount(_tx: Tx, account: number): void {
+    this.#deleteOfAccount.run({ account })
   }
 
   /** Deletes some that ended before a time. @returns how many */

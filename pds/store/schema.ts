@@ -26,7 +26,11 @@ export interface Schema {
     emailAuthFactor: Generated<number>
     /** 1: the account is given no more invite codes. */
     invitesDisabled: Generated<number>
+    /** Access tokens carry it: raising it ends those that were issued before. */
+    sessionGeneration: Generated<number>
   }
+  /** Accounts that ended lately, and the generation with which the next account of the DID begins. */
+  former_account: { did: string; sessionGeneration: number; endedAt: string }
   /** Codes that were mailed, one for each purpose; kept as the SHA-256 of the code in capitals. */
   email_token: { account: number; purpose: string; codeHash: Buffer; requestedAt: string }
   /** Passwords for single apps. `password` is a scrypt hash under a salt made of the DID, so that it can be looked for. */

@@ -72,10 +72,20 @@ export class Store implements Disposable {
     this.lexicons = new LexiconStore(this.db)
   }
 
-  /** Ends every session of an account, those of apps that it let in too. Browsers stay signed in to the account pages. */
+  /**
+   * Ends every session of an account at once, those of apps that it let in too. Browsers stay signed in to the account pages, and app
+   * passwords stay.
+   */
   endSessions(tx: Tx, account: number): void {
+    this.endRefreshing(tx, account)
+    this.accounts.raiseSessionGeneration(tx, account)
+  }
+
+  /** Ends what an account's sessions are kept alive with; access tokens that were issued live out their time. */
+  endRefreshing(tx: Tx, account: number): void {
     this.sessions.deleteOfAccount(tx, account)
     this.oauthTokens.deleteOfAccount(tx, account)
+    this.oauthRequests.deleteOfAccount(tx, account)
   }
 
   /** Whether the database answers. */

@@ -1,4 +1,5 @@
 import type { ComAtprotoServerCreateSession as Method } from '@atproto/api'
+import { LoginError } from '../accounts/accounts.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 import { describeSession } from './session.ts'
@@ -11,6 +12,7 @@ export default (parts: Parts) =>
       const { account, appPassword } = await parts.accounts.login(identifier, password, { allowTakendown })
       if (appPassword === undefined) await parts.secondFactors.assertAtSignIn(account, authFactorToken)
       const tokens = await parts.sessions.create(account, appPassword)
+      if (tokens === null) throw new LoginError()
       return json({ ...tokens, ...(await describeSession(parts, account)) })
     },
   })

@@ -377,11 +377,34 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/oauth/accounts.test.ts',
   },
   {
-    title: 'a new password',
-    atoll: 'ends the sessions of apps and browsers too',
-    reference: 'those of `createSession` only',
-    why: 'whoever stole the account may have let an app in',
-    test: 'test/pds/oauth/accounts.test.ts',
+    title: 'a new password (by code or by the operator), a takedown',
+    atoll:
+      'ends every session at once: of apps and browsers too, and access tokens that were issued; a new password ends app passwords too',
+    reference: 'ends the refresh tokens of `createSession`',
+    why: 'whoever stole the account may have let an app in, or made an app password',
+    test: 'test/pds/accounts/session-ends.test.ts',
+  },
+  {
+    title: 'requests to other services by an account that is taken down',
+    atoll: 'refused with `AccountTakedown`, but for `createReport` and its move',
+    reference: 'signed and sent on',
+    why: 'a takedown holds at once, whichever method is asked',
+    test: 'test/pds/accounts/session-ends.test.ts',
+  },
+  {
+    title: 'passwords',
+    atoll:
+      'never empty; eight characters on the pages, and over XRPC on a public host (`PDS_PASSWORD_LENGTH_MIN`)',
+    reference: 'any over XRPC',
+    why: 'an empty one signs anybody in',
+    test: 'test/pds/accounts/session-ends.test.ts',
+  },
+  {
+    title: '`PDS_JWT_SECRET`, `PDS_ADMIN_PASSWORD` on a public host',
+    atoll: 'of 16 bytes at least',
+    reference: 'any',
+    why: 'a short secret is found offline, and whoever has it is everybody',
+    test: 'test/pds/config.test.ts',
   },
   {
     title: 'the sign-in and account pages',

@@ -177,8 +177,9 @@ describe('for the moderation service', () => {
 })
 
 test('can be read by an account that was taken down, and not set', async () => {
-  const { sessions } = sides.pds.services
-  const { accessJwt } = await sessions.issue(sides.ours.user.did, 'com.atproto.takendown')
+  const { accounts, sessions } = sides.pds.services
+  const account = accounts.find(sides.ours.user.did)!
+  const { accessJwt } = await sessions.issue(account, 'com.atproto.takendown')
   const headers = { authorization: `Bearer ${accessJwt}` }
   expect(await ask(sides.ours, { path: GET, token: null, headers })).toMatchObject({ status: 200 })
   expect(await ask(sides.ours, putting([adult], { token: null, headers }))).toMatchObject({

@@ -316,7 +316,9 @@ describe('a report', () => {
 
   test('goes out for an account that was taken down, too', async () => {
     answerWith('com.atproto.moderation.createReport', () => ({ body: filed }))
-    const { accessJwt } = await sides.pds.services.sessions.issue(ours.user.did, 'com.atproto.takendown')
+    const { accounts, sessions } = sides.pds.services
+    const account = accounts.find(ours.user.did)!
+    const { accessJwt } = await sessions.issue(account, 'com.atproto.takendown')
     const headers = { ...asked.headers, authorization: `Bearer ${accessJwt}` }
     expect((await ask(ours, { ...asked, token: null, headers })).status).toBe(200)
     expect((await ask(ours, { path: TRENDS, token: null, headers })).status, 'and nothing else').toBe(400)

@@ -87,7 +87,7 @@ async function live({ url, mail }: Host): Promise<Outcomes> {
   const { did, accessJwt, refreshJwt } = await call('a code', 'server.createAccount', {
     body: { ...ada, inviteCode: code },
   })
-  const authorization = `Bearer ${accessJwt}`
+  let authorization = `Bearer ${accessJwt}`
   await call('own', 'server.getSession', { authorization })
 
   await call('nobody', 'server.requestEmailConfirmation')
@@ -157,7 +157,8 @@ async function live({ url, mail }: Host): Promise<Outcomes> {
   await call('again', 'server.resetPassword', { body: { token: reset, password: 'new password' } })
   await call('after the reset', 'server.refreshSession', { authorization: `Bearer ${refreshJwt}` })
   await call('the old one', 'server.createSession', signIn(PASSWORD))
-  await call('the new one', 'server.createSession', signIn('new password'))
+  const renewed = await call('the new one', 'server.createSession', signIn('new password'))
+  authorization = `Bearer ${renewed.accessJwt}`
 
   await call('own', 'server.getAccountInviteCodes', { authorization })
   await call('again', 'server.getAccountInviteCodes', {

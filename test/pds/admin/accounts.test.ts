@@ -268,7 +268,8 @@ describe('who is let in', () => {
 })
 
 test('nobody waits here to sign up', async () => {
-  expect((await user.agent.com.atproto.temp.checkSignupQueue()).data).toEqual({ activated: true })
+  const { agent } = await newUser()
+  expect((await agent.com.atproto.temp.checkSignupQueue()).data).toEqual({ activated: true })
   expect(await rejection(as(undefined).temp.checkSignupQueue())).toMatchObject({
     status: 401,
     error: 'AuthMissing',

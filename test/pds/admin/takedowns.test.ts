@@ -141,7 +141,7 @@ describe('an account that is taken down', () => {
     expect(await tokenFor()).toMatchObject({ status: 400, error: 'InvalidToken' })
     // A token from before the takedown opens no more doors.
     const before = agent.com.atproto.server.getServiceAuth({ aud, lxm: 'app.bsky.feed.getTimeline' })
-    expect(await rejection(before)).toMatchObject({ status: 400, error: 'InvalidToken' })
+    expect(await rejection(before)).toMatchObject({ status: 401, error: 'AccountTakedown' })
     const record = { repo: did, collection: POSTS, record: post('no') }
     for (const refused of [
       () => own.sync.getLatestCommit({ did }),
@@ -158,13 +158,17 @@ describe('an account that is taken down', () => {
     expect(await rejection(server.refreshSession())).toMatchObject({ error: 'ExpiredToken' })
     await update({ subject: accountOf(user), ...takenDown })
 
-    await own.server.deactivateAccount({})
+    // A second takedown ends what the first one left.
+    expect(await rejection(own.server.deactivateAccount({}))).toMatchObject({ error: 'AccountTakedown' })
+    const again = (await login({ allowTakendown: true })).data
+    await bearerOf(pds, again.accessJwt).server.deactivateAccount({})
     expect(await status({ did })).toMatchObject({
       takedown: { applied: true, ref: expect.stringMatching(/^\d{4}-.*Z$/) },
       deactivated: { applied: true },
     })
     expect((await eventsOf(pds, did)).at(-1)).toMatchObject({ active: false, status: 'takendown' })
-    const full = bearerOf(pds, agent.session!.accessJwt)
+    const account = pds.services.accounts.find(did)!
+    const full = bearerOf(pds, (await pds.services.sessions.issue(account)).accessJwt)
     expect(await rejection(full.server.activateAccount())).toMatchObject({ error: 'AccountNotFound' })
   })
 
