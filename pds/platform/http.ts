@@ -10,7 +10,7 @@ import {
   type RequestListener,
   STATUS_CODES,
 } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { logger } from './log.ts'
 
@@ -24,10 +24,16 @@ export interface HttpOptions {
   readonly host: string | undefined
   /** Left out, requests for an upgrade are answered as all others. */
   readonly upgrade?: UpgradeListener
+  /** How long a peer may take nothing of what it is sent. */
+  readonly stallSecondsMax?: number
 }
 
 /** Longer than what proxies in front keep a connection for, so that they and not we close it. */
 const KEEP_ALIVE_MS = 90_000
+/** Then the connection of a peer that takes nothing of its response ends, and with it what the response holds: a file, retired blocks. */
+export const STALL_SECONDS_MAX = 60
+/** How often that is looked at within the time. */
+const STALL_LOOKS = 4
 /** For what is being answered when the server stops. */
 const STOP_SECONDS_MAX = 5
 
@@ -36,15 +42,17 @@ const log = logger('http')
 /** A server that listens. Disposing of it ends it once what is being answered is answered, or after a while. */
 export class ListeningHttp implements AsyncDisposable {
   readonly #server: HttpServer
+  readonly #stalls: NodeJS.Timeout
 
-  private constructor(server: HttpServer) {
+  private constructor(server: HttpServer, stalls: NodeJS.Timeout) {
     this.#server = server
+    this.#stalls = stalls
   }
 
   /** Starts to listen. @throws the system's error when it cannot, with `syscall: 'listen'` */
   static async start(
     listener: RequestListener,
-    { port, host, upgrade }: HttpOptions,
+    { port, host, upgrade, stallSecondsMax = STALL_SECONDS_MAX }: HttpOptions,
   ): Promise<ListeningHttp> {
     const server = createServer((request, response) => {
       try {
@@ -57,12 +65,15 @@ export class ListeningHttp implements AsyncDisposable {
       }
     })
     server.keepAliveTimeout = KEEP_ALIVE_MS
-    if (upgrade !== undefined) server.on('upgrade', guardedUpgrade(upgrade))
+    const guard = new StallGuard(stallSecondsMax * 1000)
+    server.on('connection', (socket: Socket) => guard.watch(socket))
+    if (upgrade !== undefined) server.on('upgrade', guardedUpgrade(upgrade, guard))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(port, host, resolve)
     })
-    return new ListeningHttp(server)
+    const look = () => guard.look(performance.now())
+    return new ListeningHttp(server, setInterval(look, (stallSecondsMax * 1000) / STALL_LOOKS).unref())
   }
 
   /** Where it listens. */
@@ -76,6 +87,61 @@ export class ListeningHttp implements AsyncDisposable {
     const late = setTimeout(() => this.#server.closeAllConnections(), STOP_SECONDS_MAX * 1000)
     await closed
     clearTimeout(late)
+    clearInterval(this.#stalls)
+  }
+}
+
+/** A socket as far as it says what it was sent and what of that it took. */
+export type Sending = Pick<Socket, 'writableLength' | 'bytesWritten' | 'destroy' | 'once'> & {
+  /** Node's own, by which it tells that a long write goes on; without it, whole writes count. */
+  readonly _handle?: { readonly writeQueueSize?: number } | null
+}
+
+interface Stall {
+  readonly since: number
+  readonly taken: number
+  readonly queued: number | undefined
+}
+
+/**
+ * Ends connections whose peer takes nothing of what it is sent. Node's own timeouts do not: what a peer sends meanwhile keeps them from
+ * ending, and a handler that takes its time does not. One look at all connections now and then; a response costs nothing.
+ */
+export class StallGuard {
+  readonly #msMax: number
+  /** Each connection, with the moment since which nothing was taken while something was there to take. */
+  readonly #sockets = new Map<Sending, Stall | undefined>()
+
+  constructor(msMax: number) {
+    this.#msMax = msMax
+  }
+
+  watch(socket: Sending): void {
+    this.#sockets.set(socket, undefined)
+    socket.once('close', () => this.#sockets.delete(socket))
+  }
+
+  /** Leaves a connection to who took it over. */
+  leave(socket: Sending): void {
+    this.#sockets.delete(socket)
+  }
+
+  /** @param now milliseconds of a clock that goes forward */
+  look(now: number): void {
+    for (const [socket, stall] of this.#sockets) {
+      if (socket.writableLength === 0) {
+        if (stall !== undefined) this.#sockets.set(socket, undefined)
+        continue
+      }
+      const taken = socket.bytesWritten - socket.writableLength
+      const queued = socket._handle?.writeQueueSize
+      if (stall === undefined || stall.taken !== taken || stall.queued !== queued) {
+        this.#sockets.set(socket, { since: now, taken, queued })
+      } else if (now - stall.since >= this.#msMax) {
+        log.info({ seconds: this.#msMax / 1000 }, 'a response was not read')
+        socket.destroy()
+      }
+    }
   }
 }
 
@@ -84,9 +150,10 @@ export class ListeningHttp implements AsyncDisposable {
  * listener that error would end the process.
  */
 const guardedUpgrade =
-  (upgrade: UpgradeListener): UpgradeListener =>
+  (upgrade: UpgradeListener, stalls: StallGuard): UpgradeListener =>
   (request, socket, head) => {
     socket.on('error', () => socket.destroy())
+    stalls.leave(socket as Socket)
     try {
       upgrade(request, socket, head)
     } catch (error) {

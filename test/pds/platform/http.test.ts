@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, expect, test } from 'vitest'
-import { type HttpOptions, ListeningHttp, refuseUpgrade } from '#platform/http.ts'
+import { type HttpOptions, ListeningHttp, refuseUpgrade, StallGuard } from '#platform/http.ts'
 
 const running: AsyncDisposable[] = []
 afterEach(async () => {
@@ -76,4 +76,55 @@ test('answers 500 when a listener throws, or ends a response that has begun', as
 test('closes an upgrade whose listener throws', async () => {
   const port = await start(ok, { upgrade: () => expect.fail('as a listener might') })
   expect(await answerTo(port, UPGRADE)).toBe('')
+})
+
+test('ends a response that is not read', async () => {
+  const ended = Promise.withResolvers<void>()
+  const port = await start(
+    (_, response) => {
+      response.on('close', ended.resolve)
+      // More than the kernel takes for a connection whose other end reads nothing.
+      response.write(Buffer.alloc(64 * 1024 * 1024))
+    },
+    { stallSecondsMax: 0.1 },
+  )
+  const client = connect(port, '127.0.0.1').on('error', () => undefined)
+  client.pause().write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await ended.promise
+  client.destroy()
+})
+
+test('ends none that is read slowly, or that is waited for', () => {
+  const guard = new StallGuard(60_000)
+  const socketOf = (sent: { bytesWritten: number; writableLength: number; writeQueueSize?: number }) => {
+    const socket = {
+      ...sent,
+      _handle: { writeQueueSize: sent.writeQueueSize },
+      destroyed: false,
+      destroy: () => {
+        socket.destroyed = true
+      },
+      once: () => socket,
+    }
+    guard.watch(socket as never)
+    return socket
+  }
+  const waiting = socketOf({ bytesWritten: 10, writableLength: 0 })
+  const byWrites = socketOf({ bytesWritten: 1_000, writableLength: 900 })
+  const withinWrite = socketOf({ bytesWritten: 1_000, writableLength: 900, writeQueueSize: 900 })
+  const grows = socketOf({ bytesWritten: 1_000, writableLength: 900, writeQueueSize: 900 })
+  for (let minute = 0; minute < 3; minute++) {
+    guard.look(minute * 60_000)
+    byWrites.writableLength--
+    withinWrite._handle.writeQueueSize!--
+    // What the server adds is nothing that the peer took.
+    grows.bytesWritten += 100
+    grows.writableLength += 100
+  }
+  expect([waiting, byWrites, withinWrite, grows].map(({ destroyed }) => destroyed)).toEqual([
+    false,
+    false,
+    false,
+    true,
+  ])
 })
