@@ -1,9 +1,7 @@
 /** The feed generator, put together: the only file here that constructs services. */
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { guardedFetch } from '#platform/fetch.ts'
+import { ListeningHttp } from '#platform/http.ts'
 import { neighbours } from '#platform/neighbours.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { Catalogue } from './algorithms/catalogue.ts'
@@ -37,9 +35,6 @@ export interface Feedgen extends AsyncDisposable {
   /** What went by on the firehose since it was started. */
   counts: Counts
 }
-
-/** How long requests that are being answered may take once the service stops. */
-const stopMsMax = 5000
 
 /** Lists are served while newer ones are made behind them; all together take some 200 MB at most. */
 const listOptions = { freshMs: 1000, staleMsMax: 60_000, itemsMax: 1_000_000 }
@@ -90,8 +85,8 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
     .set('trust proxy', neighbours)
     .use(createPages(services))
     .use(createXrpc(services).router)
-  const server = await listen(createServer(app), config)
-  stack.defer(() => stop(server))
+  const { port, listenHost: host } = config
+  const http = stack.use(await ListeningHttp.start(app, { port, host }))
 
   const counts = new Counts()
   stack.use(
@@ -123,10 +118,10 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       return writing
     }),
   )
-  const { address, family, port } = server.address() as AddressInfo
+  const { address, family, port: portFound } = http.address
   const running = stack.move()
   return {
-    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${portFound}`,
     counts,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
@@ -164,19 +159,4 @@ function fetchWhatIsNeeded(
 function createBackfill({ serviceDid, devMode }: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
   const servers = new Servers({ authors: keys, allowPrivate: devMode })
   return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid })
-}
-
-async function listen(server: Server, { port, listenHost }: FeedgenConfig): Promise<Server> {
-  server.listen(port, listenHost)
-  await once(server, 'listening')
-  return server
-}
-
-/** Ends the server once what is being answered is answered, or after a while. */
-async function stop(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  const timer = setTimeout(() => server.closeAllConnections(), stopMsMax)
-  await closed
-  clearTimeout(timer)
 }

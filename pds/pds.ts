@@ -1,12 +1,5 @@
 /** The PDS's composition root: the only file that constructs services, and what owns them while they run. */
-import {
-  createServer as createHttpServer,
-  type Server as HttpServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerResponse,
-} from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import path from 'node:path'
 import { DidResolver, HandleResolver } from '@atproto/identity'
 import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
@@ -15,6 +8,7 @@ import compression from 'compression'
 import cors from 'cors'
 import express, { type ErrorRequestHandler } from 'express'
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
+import { ListeningHttp, refuseUpgrade, type UpgradeListener } from '#platform/http.ts'
 import { methodSchema } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
 import { neighbours } from '#platform/neighbours.ts'
@@ -99,9 +93,6 @@ const IMPORTS_FOLDER = 'imports'
 const JSON_BYTES_MAX = 150 * 1024
 const TEXT_BYTES_MAX = 100 * 1024
 const CORS_SECONDS = 86_400
-/** Longer than what proxies in front keep a connection for, so that they and not we close it. */
-const KEEP_ALIVE_MS = 90_000
-const STOP_SECONDS_MAX = 5
 
 /** What a PDS may be given in place of its own. */
 export interface Substitutes {
@@ -131,22 +122,20 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   services.imports.clearLoose()
   services.blobs.start()
   services.oauthPruning.start()
-  const http = await listen(createApp(services, store), config)
-  http.on('upgrade', (request, socket, head) => {
-    if (request.url?.split('?', 1)[0] === SUBSCRIBE_PATH) services.subscribers.upgrade(request, socket, head)
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  const { port, host } = config
+  const http = await ListeningHttp.start(createApp(services, store), {
+    port,
+    host,
+    upgrade: upgrades(services),
   })
   log.info({ port: config.port, did: config.serviceDid }, 'started')
   return {
     services,
-    port: (http.address() as AddressInfo).port,
+    port: http.address.port,
     [Symbol.asyncDispose]: async () => {
-      const closed = new Promise((resolve) => http.close(resolve))
+      const closed = http[Symbol.asyncDispose]()
       await services.subscribers[Symbol.asyncDispose]()
-      http.closeIdleConnections()
-      const patience = setTimeout(() => http.closeAllConnections(), STOP_SECONDS_MAX * 1000)
       await closed
-      clearTimeout(patience)
       await services.crawlers[Symbol.asyncDispose]()
       await services.upstream[Symbol.asyncDispose]()
       await services.deletions[Symbol.asyncDispose]()
@@ -468,15 +457,13 @@ function isCompressible(request: IncomingMessage, response: ServerResponse): boo
   return response.getHeader('content-type') === CAR_TYPE || compression.filter(request, response)
 }
 
-async function listen(app: RequestListener, { port, host }: Config): Promise<HttpServer> {
-  const http = createHttpServer(app)
-  http.keepAliveTimeout = KEEP_ALIVE_MS
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject)
-    http.listen(port, host, resolve)
-  })
-  return http
-}
+/** What may be upgraded: the firehose. */
+const upgrades =
+  ({ subscribers }: Pick<Services, 'subscribers'>): UpgradeListener =>
+  (request, socket, head) => {
+    if (request.url?.split('?', 1)[0] === SUBSCRIBE_PATH) subscribers.upgrade(request, socket, head)
+    else refuseUpgrade(socket, 404)
+  }
 
 /** After a failed fsync nobody knows what is on the disk: only a new process that reads it again does. */
 function endProcess(error: unknown): never {

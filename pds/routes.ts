@@ -1,5 +1,6 @@
 /** The routes that are not XRPC: the front page, robots, health, and handles of ours for who asks by HTTP. */
 import { Router } from 'express'
+import { awaited, hostOf } from '#platform/express.ts'
 import { statusOf } from './accounts/status.ts'
 import type { Services } from './services.ts'
 
@@ -44,13 +45,16 @@ export function routes({
     if (isHealthy()) response.send({ version })
     else response.status(503).send({ version, error: 'Service Unavailable' })
   })
-  router.get('/.well-known/atproto-did', async (request, response) => {
-    const handle = request.hostname.toLowerCase()
-    const account = handles.isLocal(handle) ? accounts.find(handle) : undefined
-    await durable()
-    if (account === undefined || statusOf(account) !== 'active') response.status(404).send('User not found')
-    else response.type('text/plain').send(account.did)
-  })
+  router.get(
+    '/.well-known/atproto-did',
+    awaited(async (request, response) => {
+      const handle = hostOf(request)
+      const account = handles.isLocal(handle) ? accounts.find(handle) : undefined
+      await durable()
+      if (account === undefined || statusOf(account) !== 'active') response.status(404).send('User not found')
+      else response.type('text/plain').send(account.did)
+    }),
+  )
   // A web server in front asks this before it gets a certificate for a handle's name.
   router.get('/tls-check', (request, response) => {
     const { domain } = request.query

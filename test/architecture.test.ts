@@ -39,7 +39,7 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/repo',
   ],
   // Pages, as endpoints, speak to services.
-  'pds/pages': ['pds/services.ts', 'pds/accounts', 'pds/oauth'],
+  'pds/pages': ['pds/platform', 'pds/services.ts', 'pds/accounts', 'pds/oauth'],
   'pds/services.ts': [
     'pds/config.ts',
     'pds/accounts',
@@ -53,7 +53,7 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/oauth',
     'pds/repo',
   ],
-  'pds/routes.ts': ['pds/services.ts', 'pds/accounts'],
+  'pds/routes.ts': ['pds/platform', 'pds/services.ts', 'pds/accounts'],
   'pds/pds.ts': ['pds'],
   'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'pds/platform', 'pds/repo'],
 
@@ -142,4 +142,35 @@ test('only the two config files read the environment', () => {
     readFileSync(path.join(root, file), 'utf8').includes('process.env'),
   )
   expect(readers.filter((file) => !file.endsWith('/config.ts'))).toEqual([])
+})
+
+/** What a single file may do, so that what it takes care of is taken care of everywhere: the file, and how doing it looks. */
+const doneOnlyIn: readonly { what: string; file: string | undefined; pattern: RegExp }[] = [
+  {
+    what: 'hands Express a promise that is not awaited',
+    file: undefined,
+    pattern:
+      /\.(?:all|delete|get|head|options|patch|post|put|use)\((?:[^()]|\([^()]*\))*?(?<!awaited\(\s*)\basync\b/,
+  },
+  {
+    what: 'asks for the host of a request, which may have none',
+    file: 'pds/platform/express.ts',
+    pattern: /\b(?:req|request)\.hostname\b|\bheaders(?:\.host\b|\['(?:x-forwarded-)?host'\])/,
+  },
+  {
+    what: 'makes an HTTP server, or takes a socket over',
+    file: 'pds/platform/http.ts',
+    pattern:
+      /from 'node:(?:http|https|http2)'[\s\S]*\bcreateServer\(|\bcreateServer\b[\s\S]*from 'node:http|\.on(?:ce)?\('(?:upgrade|connect|clientError)'/,
+  },
+  {
+    what: 'goes on after an error that nobody caught',
+    file: undefined,
+    pattern: /uncaughtException|unhandledRejection/,
+  },
+]
+
+test.each(doneOnlyIn)('no file but one, if any, $what', ({ file, pattern }) => {
+  const doers = sources.filter((source) => pattern.test(readFileSync(path.join(root, source), 'utf8')))
+  expect(doers).toEqual(file === undefined ? [] : [file])
 })

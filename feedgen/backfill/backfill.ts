@@ -105,7 +105,7 @@ export class Backfill implements AsyncDisposable {
     const failedAt = this.#failures.get(name)
     if (this.#jobs.has(name) || (failedAt !== undefined && Date.now() - failedAt < failureAgeMsMax)) return
     this.#failures.delete(name)
-    this.#jobs.run(name, work).then(async (outcome) => {
+    void this.#jobs.run(name, work).then(async (outcome) => {
       if (outcome !== 'failed') return
       const [oldest] = this.#failures.keys()
       if (this.#failures.size >= failuresRememberedMax && oldest !== undefined) this.#failures.delete(oldest)

@@ -65,7 +65,7 @@ function once(
   if (fetched.has(name)) return
   if (fetched.size >= fetchedRememberedMax) fetched.delete(fetched.values().next().value as string)
   fetched.add(name)
-  jobs.run(name, work).then((outcome) => {
+  void jobs.run(name, work).then((outcome) => {
     // When it is wanted again it is tried again.
     if (outcome !== 'done') fetched.delete(name)
   })

@@ -35,7 +35,7 @@ export class Jobs implements AsyncDisposable {
   /** Has the work done in its turn, unless work by that name is waiting or under way already: then that is what is meant. */
   run(name: string, work: (signal: AbortSignal) => Promise<void>): Promise<JobOutcome> {
     const known = this.#jobs.get(name)
-    if (known) return known
+    if (known !== undefined) return known
     if (this.#jobs.size >= this.#options.jobsMax) return Promise.resolve('refused')
     const job = this.#try(name, work).finally(() => this.#jobs.delete(name))
     this.#jobs.set(name, job)

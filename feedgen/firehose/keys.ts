@@ -145,7 +145,7 @@ export class AuthorKeys {
 
   #lookUp(did: string, refreshedAt: number): Promise<Identity> {
     const found = this.#underWay.get(did)
-    if (found) return found
+    if (found !== undefined) return found
     const lookup = this.#slots
       .run(() => this.#fetchIdentity(did))
       .then((identity) => {

@@ -56,7 +56,7 @@ export class Line {
     const { prepared, bytes } = entry
     const place: Place = { entry, prepared: prepared instanceof Promise ? undefined : prepared }
     if (prepared instanceof Promise) {
-      prepared.then((known) => {
+      void prepared.then((known) => {
         place.prepared = known
         this.#readied.wake()
       })

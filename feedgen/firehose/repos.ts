@@ -116,10 +116,9 @@ export class RepoStream implements Stream {
       if (trusted) return this.#accept(event, opened)
       const key = keys.known(did)
       if (key && isSigned(opened, key)) return this.#accept(event, opened)
-      return this.#authenticate(opened, { did, tried: key, signal }).then(
-        () => this.#accept(event, opened),
-        (error) => this.#refuse(error, did, event.seq, signal),
-      )
+      return this.#authenticate(opened, { did, tried: key, signal })
+        .then(() => this.#accept(event, opened))
+        .catch((error: unknown) => this.#refuse(error, did, event.seq, signal))
     } catch (error) {
       return this.#refuse(error, did, event.seq, signal)
     }

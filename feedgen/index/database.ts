@@ -90,7 +90,7 @@ async function openOnPostgres(url: string, options: IndexOptions): Promise<Index
     retention: new Retention(leased, options),
     whileWriting: (begin) =>
       lease.whileHeld(() => {
-        recorder.reset()
+        void recorder.reset()
         return begin()
       }),
     [Symbol.asyncDispose]: () => db.destroy(),

@@ -1,5 +1,6 @@
 /** What is served beside XRPC: the DID document, health, and a front page for people. */
 import { type Response, Router } from 'express'
+import { awaited } from '#platform/express.ts'
 import { SERVICE_ID, type Services } from '../services.ts'
 import { frontPage } from './front.ts'
 
@@ -7,13 +8,12 @@ type PageServices = Pick<Services, 'site' | 'feeds'>
 
 export function createPages({ site, feeds }: PageServices): Router {
   const router = Router()
-  router.get('/', async (_, response, next) => {
-    try {
+  router.get(
+    '/',
+    awaited(async (_, response) => {
       response.type('html').send(frontPage(site, await feeds.list()))
-    } catch (error) {
-      next(error)
-    }
-  })
+    }),
+  )
   router.get('/.well-known/did.json', (_, response) => sendDidDocument(response, site))
   router.get('/xrpc/_health', (_, response) => void response.json({ version: site.version }))
   router.get('/robots.txt', (_, response) => void response.type('text').send('User-agent: *\nAllow: /\n'))

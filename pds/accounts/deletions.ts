@@ -59,7 +59,7 @@ export class Deletions implements AsyncDisposable {
 
   /** Goes on with what an earlier process left, and waits for accounts whose time comes. */
   start(): void {
-    this.#run()
+    void this.#run()
     this.schedule()
   }
 
@@ -78,7 +78,7 @@ export class Deletions implements AsyncDisposable {
       if (repo !== undefined) this.#exports.stop(repo)
       this.#imports.clearLoose()
       this.#keys.forget(id)
-      this.#run()
+      void this.#run()
     })
   }
 

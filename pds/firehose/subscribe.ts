@@ -8,6 +8,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { refuseUpgrade } from '#platform/http.ts'
 import type { Logger } from '#platform/log.ts'
 import { encodeErrorFrame, encodeFrame } from '#protocol/frame.ts'
 import type { Firehose } from './firehose.ts'
@@ -66,8 +67,7 @@ export class Subscribers implements AsyncDisposable {
   /** Takes over an HTTP upgrade to SUBSCRIBE_PATH. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#ended || this.count >= this.#options.subscribersMax) {
-      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      return
+      return refuseUpgrade(socket, 503)
     }
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
       const run = this.#serve(ws, socket, request).finally(() => this.#running.delete(run))

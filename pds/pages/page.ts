@@ -97,13 +97,6 @@ export function sameOriginOnly(origin: string): RequestHandler {
   }
 }
 
-/** A handler whose failure goes to who answers failures: Express does not wait for a promise. */
-export const awaited =
-  (handle: (request: Request, response: Response) => Promise<void>): RequestHandler =>
-  (request, response, next) => {
-    handle(request, response).catch(next)
-  }
-
 /** The text of a field of a form. */
 export function field(request: Request, name: string): string {
   const value = (request.body as Record<string, unknown> | undefined)?.[name]

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { build } from 'esbuild'
 import { Router } from 'express'
+import { awaited } from '#platform/express.ts'
 
 const FOLDER = path.join(import.meta.dirname, 'browser')
 const PLACE = '/account/second-factor/scripts'
@@ -17,17 +18,19 @@ export function scripts(): Router {
   for (const file of readdirSync(FOLDER).filter((file) => file.endsWith('.ts'))) {
     const name = path.basename(file, '.ts')
     let bundled: Promise<string> | undefined
-    router.get(scriptPath(name), async (_, response, next) => {
-      try {
+    router.get(
+      scriptPath(name),
+      awaited(async (_, response) => {
         bundled ??= bundle(path.join(FOLDER, file))
-        const text = await bundled
+        const text = await bundled.catch((error: unknown) => {
+          // The next one who asks tries again.
+          bundled = undefined
+          throw error
+        })
         response.set({ 'Cache-Control': `max-age=${CACHE_SECONDS}`, 'X-Content-Type-Options': 'nosniff' })
         response.type('text/javascript').send(text)
-      } catch (error) {
-        bundled = undefined
-        next(error)
-      }
-    })
+      }),
+    )
   }
   return router
 }

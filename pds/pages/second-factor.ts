@@ -3,13 +3,14 @@
  * factor are checked, the browser is signed in, and its person goes back to the page that he came from. Every other account can sign in here too.
  */
 import { type Request, type Response, Router } from 'express'
+import { awaited } from '#platform/express.ts'
 import { LoginError } from '../accounts/accounts.ts'
 import { EmailTokenError } from '../accounts/email-tokens.ts'
 import { SecondFactorError } from '../accounts/second-factors.ts'
 import { TooManySignInsError } from '../oauth/browsers.ts'
 import type { Services } from '../services.ts'
 import { html } from './html.ts'
-import { awaited, field, jsonField, type Pages, problem } from './page.ts'
+import { field, jsonField, type Pages, problem } from './page.ts'
 import { SECOND_FACTOR_PATH, SECURITY_PATH } from './paths.ts'
 import { scriptPath } from './scripts.ts'
 

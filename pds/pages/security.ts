@@ -4,13 +4,14 @@
  */
 import { type Request, type Response, Router } from 'express'
 import QRCode from 'qrcode'
+import { awaited } from '#platform/express.ts'
 import { AccountError, LoginError } from '../accounts/accounts.ts'
 import type { PasswordProof } from '../accounts/password-proofs.ts'
 import { PASSKEY_NAME_CHARACTERS_MAX, PASSKEYS_MAX, SecondFactorError } from '../accounts/second-factors.ts'
 import { TooManySignInsError } from '../oauth/browsers.ts'
 import type { Services } from '../services.ts'
 import { type Html, html, trusted } from './html.ts'
-import { awaited, field, jsonField, type Pages, problem } from './page.ts'
+import { field, jsonField, type Pages, problem } from './page.ts'
 import { SECOND_FACTOR_PATH, SECURITY_PATH } from './paths.ts'
 import { scriptPath } from './scripts.ts'
 

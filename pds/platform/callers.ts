@@ -1,0 +1,77 @@
+/**
+ * Who requests come from, as far as limits care: an address, and its network. Found once for each request, before anything looks at it.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import express from 'express'
+import { networkOf, unmapped } from './network-of.ts'
+
+export interface Caller {
+  /** As the trusted proxies in front say it; mapped IPv4 as IPv4. Whatever a proxy wrote, if it wrote no address. */
+  readonly address: string
+  /** What limits count the caller by. */
+  readonly network: string
+  /**
+   * Comes from an address that proxies are at, without a word on who is behind it: on a machine of one's own the caller itself, behind
+   * a proxy that does not say so everybody. Its network is not limited, for then everybody would be.
+   */
+  readonly isMasked: boolean
+}
+
+/** Whether the word of a peer is believed; Express's, as `trust proxy` makes it. */
+export type Trust = (address: string, hop: number) => boolean
+
+/** What Express makes of `trust proxy`: for limits to see callers as the applications do. */
+export const trustOf = (proxies: readonly string[]): Trust =>
+  express()
+    .set('trust proxy', [...proxies])
+    .get('trust proxy fn') as Trust
+
+const CALLER = Symbol('caller')
+/** A peer's own address, looked at once for a connection. */
+const PEER = Symbol('peer')
+
+interface Peer {
+  readonly caller: Caller
+  readonly isTrusted: boolean
+}
+type Marked<T, K extends symbol, V> = T & { [key in K]?: V }
+
+/** Finds the caller of a request and keeps it there, for {@link callerOf}. */
+export function markCaller(request: IncomingMessage, trust: Trust): Caller {
+  const peer = peerOf(request.socket, trust)
+  const said = request.headers['x-forwarded-for']
+  const caller = said === undefined || !peer.isTrusted ? peer.caller : forwardedCaller(String(said), trust)
+  ;(request as Marked<IncomingMessage, typeof CALLER, Caller>)[CALLER] = caller
+  return caller
+}
+
+/** The caller of a request that went through {@link markCaller}, as all do. */
+export function callerOf(request: IncomingMessage): Caller {
+  const caller = (request as Marked<IncomingMessage, typeof CALLER, Caller>)[CALLER]
+  if (caller === undefined) throw new Error('the caller of the request was not looked for')
+  return caller
+}
+
+function peerOf(socket: Marked<Socket, typeof PEER, Peer>, trust: Trust): Peer {
+  const known = socket[PEER]
+  if (known !== undefined) return known
+  const address = socket.remoteAddress ?? ''
+  const isTrusted = trust(address, 0)
+  const peer = { isTrusted, caller: { ...placeOf(address), isMasked: isTrusted } }
+  socket[PEER] = peer
+  return peer
+}
+
+/** The last address of the list that is not a trusted proxy's, or else the first of all. */
+function forwardedCaller(said: string, trust: Trust): Caller {
+  const addresses = said.split(',')
+  let at = addresses.length - 1
+  for (let hop = 1; at > 0 && trust(addresses[at]!.trim(), hop); hop++) at--
+  return { ...placeOf(addresses[at]!.trim()), isMasked: false }
+}
+
+const placeOf = (address: string): Omit<Caller, 'isMasked'> => ({
+  address: unmapped(address),
+  network: networkOf(address),
+})
