@@ -44,9 +44,11 @@ export interface Config {
   }
   readonly imports: {
     readonly accepted: boolean
-    /** Of one archive; undefined for no limit. */
-    readonly bytesMax: number | undefined
+    /** Of one archive, as unpacked. */
+    readonly bytesMax: number
   }
+  /** Uploads and imports are refused below this. */
+  readonly diskFreeBytesMin: number
   readonly secrets: {
     readonly jwt: string
     readonly adminPassword: string
@@ -171,6 +173,8 @@ export interface S3Settings {
 const TEMPORARY_FOLDER = 'tempt'
 const S3_UPLOAD_MS_MAX = 20_000
 const BLOB_BYTES_MAX = 5 * 1024 * 1024
+const IMPORT_BYTES_MAX = 1024 ** 3
+const DISK_FREE_BYTES_MIN = 1024 ** 3
 const DAY_MS = 86_400_000
 const PASSWORD_CHARACTERS_MIN = 8
 /** What a server may ask for at most: people must be able to choose one that is within what can be set. */
@@ -209,8 +213,9 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       },
       imports: {
         accepted: env.bool('PDS_ACCEPTING_REPO_IMPORTS', true),
-        bytesMax: env.int('PDS_MAX_REPO_IMPORT_SIZE'),
+        bytesMax: env.int('PDS_MAX_REPO_IMPORT_SIZE', IMPORT_BYTES_MAX, { min: 1 }),
       },
+      diskFreeBytesMin: env.int('PDS_DISK_FREE_MIN_BYTES', DISK_FREE_BYTES_MIN),
       secrets: {
         jwt: secret(env, 'PDS_JWT_SECRET', isPublic),
         adminPassword: secret(env, 'PDS_ADMIN_PASSWORD', isPublic),

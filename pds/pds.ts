@@ -7,6 +7,7 @@ import { createServer as createXrpcServer, extractUrlNsid } from '@atproto/xrpc-
 import compression from 'compression'
 import cors from 'cors'
 import express, { type ErrorRequestHandler } from 'express'
+import { DiskSpace } from '#platform/disk-space.ts'
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { ListeningHttp, refuseUpgrade, type UpgradeListener } from '#platform/http.ts'
 import { methodSchema } from '#platform/lexicons.ts'
@@ -110,16 +111,17 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
     disableAutoCheckpoint: config.disableWalAutoCheckpoint,
     onFatal: endProcess,
   })
-  const files = await openBlobFiles(config)
-  const uploads = new Uploads(config.blobs.temporary)
+  const disk = new DiskSpace({ freeBytesMin: config.diskFreeBytesMin, log: logger('disk') })
+  const files = await openBlobFiles(config, disk)
+  const uploads = new Uploads(config.blobs.temporary, disk)
   await uploads.open()
   // Exports that were under way when the process ended kept blocks aside for nobody. And what that process wrote and did not sync is
   // on the disk once this is, before anybody is told of it.
   await store.db.write((tx) => store.repos.dropAllRetired(tx))
   const keySecret = await openKeySecret(store, path.join(config.dataDirectory, KEY_SECRET_FILE))
-  const services = await createServices(config, { store, files, uploads, keySecret }, substitutes)
+  const services = await createServices(config, { store, disk, files, uploads, keySecret }, substitutes)
   services.deletions.start()
-  services.imports.clearLoose()
+  await services.imports.open()
   services.blobs.start()
   services.oauthPruning.start()
   const { port, host } = config
@@ -149,16 +151,19 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   }
 }
 
-async function openBlobFiles({ blobs: { store } }: Config): Promise<BlobFiles> {
+async function openBlobFiles({ blobs: { store } }: Config, disk: DiskSpace): Promise<BlobFiles> {
   // Amazon's library is large: who has a disk need not load it.
   const files =
-    store.kind === 'disk' ? new DiskBlobs(store.folder) : new (await import('./blobs/s3.ts')).S3Blobs(store)
+    store.kind === 'disk'
+      ? new DiskBlobs(store.folder, disk)
+      : new (await import('./blobs/s3.ts')).S3Blobs(store)
   await files.open()
   return files
 }
 
 interface Opened {
   readonly store: Store
+  readonly disk: DiskSpace
   readonly files: BlobFiles
   readonly uploads: Uploads
   readonly keySecret: Buffer
@@ -166,7 +171,7 @@ interface Opened {
 
 async function createServices(
   config: Config,
-  { store, files, uploads, keySecret }: Opened,
+  { store, disk, files, uploads, keySecret }: Opened,
   substitutes: Substitutes,
 ): Promise<Services> {
   const { identity, secrets } = config
@@ -201,7 +206,7 @@ async function createServices(
   const exports = new Exports(store, new RepoPages(store.db))
   const writer = new RepoWriter(store, firehose, keys, nodes, exports)
   const imports = new Imports(
-    { store, firehose, keys, exports, log: logger('imports') },
+    { store, firehose, keys, exports, disk, log: logger('imports') },
     { folder: path.join(config.dataDirectory, IMPORTS_FOLDER) },
   )
   const sessions = new Sessions(store, { jwtSecret: secrets.jwt, serviceDid: config.serviceDid })

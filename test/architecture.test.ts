@@ -30,6 +30,7 @@ const mayImport: Record<string, readonly string[]> = {
   // Endpoints speak to services and know the domain's errors; rows and transactions are none of theirs.
   'pds/xrpc': [
     'pds/protocol',
+    'pds/platform/disk-space.ts',
     'pds/services.ts',
     'pds/accounts',
     'pds/auth',
@@ -135,6 +136,13 @@ test('imports make no circles', () => {
   }
   for (const file of sources) visit(file, [])
   expect(circles).toEqual([])
+})
+
+test('nothing is without a limit: no number here is infinite', () => {
+  const endless = sources.filter((file) =>
+    /\bInfinity\b|\b(POSITIVE|NEGATIVE)_INFINITY\b/.test(readFileSync(path.join(root, file), 'utf8')),
+  )
+  expect(endless).toEqual([])
 })
 
 test('only the two config files read the environment', () => {

@@ -27,7 +27,7 @@ export type Rule = { readonly path: string } & (
   | { readonly op: 'author'; readonly set: ActorSet; readonly dids?: ReadonlySet<string> }
   | { readonly op: 'label'; readonly vals: ReadonlySet<string>; readonly by: readonly string[] }
   | { readonly op: 'count'; readonly of: CountName; test(count: number): boolean }
-  | { readonly op: 'age'; readonly minMs: number; readonly maxMs: number }
+  | { readonly op: 'age'; readonly minMs: number; readonly maxMs?: number | undefined }
   | { readonly op: 'duplicate'; readonly of: DuplicateOf }
 )
 
@@ -91,10 +91,12 @@ export function compileRule(filter: Filter, path: string): Rule {
     case 'type':
       return { op: 'says', path, filter, ...typeTest(filter) }
     case 'media': {
-      const { countMin = 0, countMax = Number.POSITIVE_INFINITY } = filter
+      const { countMin = 0, countMax } = filter
       const kinds = new Set<string>(filter.any)
       const test = ({ media, mediaCount }: PostFeatures) =>
-        mediaCount >= countMin && mediaCount <= countMax && media.some((kind) => kinds.has(kind))
+        mediaCount >= countMin &&
+        (countMax === undefined || mediaCount <= countMax) &&
+        media.some((kind) => kinds.has(kind))
       return { op: 'says', path, filter, test }
     }
     case 'label':
@@ -105,8 +107,13 @@ export function compileRule(filter: Filter, path: string): Rule {
       return { op: 'count', path, of: filter.of, test: (count) => compareNumbers(filter.op, count, filter.n) }
     case 'age': {
       exactlyOne(filter, ['hoursMin', 'hoursMax'], path, { orMore: true })
-      const { hoursMin = 0, hoursMax = Number.POSITIVE_INFINITY } = filter
-      return { op: 'age', path, minMs: hoursMin * HOUR_MS, maxMs: hoursMax * HOUR_MS }
+      const { hoursMin = 0, hoursMax } = filter
+      return {
+        op: 'age',
+        path,
+        minMs: hoursMin * HOUR_MS,
+        maxMs: hoursMax === undefined ? undefined : hoursMax * HOUR_MS,
+      }
     }
     case 'field': {
       const values = ['string', 'integer', 'boolean'] as const
@@ -168,7 +175,7 @@ export function holds(rule: Rule, considered: Considered, around: Surroundings):
       return rule.test(post[rule.of])
     case 'age': {
       const age = around.now - post.sortAt
-      return age >= rule.minMs && age <= rule.maxMs
+      return age >= rule.minMs && (rule.maxMs === undefined || age <= rule.maxMs)
     }
     case 'duplicate':
       return around.duplicates.get(rule.of)?.has(post.id) ?? false

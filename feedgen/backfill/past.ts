@@ -51,7 +51,7 @@ export class Past {
     do {
       const page = await this.#written(did, async () => {
         const page = await this.#options.servers.page(did, collection, cursor)
-        const wanted = page.records.filter((record) => madeAt(record) >= since)
+        const wanted = page.records.filter((record) => (madeAt(record) ?? since) >= since)
         const records = wanted.slice(0, recordsMax - all.length)
         return { records, cursor: records.length < page.records.length ? undefined : page.cursor }
       })
@@ -150,7 +150,7 @@ export class Past {
 }
 
 /** When a record with a TID as its key was made; others may have been made at any time. */
-function madeAt({ path }: FetchedRecord): number {
+function madeAt({ path }: FetchedRecord): number | undefined {
   const rkey = path.slice(path.indexOf('/') + 1)
-  return isTid(rkey) ? microsOfTid(rkey) / 1000 : Number.POSITIVE_INFINITY
+  return isTid(rkey) ? microsOfTid(rkey) / 1000 : undefined
 }

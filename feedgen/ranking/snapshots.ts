@@ -24,7 +24,7 @@ export class Snapshots<T> {
   readonly #options: Required<SnapshotOptions>
   readonly #kept = new Map<number, Snapshot<T>>()
   #newest: Promise<Snapshot<T>> | undefined
-  #madeAt = Number.NEGATIVE_INFINITY
+  #madeAt: number | undefined
 
   constructor(make: () => Promise<readonly T[]>, options: SnapshotOptions) {
     this.#make = make
@@ -34,8 +34,9 @@ export class Snapshots<T> {
   /** The newest list. */
   newest(): Promise<Snapshot<T>> {
     const now = this.#options.now()
-    if (!this.#newest || now < this.#madeAt || now - this.#madeAt >= this.#options.freshMs) {
-      const id = Math.max(now, this.#madeAt + 1)
+    const madeAt = this.#madeAt
+    if (!this.#newest || madeAt === undefined || now < madeAt || now - madeAt >= this.#options.freshMs) {
+      const id = madeAt === undefined ? now : Math.max(now, madeAt + 1)
       this.#madeAt = id
       const making = this.#take(id)
       this.#newest = making

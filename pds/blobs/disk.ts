@@ -1,36 +1,40 @@
 /**
  * Blobs as files: `<folder>/<did>/<cid>`. A file is whole and on the disk, its folder's entry too, before anybody is told of it.
  */
-import { randomUUID } from 'node:crypto'
 import { copyFile, mkdir, open, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { crashPoint } from '#platform/crash-points.ts'
+import type { DiskSpace } from '#platform/disk-space.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import type { BlobFiles, ByteRange } from './files.ts'
 import type { ReceivedFile } from './uploads.ts'
 
 const MOVE_ATTEMPTS_MAX = 5
+/** Behind a blob's name: its bytes on their way from another file system. */
+const UNFINISHED = '.copy'
 
 export class DiskBlobs implements BlobFiles {
   readonly #folder: string
+  readonly #disk: DiskSpace
 
-  constructor(folder: string) {
+  constructor(folder: string, disk: DiskSpace) {
     this.#folder = folder
+    this.#disk = disk
   }
 
   async open(): Promise<void> {
     makePrivateFolder(this.#folder)
   }
 
-  async keep(did: string, { cid, path: file }: ReceivedFile): Promise<void> {
+  async keep(did: string, { cid, size, path: file }: ReceivedFile): Promise<void> {
     const folder = path.join(this.#folder, did)
     crashPoint('blob.beforeRename')
     for (let attempt = 1; ; attempt++) {
       await mkdir(folder, { recursive: true })
       try {
-        await move(file, path.join(folder, formatCid(cid)))
+        await this.#move(file, path.join(folder, formatCid(cid)), size)
         break
       } catch (error) {
         // The account's last blob may go, and its folder with it, between the two.
@@ -54,27 +58,30 @@ export class DiskBlobs implements BlobFiles {
 
   async remove(did: string, cid: Cid): Promise<void> {
     const folder = path.join(this.#folder, did)
-    await rm(path.join(folder, formatCid(cid)), { force: true })
+    for (const name of [formatCid(cid), formatCid(cid) + UNFINISHED])
+      await rm(path.join(folder, name), { force: true })
     // With its last blob an account's folder goes.
     await rmdir(folder).catch(() => undefined)
   }
-}
 
-/** Moves a synced file, also from another file system: then by way of a synced copy beside its place. */
-async function move(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to)
-  } catch (error) {
-    if (!isCode(error, 'EXDEV')) throw error
-    const copy = `${to}.${randomUUID()}`
+  /** Moves a synced file, also from another file system: then by way of a synced copy beside its place. */
+  async #move(from: string, to: string, bytes: number): Promise<void> {
     try {
-      await copyFile(from, copy)
-      await sync(copy)
-      await rename(copy, to)
-    } finally {
-      await rm(copy, { force: true })
+      await rename(from, to)
+    } catch (error) {
+      if (!isCode(error, 'EXDEV')) throw error
+      await this.#disk.claim(this.#folder, bytes)
+      // What a crash leaves under this name goes with the blob, whose place is marked as orphaned until its row is there.
+      const copy = to + UNFINISHED
+      try {
+        await copyFile(from, copy)
+        await sync(copy)
+        await rename(copy, to)
+      } finally {
+        await rm(copy, { force: true })
+      }
+      await rm(from)
     }
-    await rm(from)
   }
 }
 

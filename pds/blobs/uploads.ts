@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import type { DiskSpace } from '#platform/disk-space.ts'
 import { type Cid, cidForRawDigest } from '#protocol/cid.ts'
 
 /** A file that is received and not yet anybody's. */
@@ -29,9 +30,11 @@ const UNFINISHED = '.upload'
 
 export class Uploads {
   readonly #folder: string
+  readonly #disk: DiskSpace
 
-  constructor(folder: string) {
+  constructor(folder: string, disk: DiskSpace) {
     this.#folder = folder
+    this.#disk = disk
   }
 
   /** Makes the folder, and clears away what an earlier process did not finish receiving. */
@@ -45,9 +48,11 @@ export class Uploads {
 
   /**
    * Writes a stream to a file, synced.
-   * @throws BlobTooLargeError; what the stream throws
+   * @throws BlobTooLargeError, DiskFullError; what the stream throws
    */
   async receive(stream: AsyncIterable<Uint8Array>, bytesMax: number): Promise<ReceivedFile> {
+    // Before a file is made, and before the sender is asked for more.
+    await this.#disk.claim(this.#folder, 0)
     const file = path.join(this.#folder, randomUUID() + UNFINISHED)
     const handle = await open(file, 'wx', 0o600)
     try {
@@ -59,6 +64,7 @@ export class Uploads {
         size += chunk.length
         if (size > bytesMax) throw new BlobTooLargeError(bytesMax)
         hash.update(chunk)
+        await this.#disk.claim(this.#folder, chunk.length)
         await handle.writeFile(chunk)
       }
       await handle.sync()

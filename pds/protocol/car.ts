@@ -47,8 +47,6 @@ export interface CarSection {
   readonly cid: Cid
   /** A view of the chunk that it came in. */
   readonly block: Buffer
-  /** The byte of the file at which the CID stands; the block follows. */
-  readonly at: number
 }
 
 /** Reads a CAR file chunk by chunk, however it is cut, and keeps no more of it than one unfinished section. */
@@ -59,8 +57,6 @@ export class CarReader {
   #restBytes = 0
   /** Bytes without which the section at the beginning of the rest is not whole. */
   #neededBytes = 1
-  /** The byte of the file at which the rest begins. */
-  #at = 0
 
   /**
    * The blocks that are whole with this chunk, each checked against its CID.
@@ -83,10 +79,9 @@ export class CarReader {
         break
       }
       if (this.roots === undefined) this.roots = readHeader(file.subarray(section.start, end))
-      else found.push({ ...readBlock(file, section.start, end, true), at: this.#at + section.start })
+      else found.push(readBlock(file, section.start, end, true))
       done = end
     }
-    this.#at += done
     this.#rest = [file.subarray(done)]
     this.#restBytes = file.length - done
     return found

@@ -73,6 +73,11 @@ export class RepoInactiveError extends Error {
   }
 }
 
+/** An archive with more blocks than one may have. */
+export class ArchiveTooLargeError extends Error {
+  override name = 'ArchiveTooLargeError'
+}
+
 /** An archive that cannot be imported: damaged, incomplete, not a repository, or not this account's. */
 export class ImportError extends Error {
   override name = 'ImportError'

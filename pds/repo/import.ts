@@ -10,13 +10,15 @@
  * The archive's signature is not looked at: its owner brings it, and what counts is ours, which the identity's document names.
  */
 import { isValidNsid } from '@atproto/syntax'
+import type { DiskSpace } from '#platform/disk-space.ts'
 import type { Logger } from '#platform/log.ts'
+import { Slots } from '#platform/slots.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { Turns } from '#platform/turns.ts'
 import { CarError, CarReader, writeCar } from '#protocol/car.ts'
 import { CborError, type CborValue, decode, isMap } from '#protocol/cbor.ts'
 import { type Cid, isRawCid } from '#protocol/cid.ts'
-import { CommitError, decodeCommit, signCommit } from '#protocol/commit.ts'
+import { type Commit, CommitError, decodeCommit, signCommit } from '#protocol/commit.ts'
 import { decodeNode, InvalidNodeError, layerOf, MissingNodeError } from '#protocol/mst/node.ts'
 import { Cursor } from '#protocol/mst/walk.ts'
 import { microsOfTid, TidClock } from '#protocol/tid.ts'
@@ -32,7 +34,9 @@ import type { SigningKeys } from './signing-keys.ts'
 import { BlockSpool } from './spool.ts'
 import type { CommitRef } from './write.ts'
 
-/** Imports that run at the same time; further ones wait, their senders with them. */
+/** Archives that are received, or are here and wait; the senders of further ones wait. */
+const SPOOLS_AT_ONCE_MAX = 16
+/** Imports that fill a repository at the same time: none of them waits for its sender. */
 const IMPORTS_AT_ONCE_MAX = 4
 /** Rows, and bytes of blocks, that one transaction stores: a few milliseconds. */
 const STEP_ROWS_MAX = 500
@@ -58,12 +62,13 @@ export class Imports implements AsyncDisposable {
   readonly #keys: SigningKeys
   readonly #exports: Exports
   readonly #folder: string
+  readonly #disk: DiskSpace
   readonly #log: Logger
   readonly #clock = new TidClock()
   /** Imports of one account come one after the other. */
   readonly #turns = new Turns<number>()
-  readonly #waiting: (() => void)[] = []
-  #running = 0
+  readonly #spools = new Slots(SPOOLS_AT_ONCE_MAX)
+  readonly #places = new Slots(IMPORTS_AT_ONCE_MAX)
   /** Repositories that an import fills now, by their ids. */
   readonly #filling = new Set<number>()
   #toClear = false
@@ -72,24 +77,38 @@ export class Imports implements AsyncDisposable {
 
   /** @param options `folder`: where archives are spooled while they are imported */
   constructor(
-    parts: { store: Store; firehose: Firehose; keys: SigningKeys; exports: Exports; log: Logger },
+    parts: {
+      store: Store
+      firehose: Firehose
+      keys: SigningKeys
+      exports: Exports
+      disk: DiskSpace
+      log: Logger
+    },
     options: { folder: string },
   ) {
     this.#store = parts.store
     this.#firehose = parts.firehose
     this.#keys = parts.keys
     this.#exports = parts.exports
+    this.#disk = parts.disk
     this.#log = parts.log
     this.#folder = options.folder
   }
 
+  /** Clears away what an earlier process did not finish. */
+  async open(): Promise<void> {
+    await BlockSpool.clear(this.#folder)
+    this.clearLoose()
+  }
+
   /**
    * Makes an archive (a CAR file) the account's repository; resolves once that is durable. Imports of one account come one after the other.
-   * @throws ImportError; SwapMismatchError when the repository was written to meanwhile; what the archive throws; then nothing has changed
+   * @throws ImportError, ArchiveTooLargeError, DiskFullError; SwapMismatchError when the repository was written to meanwhile; what the archive throws; then nothing has changed
    */
   async import(owner: RepoOwner, archive: AsyncIterable<Uint8Array>): Promise<CommitRef> {
     try {
-      return await this.#turns.run(owner.id, () => this.#limited(() => this.#import(owner, archive)))
+      return await this.#turns.run(owner.id, () => this.#spools.run(() => this.#import(owner, archive)))
     } catch (error) {
       throw isFaultOfArchive(error) ? new ImportError(error.message, { cause: error }) : error
     } finally {
@@ -110,26 +129,18 @@ export class Imports implements AsyncDisposable {
     await this.#clearing
   }
 
-  async #limited<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#running >= IMPORTS_AT_ONCE_MAX) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    }
-    this.#running++
-    try {
-      return await work()
-    } finally {
-      this.#running--
-      this.#waiting.shift()?.()
-    }
-  }
-
   async #import(owner: RepoOwner, archive: AsyncIterable<Uint8Array>): Promise<CommitRef> {
-    await using spool = await BlockSpool.open(this.#folder)
+    await using spool = await BlockSpool.open(this.#folder, this.#disk)
     const root = await receive(archive, spool)
     const commitBlock = spool.get(root)
     if (commitBlock === undefined) throw new ImportError('the commit is not in the archive')
     const brought = decodeCommit(commitBlock)
     if (brought.did !== owner.did) throw new ImportError(`the archive is of the repository ${brought.did}`)
+    return await this.#places.run(() => this.#replace(owner, brought, spool))
+  }
+
+  /** Fills a repository with what the spool holds and gives it to the account. */
+  async #replace(owner: RepoOwner, brought: Commit, spool: BlockSpool): Promise<CommitRef> {
     const old = this.#store.repos.head(owner.id)
     if (old === undefined) throw new RepoNotFoundError(owner.did)
 
@@ -152,6 +163,8 @@ export class Imports implements AsyncDisposable {
     const underWay: Promise<void>[] = []
     try {
       for (let step = take(rows); step.length > 0; step = take(rows)) {
+        const room = this.#disk.claim(this.#folder, bytesOf(step))
+        if (room !== undefined) await room
         const written = db.write((tx) => {
           for (const row of step) {
             if (row.kind === 'node') imports.addNode(tx, id, row.cid, rev, row.block)
@@ -226,13 +239,13 @@ async function receive(archive: AsyncIterable<Uint8Array>, spool: BlockSpool): P
   const reader = new CarReader()
   for await (const chunk of archive) {
     const sections = reader.push(chunk)
-    await spool.write(chunk)
-    for (const { cid, block, at } of sections) {
-      const full = spool.note(cid, at, block.length)
-      if (full !== undefined) await full
+    for (const { cid, block } of sections) {
+      const written = spool.add(cid, block)
+      if (written !== undefined) await written
     }
   }
   reader.end()
+  await spool.finish()
   const [root, ...others] = reader.roots ?? []
   if (root === undefined || others.length > 0) throw new ImportError('expected one root')
   return root
@@ -303,9 +316,15 @@ function take(rows: Iterator<Row>): Row[] {
     const next = rows.next()
     if (next.done) break
     step.push(next.value)
-    bytes += next.value.kind === 'node' ? next.value.block.length : next.value.record.block.length
+    bytes += blockOf(next.value).length
   }
   return step
+}
+
+const blockOf = (row: Row): Buffer | Uint8Array => (row.kind === 'node' ? row.block : row.record.block)
+
+function bytesOf(step: readonly Row[]): number {
+  return step.reduce((bytes, row) => bytes + blockOf(row).length, 0)
 }
 
 function isFaultOfArchive(error: unknown): error is Error {

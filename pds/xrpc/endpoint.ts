@@ -3,10 +3,17 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Procedure, Query } from '@atproto/lex-schema'
-import type { HandlerContext, HandlerPipeThrough, MethodConfig, Server } from '@atproto/xrpc-server'
+import {
+  type HandlerContext,
+  type HandlerPipeThrough,
+  type MethodConfig,
+  type Server,
+  XRPCError,
+} from '@atproto/xrpc-server'
 import type { Response } from 'express'
 import { forbidCaching } from '../auth/caching.ts'
 import type { Exchange } from '../auth/verifier.ts'
+import { takeEncoding, unpacked } from './bodies.ts'
 import { methodLimits } from './rate-limits.ts'
 
 /** What a handler is given: the checked parameters and input, and the credentials that its `auth` found. */
@@ -25,7 +32,7 @@ export interface Endpoint<P, I, C> {
   readonly auth?: (exchange: Exchange) => Promise<C> | C
   /** For methods that take larger JSON than others. */
   readonly jsonBytesMax?: number
-  /** For methods that take larger streams than blobs, or smaller ones. */
+  /** For methods that take a stream: how much of it, as unpacked. The handler is given its bytes. */
   readonly streamBytesMax?: number
   readonly handler: (call: Call<P, I, C>) => Promise<Answer> | Answer
 }
@@ -78,6 +85,7 @@ export function register(
   { auth, jsonBytesMax, streamBytesMax, handler }: AnyEndpoint,
   durable: () => Promise<void> | undefined,
 ): void {
+  const encodings = new WeakMap<IncomingMessage, string>()
   const config: MethodConfig = {
     opts: { jsonLimit: jsonBytesMax, blobLimit: streamBytesMax },
     rateLimit: methodLimits[schema.nsid] as MethodConfig['rateLimit'],
@@ -85,19 +93,31 @@ export function register(
       auth &&
       (async ({ req, res }) => {
         forbidCaching(res)
-        return { credentials: await auth({ request: req, response: res }) }
+        const credentials = await auth({ request: req, response: res })
+        // Before the library looks at the body, which comes next.
+        const encoding = streamBytesMax === undefined ? undefined : takeEncoding(req)
+        if (encoding !== undefined) encodings.set(req, encoding)
+        return { credentials }
       }),
     handler: async ({ params, input, auth, req, res }: HandlerContext) => {
       let answer: Answer
+      const sent = (input as { body?: unknown } | undefined)?.body
       try {
         answer = await handler({
           params,
-          input: (input as { body?: unknown } | undefined)?.body,
+          input:
+            streamBytesMax === undefined
+              ? sent
+              : unpacked(sent as Readable, encodings.get(req), streamBytesMax),
           encoding: (input as { encoding?: string } | undefined)?.encoding ?? '',
           credentials: (auth as { credentials?: unknown } | undefined)?.credentials,
           request: req,
           response: res,
         })
+      } catch (error) {
+        // What comes too slowly is not read to its end.
+        if (error instanceof XRPCError && error.statusCode === 408) res.setHeader('connection', 'close')
+        throw error
       } finally {
         // What was read may not be on the disk yet: nobody hears of it before it is.
         await durable()

@@ -6,6 +6,7 @@ import {
   UpstreamTimeoutError,
   XRPCError,
 } from '@atproto/xrpc-server'
+import { DiskFullError } from '#platform/disk-space.ts'
 import { InvalidCidError } from '#protocol/cid.ts'
 import { InvalidKeyError } from '#protocol/mst/node.ts'
 import {
@@ -29,6 +30,7 @@ import { HandleError } from '../identity/handles.ts'
 import { PlcError, PlcOperationError } from '../identity/plc.ts'
 import { NotProxiedError, UpstreamError, UpstreamUnreachableError } from '../proxy/errors.ts'
 import {
+  ArchiveTooLargeError,
   BlobReferenceError,
   ImportError,
   InvalidRecordError,
@@ -39,6 +41,9 @@ import {
   SwapMismatchError,
   TooManyWritesError,
 } from '../repo/errors.ts'
+
+/** https://www.rfc-editor.org/rfc/rfc4918#section-11.5 */
+const INSUFFICIENT_STORAGE = 507 as ResponseType
 
 /** What an error looks like on the wire. An error that is none of ours is an internal one, and says nothing of its inside. */
 export function toXrpcError(error: unknown): XRPCError {
@@ -86,7 +91,10 @@ export function toXrpcError(error: unknown): XRPCError {
   ) {
     return new InvalidRequestError(error.message)
   }
-  if (error instanceof BlobTooLargeError) return new XRPCError(ResponseType.PayloadTooLarge, error.message)
+  if (error instanceof BlobTooLargeError || error instanceof ArchiveTooLargeError)
+    return new XRPCError(ResponseType.PayloadTooLarge, error.message)
+  if (error instanceof DiskFullError)
+    return new XRPCError(INSUFFICIENT_STORAGE, error.message, 'InsufficientStorage')
   if (error instanceof BlobTimeoutError)
     return new UpstreamTimeoutError('Operation timed out, please try again.')
   if (error instanceof PlcError) {

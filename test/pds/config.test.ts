@@ -82,6 +82,7 @@ const read: Record<string, Read> = {
   PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS: oneOf(s3, '2', INT_VALUES),
   PDS_ACCEPTING_REPO_IMPORTS: bool('false'),
   PDS_MAX_REPO_IMPORT_SIZE: int(1_000),
+  PDS_DISK_FREE_MIN_BYTES: int(1_000),
   PDS_DID_PLC_URL: { set: 'https://plc.example', not: URL_VALUES },
   PDS_DID_CACHE_STALE_TTL: int(1),
   PDS_DID_CACHE_MAX_TTL: int(2),

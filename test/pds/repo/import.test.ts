@@ -329,7 +329,7 @@ describe('who may import', () => {
     expect([anonymous.status, await anonymous.json()]).toMatchObject([401, { error: 'AuthMissing' }])
   })
 
-  it('archives larger than a blob, as there is no limit unless one is set', async () => {
+  it('archives larger than a blob', async () => {
     await using strict = await startPds({ plcUrl: plc.url, env: { PDS_BLOB_UPLOAD_LIMIT: '1000' } })
     const user = await createUser(strict, 'archivist')
     await importRepo(user, carOf(makeArchive(user.did, new Map(typicalRecords(200)))))

@@ -1,6 +1,8 @@
 /** A store in a folder of its own with the write path over it, and no server around it. */
 import path from 'node:path'
 import { onTestFinished } from 'vitest'
+import { DiskSpace } from '#platform/disk-space.ts'
+import { logger } from '#platform/log.ts'
 import type { Cid } from '#protocol/cid.ts'
 import { type CommitEvent, decodeFrame } from '#protocol/frame.ts'
 import type { SigningKey } from '#protocol/keys.ts'
@@ -25,6 +27,7 @@ export interface Repos {
   readonly firehose: Firehose
   readonly keys: SigningKeys
   readonly exports: Exports
+  readonly disk: DiskSpace
   readonly writer: RepoWriter
   readonly reader: RepoReader
   /** Makes an account with an empty repository. */
@@ -62,6 +65,7 @@ export function openRepos(folder = testFolder()): Repos {
     firehose,
     keys,
     exports,
+    disk: anyDisk(),
     writer,
     reader: new RepoReader(store, nodes),
     createRepo: async (name = 'alice') => {
@@ -83,6 +87,11 @@ export function openRepos(folder = testFolder()): Repos {
         .filter((event): event is CommitEvent => event.kind === 'commit' && event.repo === did),
     close: () => store[Symbol.dispose](),
   }
+}
+
+/** A disk on which nothing must stay free. */
+export function anyDisk(): DiskSpace {
+  return new DiskSpace({ freeBytesMin: 0, log: logger('disk') })
 }
 
 /** A record of no known kind. */
