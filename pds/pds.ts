@@ -56,7 +56,7 @@ import { limitingHooks } from './oauth/limits.ts'
 import { createProvider, type PageLink } from './oauth/provider.ts'
 import { OAuthPruning } from './oauth/pruning.ts'
 import { ProviderRequests } from './oauth/request-store.ts'
-import { oauthRoutes } from './oauth/routes.ts'
+import { cutUserAgent, oauthRoutes } from './oauth/routes.ts'
 import { pageRoutes } from './pages/index.ts'
 import { SECURITY_PATH } from './pages/paths.ts'
 import { AppView } from './proxy/app-view.ts'
@@ -431,7 +431,7 @@ function createApp(services: Services, store: Store): RequestListener {
   const pages = express()
   const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
   // Before other origins are let in: those pages are for browsers that are here, and say themselves what is for others.
-  pages.use(pageRoutes(services))
+  pages.use(cutUserAgent, pageRoutes(services))
   pages.use(oauthRoutes(services.oauthProvider, { log: logger('oauth') }))
   pages.use(allowEveryOrigin)
   pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))

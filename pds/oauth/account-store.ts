@@ -141,7 +141,8 @@ export class ProviderAccounts implements AccountStore {
 
   async upsertDeviceAccount(deviceId: DeviceId, did: Did): Promise<void> {
     const { id } = this.#present(did)
-    await this.#store.db.write((tx) => this.#store.devices.putAccount(tx, deviceId, id))
+    if (!(await this.#devices.signIn(deviceId, id)))
+      throw new InvalidRequestError('This page was open for too long. Load it again.')
   }
 
   getDeviceAccount(deviceId: DeviceId, did: Did): DeviceAccount | null {

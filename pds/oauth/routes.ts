@@ -6,9 +6,17 @@
 import { OAuthError } from '@atproto/oauth-provider/errors'
 import { oauthMiddleware } from '@atproto/oauth-provider/middleware'
 import { buildProtectedResourceMetadata } from '@atproto/oauth-provider/utils'
-import { Router } from 'express'
+import { type RequestHandler, Router } from 'express'
 import type { Logger } from '#platform/log.ts'
+import { USER_AGENT_CHARACTERS_MAX } from './device-store.ts'
 import type { OAuthProvider } from './provider.ts'
+
+/** Cuts what a browser says of itself, so that what the library compares with what was kept is the same. */
+export const cutUserAgent: RequestHandler = ({ headers }, _response, next) => {
+  const userAgent = headers['user-agent']
+  if (userAgent !== undefined) headers['user-agent'] = userAgent.slice(0, USER_AGENT_CHARACTERS_MAX)
+  next()
+}
 
 export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): Router {
   const router = Router()

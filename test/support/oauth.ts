@@ -25,12 +25,17 @@ export interface PageAnswer {
 /** Somebody with a browser: its cookies, the page that is open, and what its scripts call. */
 export class Visitor {
   readonly #origin: string
+  readonly #headers: Readonly<Record<string, string>>
   readonly #cookies = new Map<string, string>()
   #page = ''
 
-  /** @param cookies those that the browser has from before, as a header */
-  constructor(pds: { url: string }, cookies = '') {
+  /**
+   * @param cookies those that the browser has from before, as a header
+   * @param headers what it sends with every request besides
+   */
+  constructor(pds: { url: string }, cookies = '', headers: Readonly<Record<string, string>> = {}) {
     this.#origin = pds.url
+    this.#headers = headers
     for (const pair of cookies.split('; ')) {
       const [name = '', value = ''] = pair.split(/=(.*)/)
       if (name !== '') this.#cookies.set(name, value)
@@ -43,6 +48,7 @@ export class Visitor {
     for (let n = 0; n < REDIRECTS_MAX; n++) {
       const answer = await request(next, {
         headers: {
+          ...this.#headers,
           'sec-fetch-mode': 'navigate',
           'sec-fetch-dest': 'document',
           'sec-fetch-site': 'same-origin',
@@ -94,6 +100,7 @@ export class Visitor {
     const answer = await request(url, {
       method,
       headers: {
+        ...this.#headers,
         'sec-fetch-mode': 'same-origin',
         'sec-fetch-site': 'same-origin',
         'sec-fetch-dest': 'empty',

@@ -1,0 +1,72 @@
+/** Browsers at the sign-in and account pages: strangers leave nothing behind, people stay signed in. */
+import type { DeviceData, DeviceId } from '@atproto/oauth-provider/store'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { PassingBrowsers } from '../../../pds/oauth/passing-browsers.ts'
+import { loopbackApp, signInToApp, Visitor } from '../../support/oauth.ts'
+import { createUser, type InProcessPds, startPds } from '../../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+import { inside } from '../accounts/support.ts'
+
+const SCOPE = 'atproto transition:generic'
+
+let plc: PlcDirectory
+let pds: InProcessPds
+
+beforeAll(async () => {
+  plc = await startPlc()
+  pds = await startPds({ plcUrl: plc.url })
+})
+afterAll(async () => {
+  await pds?.[Symbol.asyncDispose]()
+  await plc?.[Symbol.asyncDispose]()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const rows = () =>
+  inside(pds, (db) => db.prepare<[], { userAgent: string }>('SELECT userAgent FROM device').all())
+
+test('a browser has a row once somebody signs in on it, and then stays signed in', async () => {
+  const user = await createUser(pds, 'alice')
+  const visitor = new Visitor(pds)
+  for (let n = 0; n < 3; n++) {
+    await visitor.open('/account')
+    await new Visitor(pds).open('/account')
+  }
+  expect(rows()).toEqual([])
+  const app = loopbackApp(pds, plc.url, SCOPE)
+  await signInToApp(app, pds, user, { scope: SCOPE, visitor })
+  expect(rows()).toHaveLength(1)
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3 * 3_600_000 })
+  expect((await visitor.open('/account')).text).toContain(user.did)
+})
+
+test('what a browser says of itself is cut, and it keeps its session', async () => {
+  const { handle } = await createUser(pds, 'carol')
+  const said = { 'user-agent': 'x'.repeat(12_000) }
+  const visitor = new Visitor(pds, '', said)
+  await visitor.open('/account')
+  await visitor.signIn(handle)
+  expect(rows().at(-1)?.userAgent.length).toBeLessThanOrEqual(256)
+  const cookies = visitor.cookies()
+  await visitor.open('/account')
+  await visitor.open('/account')
+  expect(visitor.cookies()).toBe(cookies)
+})
+
+test('browsers that pass by are bounded for each network, and forgotten after an hour', () => {
+  const browsers = new PassingBrowsers()
+  const idOf = (n: number) => `dev-${n}` as DeviceId
+  const dataOf = (ipAddress: string) =>
+    ({ sessionId: 'ses-0', userAgent: null, ipAddress, lastSeenAt: new Date() }) as unknown as DeviceData
+  browsers.add('dev-other' as DeviceId, dataOf('192.0.2.1'))
+  for (let n = 0; n < 600; n++) browsers.add(idOf(n), dataOf(`2001:db8::${n.toString(16)}`))
+  const kept = Array.from({ length: 600 }, (_, n) => browsers.get(idOf(n)) !== undefined)
+  expect(kept.filter(Boolean)).toHaveLength(500)
+  expect(kept.at(-1)).toBe(true)
+  expect(browsers.get('dev-other' as DeviceId)).toBeDefined()
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61 * 60_000 })
+  expect(browsers.get(idOf(599))).toBeUndefined()
+  expect(browsers.update(idOf(599), {})).toBe(false)
+})
