@@ -5,11 +5,15 @@ import { uploadsBlob } from '../auth/permissions.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 
-export default ({ auth, blobs }: Pick<Services, 'auth' | 'blobs'>) =>
+export default ({ auth, blobs, moves }: Pick<Services, 'auth' | 'blobs' | 'moves'>) =>
   endpoint<object, Readable, PersonCredentials | ServiceCredentials>({
     auth: (exchange) => auth.accessOrService(exchange, { permission: uploadsBlob, checkTakedown: true }),
-    handler: async ({ input, encoding, credentials: { did } }) => {
-      const { cid, mimeType, size } = await blobs.upload(auth.account(did, {}), input, encoding)
+    handler: async ({ input, encoding, request, credentials: { did } }) => {
+      const account = auth.account(did, {})
+      moves.step(account)
+      moves.assertRoom(account, Number(request.headers['content-length'] ?? 0))
+      const { cid, mimeType, size } = await blobs.upload(account, input, encoding)
+      await moves.brought(account, { blobBytes: size })
       return json({ blob: { $type: 'blob', ref: { $link: formatCid(cid) }, mimeType, size } })
     },
   })
