@@ -58,6 +58,15 @@ export interface Config {
   readonly accounts: {
     /** The shortest password that can be chosen over XRPC. The pages ask for eight characters at least. */
     readonly passwordCharactersMin: number
+    /** How long a deactivated account stays at least, whatever its owner wished. */
+    readonly deleteDelayMs: number
+    /** How long what moved in of an account that was never active stays without another step. */
+    readonly unactivatedKeepMs: number
+    /** How many such accounts there may be, and how much they may bring. */
+    readonly movesMax: number
+    readonly movesPerNetworkMax: number
+    readonly moveBytesMax: number
+    readonly moveBytesPerNetworkMax: number
   }
   readonly identity: {
     readonly plcUrl: string
@@ -176,6 +185,8 @@ const BLOB_BYTES_MAX = 5 * 1024 * 1024
 const IMPORT_BYTES_MAX = 1024 ** 3
 const DISK_FREE_BYTES_MIN = 1024 ** 3
 const DAY_MS = 86_400_000
+const GIB = 1024 ** 3
+const DAYS_MAX = 3_650
 const PASSWORD_CHARACTERS_MIN = 8
 /** What a server may ask for at most: people must be able to choose one that is within what can be set. */
 const PASSWORD_CHARACTERS_MIN_MAX = 128
@@ -226,6 +237,12 @@ export function readConfig(variables: Record<string, string | undefined> = proce
           min: 1,
           max: PASSWORD_CHARACTERS_MIN_MAX,
         }),
+        deleteDelayMs: days(env, 'PDS_ACCOUNT_DELETE_DELAY_DAYS', 30),
+        unactivatedKeepMs: days(env, 'PDS_UNACTIVATED_KEEP_DAYS', 30),
+        movesMax: env.int('PDS_UNACTIVATED_ACCOUNTS_MAX', 1_000),
+        movesPerNetworkMax: env.int('PDS_UNACTIVATED_ACCOUNTS_PER_NETWORK_MAX', 20),
+        moveBytesMax: env.int('PDS_UNACTIVATED_BYTES_MAX', 200 * GIB),
+        moveBytesPerNetworkMax: env.int('PDS_UNACTIVATED_BYTES_PER_NETWORK_MAX', 20 * GIB),
       },
       identity: {
         plcUrl: env.url('PDS_DID_PLC_URL', 'https://plc.directory'),
@@ -342,6 +359,11 @@ function refuseUnsupported(env: Env): void {
       'a key in KMS is not supported; set PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX',
     )
   }
+}
+
+/** A number of days, in milliseconds. */
+function days(env: Env, name: string, fallback: number): number {
+  return env.int(name, fallback, { min: 1, max: DAYS_MAX }) * DAY_MS
 }
 
 /** A secret text: on a public host one that cannot be guessed. The fault does not show it. */

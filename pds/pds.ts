@@ -19,10 +19,12 @@ import { Accounts } from './accounts/accounts.ts'
 import { AppPasswords } from './accounts/app-passwords.ts'
 import { Checkups } from './accounts/checkup.ts'
 import { Deletions } from './accounts/deletions.ts'
+import { DueAccounts } from './accounts/due-accounts.ts'
 import { EmailTokens } from './accounts/email-tokens.ts'
 import { Emails } from './accounts/emails.ts'
 import { Identities } from './accounts/identities.ts'
 import { Invites } from './accounts/invites.ts'
+import { Moves } from './accounts/moves.ts'
 import { Passkeys } from './accounts/passkeys.ts'
 import { PasswordChanges } from './accounts/password-changes.ts'
 import { PasswordProofs } from './accounts/password-proofs.ts'
@@ -121,6 +123,7 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   const keySecret = await openKeySecret(store, path.join(config.dataDirectory, KEY_SECRET_FILE))
   const services = await createServices(config, { store, disk, files, uploads, keySecret }, substitutes)
   services.deletions.start()
+  void services.dueAccounts.sweep()
   await services.imports.open()
   services.blobs.start()
   services.oauthPruning.start()
@@ -140,6 +143,7 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
       await closed
       await services.crawlers[Symbol.asyncDispose]()
       await services.upstream[Symbol.asyncDispose]()
+      await services.dueAccounts[Symbol.asyncDispose]()
       await services.deletions[Symbol.asyncDispose]()
       await services.oauthPruning[Symbol.asyncDispose]()
       services.mailer[Symbol.dispose]()
@@ -231,6 +235,22 @@ async function createServices(
     blobs,
     log: logger('deletions'),
   })
+  const dueAccounts = new DueAccounts(
+    {
+      store,
+      deletions,
+      identities,
+      mailer,
+      blobs,
+      writer,
+      keys,
+      imports,
+      exports,
+      log: logger('accounts'),
+    },
+    { ...config.accounts, contactEmail: config.links.contactEmail },
+  )
+  const moves = new Moves(store, logger('accounts'), config.accounts)
   const accounts = new Accounts(
     {
       store,
@@ -245,13 +265,14 @@ async function createServices(
       firehose,
       sessions,
       invites,
+      moves,
       log: logger('accounts'),
     },
     { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey, ...config.accounts },
   )
   const serviceTokens = new ServiceTokens((account) => keys.of(account), store.accounts)
   const reader = new RepoReader(store, nodes)
-  const standing = new Standing({ store, firehose, writer, exports, deletions, identities })
+  const standing = new Standing({ store, firehose, writer, exports, dueAccounts, identities })
   const passwordChanges = new PasswordChanges(store, emailTokens, emails, config.accounts)
   const secondFactors = new SecondFactors(store, emails, { keySecret, issuer: config.branding.name })
   const passwordProofs = new PasswordProofs()
@@ -274,7 +295,7 @@ async function createServices(
     },
   )
   const appTokens = new ProviderAppTokens(oauthProvider, config)
-  const parts = { sessions, accounts: store.accounts, didDocuments, appTokens }
+  const parts = { sessions, accounts: store.accounts, didDocuments, appTokens, moves }
   const auth = new AuthVerifier(parts, {
     adminPassword: secrets.adminPassword,
     serviceDid: config.serviceDid,
@@ -288,6 +309,8 @@ async function createServices(
     standing,
     identities,
     deletions,
+    dueAccounts,
+    moves,
     checkups: new Checkups(store, identities),
     takedowns: new Takedowns(store),
     reservedKeys,

@@ -3,10 +3,12 @@ import type { Accounts } from './accounts/accounts.ts'
 import type { AppPasswords } from './accounts/app-passwords.ts'
 import type { Checkups } from './accounts/checkup.ts'
 import type { Deletions } from './accounts/deletions.ts'
+import type { DueAccounts } from './accounts/due-accounts.ts'
 import type { EmailTokens } from './accounts/email-tokens.ts'
 import type { Emails } from './accounts/emails.ts'
 import type { Identities } from './accounts/identities.ts'
 import type { Invites } from './accounts/invites.ts'
+import type { Moves } from './accounts/moves.ts'
 import type { Passkeys } from './accounts/passkeys.ts'
 import type { PasswordChanges } from './accounts/password-changes.ts'
 import type { PasswordProofs } from './accounts/password-proofs.ts'
@@ -46,6 +48,8 @@ export interface Services {
   readonly standing: Standing
   readonly identities: Identities
   readonly deletions: Deletions
+  readonly dueAccounts: DueAccounts
+  readonly moves: Moves
   readonly checkups: Checkups
   readonly takedowns: Takedowns
   readonly reservedKeys: ReservedKeys

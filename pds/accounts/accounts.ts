@@ -3,6 +3,7 @@ import { isEmailValid } from '@hapi/address'
 import { isDisposableEmail } from 'disposable-email-domains-js'
 import { crashPoint } from '#platform/crash-points.ts'
 import type { Logger } from '#platform/log.ts'
+import { networkOf } from '#platform/network-of.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import type { Firehose } from '../firehose/firehose.ts'
@@ -41,6 +42,7 @@ export class AccountError extends Error {
     | 'HandleNotAvailable'
     | 'InvalidEmail'
     | 'InvalidPassword'
+    | 'QuotaExceeded'
     | 'TokenRequired'
     | undefined
   constructor(message: string, code?: AccountError['code']) {
@@ -96,9 +98,11 @@ export interface AccountsOptions {
   readonly passwordCharactersMin: number
 }
 
-/** How long an account that moves here may take. */
-const MOVING_DAYS_MAX = 3
-const DAY_MS = 86_400_000
+/** Limits on accounts that move in: `Moves`. */
+export interface MovingIn {
+  assertPlace(network: string): void
+  endsAt(now: string): string
+}
 
 /** What a new account is found and entered by, checked. `password` is the scrypt hash. */
 interface Credentials {
@@ -129,6 +133,7 @@ export class Accounts {
   readonly #firehose: Firehose
   readonly #sessions: Sessions
   readonly #invites: Invites
+  readonly #moves: MovingIn
   readonly #log: Logger
   readonly #options: AccountsOptions
   /**
@@ -151,6 +156,7 @@ export class Accounts {
       firehose: Firehose
       sessions: Sessions
       invites: Invites
+      moves: MovingIn
       log: Logger
     },
     options: AccountsOptions,
@@ -167,6 +173,7 @@ export class Accounts {
     this.#firehose = parts.firehose
     this.#sessions = parts.sessions
     this.#invites = parts.invites
+    this.#moves = parts.moves
     this.#log = parts.log
     this.#options = options
   }
@@ -227,13 +234,18 @@ export class Accounts {
 
   /**
    * Makes an account, its empty repository and its first session; and its identity, unless the owner brings one: then the account is
-   * not active until `Standing.activate`, and deleted if that does not happen in time.
-   * @param options `requester`: who proved himself by a service token; `keepSession`: whether the session can be kept alive
+   * not active until `Standing.activate`.
+   * @param options `requester`: who proved themself by a service token; `keepSession`: whether the session can be kept alive; `address`: from
+   * where it is asked, for the share of moves that a network has
    * @throws AccountError, InviteError, HandleError, IdentityNotProvenError, PlcError
    */
   async create(
     input: NewAccountInput,
-    { requester, keepSession = true }: { requester?: string; keepSession?: boolean } = {},
+    {
+      requester,
+      keepSession = true,
+      address,
+    }: { requester?: string; keepSession?: boolean; address?: string | undefined } = {},
   ): Promise<{ did: string; handle: string } & SessionTokens> {
     const { email, password } = this.#assertCredentials(input)
     const handle = await this.#handles.assertAllowed(input.handle, input.did)
@@ -247,6 +259,7 @@ export class Accounts {
       if (this.#store.accounts.byDid(input.did) !== undefined || this.#inMaking.has(input.did)) {
         throw new AccountError('Repo already exists', 'AlreadyExists')
       }
+      this.#moves.assertPlace(networkOf(address))
     }
     for (const name of names) this.#inMaking.add(name)
     try {
@@ -255,7 +268,7 @@ export class Accounts {
       const credentials = { handle, email, password: passwordHash, inviteCode, keepSession }
       return input.did === undefined
         ? await this.#make(credentials, input.recoveryKey)
-        : await this.#receive(credentials, input.did)
+        : await this.#receive(credentials, input.did, networkOf(address))
     } finally {
       for (const name of names) this.#inMaking.delete(name)
     }
@@ -306,17 +319,18 @@ export class Accounts {
   }
 
   /** Makes an account for an identity from elsewhere, which moves in by and by. */
-  async #receive(credentials: Credentials, did: string) {
+  async #receive(credentials: Credentials, did: string, network: string) {
     const { key, encrypted } = this.#reservedKeys.for(did)
     const sessionGeneration = this.#store.accounts.nextSessionGeneration(did)
     const tokens = await this.#sessions.issue({ did, sessionGeneration })
     await this.#store.db.write((tx) => {
-      const deleteAfter = new Date(Date.parse(tx.now) + MOVING_DAYS_MAX * DAY_MS).toISOString()
-      const row = { did, signingKey: encrypted, deactivatedAt: tx.now, deleteAfter, sessionGeneration }
+      // Others may have begun theirs while the password was hashed.
+      this.#moves.assertPlace(network)
+      const move = { network, endsAt: this.#moves.endsAt(tx.now) }
+      const row = { did, signingKey: encrypted, deactivatedAt: tx.now, sessionGeneration, move }
       const id = this.#insert(tx, credentials, row, tokens)
       this.#writer.create(tx, { id, did }, null, key)
       this.#reservedKeys.clear(tx, did)
-      tx.afterCommit(() => this.#deletions.schedule())
     })
     return { did, handle: credentials.handle, ...tokens }
   }

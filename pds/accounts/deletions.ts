@@ -1,5 +1,5 @@
 /**
- * The end of accounts: on their owner's word, on the operator's, or when a deactivated one's time is up.
+ * The end of accounts: on their owner's word, on the operator's, or when their time is up, which `due-accounts.ts` finds out.
  *
  * An account ends in one transaction, which takes its row, its repository's head and its sessions and says so on the firehose: from then on
  * nobody finds it, and its events are told to nobody. What it leaves behind goes step by step, and goes on after a restart; its repository
@@ -20,9 +20,6 @@ const ROWS_MAX = 100
 const TX_MS_MAX = 10
 /** A failed step is tried again after this. */
 const RETRY_SECONDS = 30
-/** The longest time to sleep without a look at the clock: timers do not know that a machine was suspended. */
-const SLEEP_MS_MAX = 3_600_000
-const DUE_ACCOUNTS_MAX = 20
 /** The account that the last word on a deleted one is filed under: it stays when the account's events go. */
 const NOBODY = 0
 
@@ -35,7 +32,6 @@ export class Deletions implements AsyncDisposable {
   readonly #blobs: Pick<Blobs, 'deleteSome'>
   readonly #log: Logger
   #running: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
   #retry: NodeJS.Timeout | undefined
   #ended = false
 
@@ -57,10 +53,9 @@ export class Deletions implements AsyncDisposable {
     this.#log = parts.log
   }
 
-  /** Goes on with what an earlier process left, and waits for accounts whose time comes. */
+  /** Goes on with what an earlier process left. */
   start(): void {
     void this.#run()
-    this.schedule()
   }
 
   /** Ends an account, inside a transaction; its remains go after it. */
@@ -82,38 +77,10 @@ export class Deletions implements AsyncDisposable {
     })
   }
 
-  /** Looks at the clock again: an account's `deleteAfter` was set. */
-  schedule(): void {
-    clearTimeout(this.#timer)
-    const next = this.#store.accounts.nextDeleteAfter()
-    if (this.#ended || next === undefined) return
-    const wait = Math.min(Math.max(Date.parse(next) - Date.now(), 0), SLEEP_MS_MAX)
-    this.#timer = setTimeout(() => this.#deleteDue(), wait)
-    this.#timer.unref()
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true
-    clearTimeout(this.#timer)
     clearTimeout(this.#retry)
     await this.#running
-  }
-
-  async #deleteDue(): Promise<void> {
-    try {
-      await this.#store.db.write((tx) => {
-        for (const account of this.#store.accounts.toDelete(tx.now, DUE_ACCOUNTS_MAX)) {
-          this.#log.info({ did: account.did, deleteAfter: account.deleteAfter }, 'a deactivated account ends')
-          this.begin(tx, account)
-        }
-      })
-      this.schedule()
-    } catch (error) {
-      this.#log.error({ err: error }, 'deactivated accounts could not be deleted')
-      if (this.#ended) return
-      this.#timer = setTimeout(() => this.#deleteDue(), RETRY_SECONDS * 1000)
-      this.#timer.unref()
-    }
   }
 
   /** Carries out what is under way; resolves when nothing is left, or when it failed and will be tried again. */

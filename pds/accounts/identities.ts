@@ -31,6 +31,8 @@ export interface IdentitiesOptions {
 }
 
 const PDS_TYPE = 'AtprotoPersonalDataServer'
+/** What the directory answers for a tombstone. */
+const GONE = 410
 
 export class Identities {
   readonly #store: Store
@@ -88,6 +90,22 @@ export class Identities {
     }
     if (account === undefined || said.signingKey !== this.#keys.of(account.id).did) {
       throw new IdentityError('DID document verification method does not match expected signing key')
+    }
+  }
+
+  /**
+   * Where an account's identity lives now, for an act that cannot be undone: here when it names this host or the account's key here, and
+   * unknown unless whoever keeps it says something else.
+   */
+  async whereIs({ id, did }: Pick<Account, 'id' | 'did'>): Promise<'here' | 'elsewhere' | 'unknown'> {
+    try {
+      const { pds, signingKey } = await this.#whatItSays(did)
+      const isHere =
+        originOf(pds) === originOf(this.#options.publicUrl) || signingKey === this.#keys.of(id).did
+      return isHere ? 'here' : 'elsewhere'
+    } catch (error) {
+      // An identity that is over for good is nowhere. Any other answer, a document that is gone from its site too, may be a mistake.
+      return error instanceof PlcError && error.status === GONE ? 'elsewhere' : 'unknown'
     }
   }
 
@@ -152,3 +170,5 @@ export class Identities {
     return { signingKey, pds, rotationKeys: undefined }
   }
 }
+
+const originOf = (url: string | undefined): string | undefined => URL.parse(url ?? '')?.origin

@@ -7,7 +7,7 @@ import type { RepoWriter } from '../repo/write.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
 import { AccountError } from './accounts.ts'
-import type { Deletions } from './deletions.ts'
+import type { DueAccounts } from './due-accounts.ts'
 import type { Identities } from './identities.ts'
 import { statusOf } from './status.ts'
 
@@ -27,7 +27,7 @@ export class Standing {
   readonly #firehose: Firehose
   readonly #writer: RepoWriter
   readonly #exports: Exports
-  readonly #deletions: Deletions
+  readonly #dueAccounts: DueAccounts
   readonly #identities: Identities
 
   constructor(parts: {
@@ -35,20 +35,21 @@ export class Standing {
     firehose: Firehose
     writer: RepoWriter
     exports: Exports
-    deletions: Deletions
+    dueAccounts: DueAccounts
     identities: Identities
   }) {
     this.#store = parts.store
     this.#firehose = parts.firehose
     this.#writer = parts.writer
     this.#exports = parts.exports
-    this.#deletions = parts.deletions
+    this.#dueAccounts = parts.dueAccounts
     this.#identities = parts.identities
   }
 
   /**
    * Deactivates an account: nobody but its owner sees it until it is activated.
-   * @param options `deleteAfter`: when to delete it, if it is not activated before; `endApps`: apps that were let in, and app passwords,
+   * @param options `deleteAfter`: when to delete it, if it is not activated before. It is deleted after the delay of this server at the
+   * earliest, and after a mail; nothing is deleted of an account that is taken down, whose wish is not even kept. `endApps`: apps that were let in, and app passwords,
    * do not come back with it, but for the app whose token is named
    * @throws AccountError
    */
@@ -59,9 +60,15 @@ export class Standing {
         this.#store.authorizedClients.deleteOfAccount(tx, account.id)
         this.#store.appPasswords.deleteAll(tx, account.id)
       }
-      const activity = { deactivatedAt: tx.now, deleteAfter: deleteAfter?.toISOString() ?? null }
-      this.#store.accounts.setActivity(tx, account.id, activity)
-      tx.afterCommit(() => this.#deletions.schedule())
+      const wish = account.takedownRef === null ? deleteAfter : undefined
+      // A move that was never finished has an end already, which looks at the identity first.
+      const endsAt = account.moveStepAt === null ? this.#dueAccounts.endOfWish(tx, wish) : account.endsAt
+      this.#store.accounts.setDeactivated(tx, account.id, {
+        deactivatedAt: tx.now,
+        deleteAfter: wish?.toISOString() ?? null,
+        endsAt,
+      })
+      tx.afterCommit(() => void this.#dueAccounts.sweep())
     })
   }
 
@@ -76,12 +83,11 @@ export class Standing {
       if (account === undefined || account.takedownRef !== null) {
         throw new AccountError('user not found', 'AccountNotFound')
       }
-      this.#store.accounts.setActivity(tx, account.id, { deactivatedAt: null, deleteAfter: null })
+      this.#store.accounts.setActive(tx, account.id)
       this.#announce(tx, account.id, did)
       const handle = account.handle ?? INVALID_HANDLE
       this.#firehose.append(tx, account.id, { kind: 'identity', did, handle })
       this.#writer.appendSync(tx, account)
-      tx.afterCommit(() => this.#deletions.schedule())
     })
   }
 
@@ -96,6 +102,7 @@ export class Standing {
       else this.#store.endRefreshing(tx, account.id)
       const repo = this.#store.repos.head(account.id)?.id
       if (takedown.applied && repo !== undefined) tx.afterCommit(() => this.#exports.stop(repo))
+      if (!takedown.applied) tx.afterCommit(() => void this.#dueAccounts.sweep())
     })
   }
 

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthRequiredError, parseReqNsid } from '@atproto/xrpc-server'
 import { decodeJwt } from 'jose'
+import type { Moves } from '../accounts/moves.ts'
 import { type SessionScope, type Sessions, TokenError } from '../accounts/sessions.ts'
 import type { DidDocuments } from '../identity/did-documents.ts'
 import type { Account, AccountStore } from '../store/accounts.ts'
@@ -69,6 +70,7 @@ export class AuthVerifier {
   readonly #accounts: AccountStore
   readonly #didDocuments: DidDocuments
   readonly #appTokens: AppTokens
+  readonly #moves: Pick<Moves, 'step'>
   readonly #options: AuthVerifierOptions
   readonly #adminPassword: Buffer
 
@@ -78,6 +80,8 @@ export class AuthVerifier {
       accounts: AccountStore
       didDocuments: DidDocuments
       appTokens: AppTokens
+      /** Told of each step that the owner of an account makes which moves in. */
+      moves: Pick<Moves, 'step'>
     },
     options: AuthVerifierOptions,
   ) {
@@ -85,6 +89,7 @@ export class AuthVerifier {
     this.#accounts = parts.accounts
     this.#didDocuments = parts.didDocuments
     this.#appTokens = parts.appTokens
+    this.#moves = parts.moves
     this.#options = options
     this.#adminPassword = fingerprint(options.adminPassword)
   }
@@ -96,12 +101,13 @@ export class AuthVerifier {
   async access(exchange: Exchange, rules: AccessRules): Promise<PersonCredentials> {
     const { kind, value } = authorization(exchange.request)
     if (kind === 'dpop') return this.#app(exchange, rules)
-    if (kind === 'bearer') return this.#session(value, rules)
+    if (kind === 'bearer') return this.#session(exchange, value, rules)
     if (kind === null) throw new AuthError(401, undefined, 'AuthMissing')
     throw new AuthError(400, 'Unexpected authorization type', 'InvalidToken')
   }
 
   async #session(
+    { request }: Exchange,
     token: string,
     { scopes = SCOPES_STANDARD, ...status }: AccessRules,
   ): Promise<AccessCredentials> {
@@ -116,6 +122,7 @@ export class AuthVerifier {
       assertMayAct(account, { checkTakedown: true })
       throw new AuthError(400, 'Token has been revoked', 'ExpiredToken')
     }
+    if (account !== undefined && request.method === 'POST') this.#moves.step(account)
     return { type: 'access', did, scope: allowed }
   }
 
@@ -131,7 +138,9 @@ export class AuthVerifier {
       }
       throw error
     })
-    if (status.checkTakedown || status.checkDeactivated) this.account(did, status)
+    const account = this.#accounts.byDid(did)
+    if (status.checkTakedown || status.checkDeactivated) assertMayAct(account, status)
+    if (account !== undefined && request.method === 'POST') this.#moves.step(account)
     const permissions = new Permissions(scopes)
     permission(permissions, request)
     return { type: 'app', did, permissions, tokenId }

@@ -1,6 +1,6 @@
 /** The mails of this server: codes to its accounts, and its moderators' words to them. Never called inside a transaction. */
 import { htmlToText } from 'html-to-text'
-import { type Brand, type CodeMail, codeLetter } from './letters.ts'
+import { type AccountNotice, type Brand, type CodeMail, codeLetter, noticeLetter } from './letters.ts'
 import type { Outbox } from './outbox.ts'
 
 export interface MailerOptions {
@@ -28,6 +28,12 @@ export class Mailer implements Disposable {
     const linked = confirmationLink && mail.purpose === 'confirm_email'
     const link = linked ? CONFIRMATION_PAGE + encodeURIComponent(mail.code) : undefined
     await outbox.send(to, codeLetter({ ...mail, link }, brand))
+  }
+
+  /** Mails somebody what becomes of an account. Rejects when the mail server did not take it. */
+  async sendNotice(to: string, notice: AccountNotice): Promise<void> {
+    const { outbox, brand } = this.#options
+    await outbox.send(to, noticeLetter(notice, brand))
   }
 
   /** Mails somebody what a moderator wrote, which is HTML. */

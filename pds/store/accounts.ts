@@ -1,4 +1,5 @@
 /** Accounts: who they are, how they sign in, and whether they are active. */
+import { type Kysely, sql } from 'kysely'
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'
 
@@ -11,8 +12,14 @@ export interface Account {
   readonly emailConfirmedAt: string | null
   readonly createdAt: string
   readonly deactivatedAt: string | null
-  /** When a deactivated account is to be deleted. */
+  /** When the owner of a deactivated account wants it deleted. */
   readonly deleteAfter: string | null
+  /** When it goes, if nothing happens; null for an account that stays. */
+  readonly endsAt: string | null
+  /** When its owner was told so. */
+  readonly endMailedAt: string | null
+  /** The last step of its move to here, when it has never been active. */
+  readonly moveStepAt: string | null
   readonly takedownRef: string | null
   /** 1 or 0, as `invitesDisabled`. */
   readonly emailAuthFactor: number
@@ -35,8 +42,21 @@ export interface NewAccount {
   readonly password: string | null
   readonly signingKey: Buffer
   readonly deactivatedAt: string | null
-  readonly deleteAfter?: string | null
   readonly sessionGeneration?: number
+  /** For an account that moves in. */
+  readonly move?: { readonly network: string; readonly endsAt: string }
+}
+
+/** What a step of a move brought. */
+export interface Moved {
+  readonly repoBytes?: number | null
+  readonly blobBytes?: number
+}
+
+/** How many accounts are moving in, and how much they brought. */
+export interface MovesTotal {
+  readonly accounts: number
+  readonly bytes: number
 }
 
 /** A line of `listRepos`. */
@@ -58,6 +78,9 @@ const columns = [
   'createdAt',
   'deactivatedAt',
   'deleteAfter',
+  'endsAt',
+  'endMailedAt',
+  'moveStepAt',
   'takedownRef',
   'emailAuthFactor',
   'invitesDisabled',
@@ -75,9 +98,18 @@ export class AccountStore {
   readonly #insert
   readonly #setHandle
   readonly #setActivity
+  readonly #setActive
   readonly #setTakedown
-  readonly #nextDeleteAfter
-  readonly #toDelete
+  readonly #nextEnd
+  readonly #due
+  readonly #setEnd
+  readonly #setMailed
+  readonly #setMoveStep
+  readonly #addMoved
+  readonly #clearMoved
+  readonly #moves
+  readonly #movesOf
+  readonly #moveNetwork
   readonly #delete
   readonly #signingKeys
   readonly #setSigningKey
@@ -141,7 +173,13 @@ export class AccountStore {
           .orderBy('account.id')
           .limit(arg.limit),
     )
-    this.#insert = db.prepare((q, arg: Args<Required<NewAccount> & { createdAt: string }>) =>
+    type Row = Required<Omit<NewAccount, 'move'>> & {
+      createdAt: string
+      moveStepAt: string | null
+      moveNetwork: string | null
+      endsAt: string | null
+    }
+    this.#insert = db.prepare((q, arg: Args<Row>) =>
       q.insertInto('account').values({
         did: arg.did,
         handle: arg.handle,
@@ -150,7 +188,9 @@ export class AccountStore {
         signingKey: arg.signingKey,
         createdAt: arg.createdAt,
         deactivatedAt: arg.deactivatedAt,
-        deleteAfter: arg.deleteAfter,
+        moveStepAt: arg.moveStepAt,
+        moveNetwork: arg.moveNetwork,
+        endsAt: arg.endsAt,
         sessionGeneration: arg.sessionGeneration,
       }),
     )
@@ -158,31 +198,114 @@ export class AccountStore {
       q.updateTable('account').set({ handle: arg.handle }).where('id', '=', arg.id),
     )
     this.#setActivity = db.prepare(
-      (q, arg: Args<{ id: number; deactivatedAt: string | null; deleteAfter: string | null }>) =>
+      (
+        q,
+        arg: Args<{
+          id: number
+          deactivatedAt: string | null
+          deleteAfter: string | null
+          endsAt: string | null
+        }>,
+      ) =>
         q
           .updateTable('account')
-          .set({ deactivatedAt: arg.deactivatedAt, deleteAfter: arg.deleteAfter })
+          .set({
+            deactivatedAt: arg.deactivatedAt,
+            deleteAfter: arg.deleteAfter,
+            endsAt: arg.endsAt,
+            endMailedAt: null,
+          })
           .where('id', '=', arg.id),
     )
-    this.#setTakedown = db.prepare((q, arg: Args<{ id: number; takedownRef: string | null }>) =>
-      q.updateTable('account').set({ takedownRef: arg.takedownRef }).where('id', '=', arg.id),
+    this.#setActive = db.prepare((q, arg: Args<{ id: number }>) =>
+      q
+        .updateTable('account')
+        .set({
+          deactivatedAt: null,
+          deleteAfter: null,
+          endsAt: null,
+          endMailedAt: null,
+          moveStepAt: null,
+          moveNetwork: null,
+          moveRepoBytes: 0,
+          moveBlobBytes: 0,
+        })
+        .where('id', '=', arg.id),
     )
-    this.#nextDeleteAfter = db.prepare((q) =>
+    this.#setTakedown = db.prepare((q, arg: Args<{ id: number; takedownRef: string | null }>) =>
+      q
+        .updateTable('account')
+        .set({ takedownRef: arg.takedownRef, endMailedAt: null })
+        .where('id', '=', arg.id),
+    )
+    this.#nextEnd = db.prepare((q, arg: Args<{ after: string }>) =>
       q
         .selectFrom('account')
-        .select('deleteAfter')
-        .$narrowType<{ deleteAfter: string }>()
-        .where('deleteAfter', 'is not', null)
-        .orderBy('deleteAfter')
+        .select('endsAt')
+        .$narrowType<{ endsAt: string }>()
+        .where('endsAt', '>', arg.after)
+        .orderBy('endsAt')
         .limit(1),
     )
-    this.#toDelete = db.prepare((q, arg: Args<{ now: string; limit: number }>) =>
+    this.#due = db.prepare((q, arg: Args<{ now: string; soon: string; after: number; limit: number }>) =>
       q
         .selectFrom('account')
         .select(columns)
-        .where('deleteAfter', '<=', arg.now)
-        .orderBy('deleteAfter')
+        .where('endsAt', 'is not', null)
+        .where('takedownRef', 'is', null)
+        .where('id', '>', arg.after)
+        .where((e) =>
+          e.or([
+            e.and([
+              e('endMailedAt', 'is', null),
+              e.or([e('moveStepAt', 'is', null), e('endsAt', '<=', arg.soon)]),
+            ]),
+            e.and([e('endMailedAt', 'is not', null), e('endsAt', '<=', arg.now)]),
+          ]),
+        )
+        .orderBy('id')
         .limit(arg.limit),
+    )
+    this.#setEnd = db.prepare((q, arg: Args<{ id: number; endsAt: string }>) =>
+      q.updateTable('account').set({ endsAt: arg.endsAt }).where('id', '=', arg.id),
+    )
+    this.#setMailed = db.prepare((q, arg: Args<{ id: number; endsAt: string; now: string }>) =>
+      q.updateTable('account').set({ endsAt: arg.endsAt, endMailedAt: arg.now }).where('id', '=', arg.id),
+    )
+    this.#setMoveStep = db.prepare((q, arg: Args<{ id: number; endsAt: string; now: string }>) =>
+      q
+        .updateTable('account')
+        .set({ moveStepAt: arg.now, endsAt: arg.endsAt, endMailedAt: null })
+        .where('id', '=', arg.id)
+        .where('moveStepAt', 'is not', null),
+    )
+    this.#addMoved = db.prepare((q, arg: Args<{ id: number; repoBytes: number | null; blobBytes: number }>) =>
+      q
+        .updateTable('account')
+        .set((e) => ({
+          moveRepoBytes: e.fn.coalesce(arg.repoBytes, 'moveRepoBytes'),
+          moveBlobBytes: e('moveBlobBytes', '+', arg.blobBytes),
+        }))
+        .where('id', '=', arg.id)
+        .where('moveStepAt', 'is not', null),
+    )
+    this.#clearMoved = db.prepare((q, arg: Args<{ id: number }>) =>
+      q.updateTable('account').set({ moveRepoBytes: 0, moveBlobBytes: 0 }).where('id', '=', arg.id),
+    )
+    const totals = (q: Kysely<Schema>) =>
+      q
+        .selectFrom('account')
+        .select((e) => [
+          e.fn.countAll<number>().as('accounts'),
+          sql<number>`coalesce(sum("moveRepoBytes" + "moveBlobBytes"), 0)`.as('bytes'),
+        ])
+        .where('moveStepAt', 'is not', null)
+    this.#moves = db.prepare((q) => totals(q))
+    this.#movesOf = db.prepare((q, arg: Args<{ network: string }>) =>
+      totals(q).where('moveNetwork', '=', arg.network),
+    )
+    this.#moveNetwork = db.prepare((q, arg: Args<{ id: number }>) =>
+      q.selectFrom('account').select('moveNetwork').where('id', '=', arg.id),
     )
     this.#delete = db.prepare((q, arg: Args<{ id: number }>) =>
       q.deleteFrom('account').where('id', '=', arg.id),
@@ -317,11 +440,13 @@ export class AccountStore {
   }
 
   /** @returns the id of the new account */
-  insert(tx: Tx, account: NewAccount): number {
+  insert(tx: Tx, { move, ...account }: NewAccount): number {
     return this.#insert.insert({
-      deleteAfter: null,
       sessionGeneration: FIRST_SESSION_GENERATION,
       ...account,
+      moveStepAt: move === undefined ? null : tx.now,
+      moveNetwork: move?.network ?? null,
+      endsAt: move?.endsAt ?? null,
       createdAt: tx.now,
     })
   }
@@ -340,28 +465,76 @@ export class AccountStore {
     this.#setHandle.run({ id, handle })
   }
 
-  /** Deactivates an account, or (both null) makes it active again. `deleteAfter` is ISO 8601 in UTC, as all times here. */
-  setActivity(
+  /**
+   * Deactivates an account. `deleteAfter` is what its owner wants and `endsAt` when that is carried out, in ISO 8601 and UTC, as all
+   * times here. Its owner is to be mailed anew.
+   */
+  setDeactivated(
     _tx: Tx,
     id: number,
-    activity: { deactivatedAt: string | null; deleteAfter: string | null },
+    activity: { deactivatedAt: string; deleteAfter: string | null; endsAt: string | null },
   ): void {
     this.#setActivity.run({ id, ...activity })
   }
 
-  /** Takes an account down for a reason, or (null) lifts that. */
+  /** Makes an account active: it stays, and if it was moving in, it has. */
+  setActive(_tx: Tx, id: number): void {
+    this.#setActive.run({ id })
+  }
+
+  /** Takes an account down for a reason, or (null) lifts that. An end that was announced is announced anew after it. */
   setTakedown(_tx: Tx, id: number, takedownRef: string | null): void {
     this.#setTakedown.run({ id, takedownRef })
   }
 
-  /** When the next account is to be deleted; undefined when none is. */
-  nextDeleteAfter(): string | undefined {
-    return this.#nextDeleteAfter.get({})?.deleteAfter
+  /** When the next account after a time goes; undefined when none does. */
+  nextEnd(after: string): string | undefined {
+    return this.#nextEnd.get({ after })?.endsAt
   }
 
-  /** Accounts whose time to be deleted has come. */
-  toDelete(now: string, limit: number): Account[] {
-    return this.#toDelete.all({ now, limit })
+  /**
+   * Accounts that are not taken down and whose end has come, or whose owners are to be mailed of it: at once of a wish of their own, of a
+   * move that stands still when its end is before `soon`.
+   * @param page in the order of their ids, after the given one
+   */
+  due(page: { now: string; soon: string; after: number; limit: number }): Account[] {
+    return this.#due.all(page)
+  }
+
+  /** Puts an account's end off, or sets it. */
+  setEnd(_tx: Tx, id: number, endsAt: string): void {
+    this.#setEnd.run({ id, endsAt })
+  }
+
+  /** Remembers that the owner was mailed when the account goes. */
+  setEndMailed(tx: Tx, id: number, endsAt: string): void {
+    this.#setMailed.run({ id, endsAt, now: tx.now })
+  }
+
+  /** A step of a move, which goes on until `endsAt` now; nothing when the account has moved in already. */
+  setMoveStep(tx: Tx, id: number, endsAt: string): void {
+    this.#setMoveStep.run({ id, endsAt, now: tx.now })
+  }
+
+  /** Counts what a move has brought: a repository in place of the one before, or blobs beside those before. */
+  addMoved(_tx: Tx, id: number, { repoBytes = null, blobBytes = 0 }: Moved): void {
+    this.#addMoved.run({ id, repoBytes, blobBytes })
+  }
+
+  /** What a move has brought is gone again. */
+  clearMoved(_tx: Tx, id: number): void {
+    this.#clearMoved.run({ id })
+  }
+
+  /** The accounts that are moving in; with a network, those of them that began there. */
+  moves(network?: string): MovesTotal {
+    const total = network === undefined ? this.#moves.get({}) : this.#movesOf.get({ network })
+    return total ?? { accounts: 0, bytes: 0 }
+  }
+
+  /** From where a move began; undefined when that is not known. */
+  moveNetwork(id: number): string | undefined {
+    return this.#moveNetwork.get({ id })?.moveNetwork ?? undefined
   }
 
   /** Deletes the account's own row, and with it its password and key. */

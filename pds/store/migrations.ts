@@ -329,4 +329,25 @@ export const migrations: readonly Migration[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX former_account_by_end ON former_account (endedAt);
   `,
+  `
+  ALTER TABLE account ADD COLUMN endsAt TEXT;
+  ALTER TABLE account ADD COLUMN endMailedAt TEXT;
+  ALTER TABLE account ADD COLUMN moveStepAt TEXT;
+  ALTER TABLE account ADD COLUMN moveNetwork TEXT;
+  ALTER TABLE account ADD COLUMN moveRepoBytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN moveBlobBytes INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX account_by_delete_after;
+  CREATE INDEX account_by_end ON account (endsAt) WHERE endsAt IS NOT NULL;
+  CREATE INDEX account_moving_in ON account (moveNetwork) WHERE moveStepAt IS NOT NULL;
+
+  -- Only an account that moves in is deactivated from its first moment on.
+  UPDATE account SET
+    moveStepAt = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+    endsAt = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+30 days'),
+    deleteAfter = NULL
+  WHERE deactivatedAt = createdAt AND deleteAfter IS NOT NULL;
+  UPDATE account SET
+    endsAt = max(deleteAfter, strftime('%Y-%m-%dT%H:%M:%fZ', deactivatedAt, '+30 days'))
+  WHERE deleteAfter IS NOT NULL AND deactivatedAt IS NOT NULL;
+  `,
 ]

@@ -20,7 +20,17 @@ export interface Schema {
     signingKey: Buffer
     createdAt: string
     deactivatedAt: string | null
+    /** What the owner of a deactivated account asked for. */
     deleteAfter: string | null
+    /** When the account, or what has moved in of it, goes; never while it is taken down, nor before its owner was mailed. */
+    endsAt: Generated<string | null>
+    endMailedAt: Generated<string | null>
+    /** The last step of a move to here; null once the account was active. */
+    moveStepAt: Generated<string | null>
+    /** From where the move began, and how much it has brought. */
+    moveNetwork: Generated<string | null>
+    moveRepoBytes: Generated<number>
+    moveBlobBytes: Generated<number>
     takedownRef: string | null
     /** 1: signing in with the password also takes a code that is mailed. */
     emailAuthFactor: Generated<number>

@@ -69,6 +69,7 @@ export const methodLimits: Readonly<Record<string, readonly Limit[]>> = {
   'com.atproto.repo.uploadBlob': [perDay(1_000)],
   'com.atproto.server.createAccount': [perMinutes(5, 100)],
   'com.atproto.server.createSession': [perDay(300, nameAndAddress), perMinutes(5, 30, nameAndAddress)],
+  'com.atproto.server.deactivateAccount': [perDay(50, caller), perHour(15, caller)],
   'com.atproto.server.deleteAccount': [perMinutes(5, 50)],
   'com.atproto.server.requestAccountDelete': [perDay(15, caller), perHour(5, caller)],
   'com.atproto.server.requestEmailConfirmation': [perDay(15, caller), perHour(5, caller)],

@@ -420,6 +420,14 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/accounts/session-ends.test.ts',
   },
   {
+    title: 'accounts that moved in and were never active',
+    atoll:
+      'their number and bytes are limited, per network and in all (`PDS_UNACTIVATED_*`); one whose move stands still for weeks is emptied after a mail, and its account and key go only when its identity lives elsewhere',
+    reference: 'kept for good, without limits',
+    why: 'what strangers bring is bounded, and no key is lost that an identity names',
+    test: 'test/pds/accounts/due-accounts.test.ts',
+  },
+  {
     title: 'passwords',
     atoll:
       'never empty; eight characters on the pages, and over XRPC on a public host (`PDS_PASSWORD_LENGTH_MIN`)',

@@ -65,6 +65,12 @@ const read: Record<string, Read> = {
   LOG_DESTINATION: text('atoll.log'),
   LOG_SYSTEMS: text('pds'),
   PDS_PASSWORD_LENGTH_MIN: { set: '12', not: ['0', '129', ...INT_VALUES] },
+  PDS_ACCOUNT_DELETE_DELAY_DAYS: { set: '7', not: ['0', '4000', ...INT_VALUES] },
+  PDS_UNACTIVATED_KEEP_DAYS: { set: '7', not: ['0', '4000', ...INT_VALUES] },
+  PDS_UNACTIVATED_ACCOUNTS_MAX: int(3),
+  PDS_UNACTIVATED_ACCOUNTS_PER_NETWORK_MAX: int(3),
+  PDS_UNACTIVATED_BYTES_MAX: int(1_000),
+  PDS_UNACTIVATED_BYTES_PER_NETWORK_MAX: int(1_000),
   PDS_JWT_SECRET: text('another'),
   PDS_ADMIN_PASSWORD: text('another'),
   PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: { set: '11'.repeat(32), not: ['11', 'zz'.repeat(32)] },
@@ -169,7 +175,15 @@ const notRead = [
 ]
 
 /** Those that the reference does not have. */
-const own = ['PDS_PASSWORD_LENGTH_MIN']
+const own = [
+  'PDS_PASSWORD_LENGTH_MIN',
+  'PDS_ACCOUNT_DELETE_DELAY_DAYS',
+  'PDS_UNACTIVATED_KEEP_DAYS',
+  'PDS_UNACTIVATED_ACCOUNTS_MAX',
+  'PDS_UNACTIVATED_ACCOUNTS_PER_NETWORK_MAX',
+  'PDS_UNACTIVATED_BYTES_MAX',
+  'PDS_UNACTIVATED_BYTES_PER_NETWORK_MAX',
+]
 
 const base = pdsEnv('http://localhost:1', '/data', 3000)
 const configOf = (variables: Variables): Config => readConfig({ ...base, ...variables })

@@ -337,26 +337,6 @@ describe('a deactivated account', () => {
     expect(events[1]).toMatchObject({ active: true })
     expect(events[2]).toMatchObject({ handle })
   })
-
-  test('ends when its time is up, wherever on earth the time was written', async () => {
-    const users = [await newUser(), await newUser(), await newUser()] as const
-    const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
-    // Two hours to the east, the clock shows two hours more.
-    const soon = inMs(2 * 3_600_000 + 700).replace('Z', '+02:00')
-    await users[0].agent.com.atproto.server.deactivateAccount({ deleteAfter: inMs(3_600_000) })
-    await users[1].agent.com.atproto.server.deactivateAccount({ deleteAfter: soon })
-    await users[2].agent.com.atproto.server.deactivateAccount({ deleteAfter: inMs(700) })
-    await users[2].agent.com.atproto.server.activateAccount()
-    await vi.waitFor(
-      async () =>
-        expect(await goneFor(strangerTo(pds), users[1].did)).toMatchObject({ error: 'RepoNotFound' }),
-      { timeout: 5_000 },
-    )
-    for (const { did } of [users[0], users[2]]) {
-      expect((await strangerTo(pds).com.atproto.sync.getRepoStatus({ did })).data.did).toBe(did)
-    }
-    expect((await eventsOf(pds, users[1].did)).at(-1)).toMatchObject({ status: 'deleted' })
-  })
 })
 
 describe('the remains of an account', () => {

@@ -9,9 +9,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { formatMultikey, generateKey, parseDidKey, type SigningKey } from '#protocol/keys.ts'
 import { createUser, type InProcessPds, post, rejection, startPds, type TestUser } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
-import { temporaryFolder } from '../../support/processes.ts'
 import { type MailServer, startMailServer } from '../../support/smtp.ts'
-import { createWithDid, eventsOf, inside, kindsOf, movingToken, operatorOf, strangerTo } from './support.ts'
+import { createWithDid, eventsOf, kindsOf, movingToken, operatorOf, strangerTo } from './support.ts'
 
 const CREATE = 'com.atproto.server.createAccount'
 const TO = 'did:web:to.example'
@@ -174,35 +173,6 @@ describe('an account with an identity of its own', () => {
       error: 'AuthenticationRequired',
       message: 'Invalid authorization header',
     })
-  })
-
-  test('is deleted when it is not activated within three days', async () => {
-    using folder = temporaryFolder()
-    const user = await mover()
-    const options = { plcUrl: plc.url, folder: folder.path }
-    {
-      await using pds = await startPds(options)
-      const token = await movingToken(user.agent, 'did:web:localhost')
-      const moved = await createWithDid(pds, user, token)
-      expect((await moved.com.atproto.server.getSession()).data.status).toBe('deactivated')
-    }
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3 * 86_400_000 - 60_000 })
-    {
-      await using pds = await startPds(options)
-      expect((await strangerTo(pds).com.atproto.sync.getRepoStatus({ did: user.did })).data.status).toBe(
-        'deactivated',
-      )
-    }
-    vi.setSystemTime(Date.now() + 120_000)
-    await using pds = await startPds(options)
-    await vi.waitFor(() =>
-      expect(inside(pds, (db) => db.prepare('SELECT * FROM deletion').all())).toEqual([]),
-    )
-    await vi.waitFor(async () => {
-      const error = await rejection(strangerTo(pds).com.atproto.sync.getRepoStatus({ did: user.did }))
-      expect(error).toMatchObject({ error: 'RepoNotFound' })
-    })
-    expect(await eventsOf(pds, user.did)).toMatchObject([{ kind: 'account', status: 'deleted' }])
   })
 })
 
