@@ -135,6 +135,38 @@ const read: Record<string, Read> = {
   PDS_BACKGROUND_DARK_URL: text('https://example.com/dark.png'),
 }
 
+/** Our own. */
+const own: Record<string, Read> = {
+  ...Object.fromEntries(
+    [
+      'REQUESTS',
+      'SYNC_REQUESTS',
+      'DOWNLOADS',
+      'WRITES_HOURLY',
+      'WRITES_DAILY',
+      'UPLOADS_DAILY',
+      'HANDLES',
+      'HANDLES_DAILY',
+      'SIGN_UPS',
+      'SIGN_INS',
+      'SIGN_INS_DAILY',
+      'NETWORK_SIGN_INS',
+      'ACCOUNT_SIGN_INS_HOURLY',
+      'CODES',
+      'PASSWORD_RESETS_HOURLY',
+      'PASSWORD_RESETS_DAILY',
+      'MAILS_HOURLY',
+      'MAILS_DAILY',
+    ].map((name) => [`PDS_RATE_LIMIT_${name}`, { ...int(7), with: limited }]),
+  ),
+  ...Object.fromEntries(
+    ['EXPORTS', 'BLOB_DOWNLOADS', 'UPLOADS', 'IMPORTS', 'SUBSCRIBERS'].flatMap((name) => [
+      [`PDS_${name}_MAX`, { set: '7', not: [...INT_VALUES, '0'] }],
+      [`PDS_${name}_NETWORK_MAX`, { set: '7', not: [...INT_VALUES, '0'] }],
+    ]),
+  ),
+}
+
 /** Those that stand for something that there is not. */
 const refused = ['PDS_ENTRYWAY_URL', 'PDS_PLC_ROTATION_KEY_KMS_KEY_ID']
 
@@ -179,7 +211,7 @@ function faultsOf(variables: Variables): string[] {
   return []
 }
 
-describe.each(Object.entries(read))('%s', (name, { set, with: others = {}, not = [] }) => {
+describe.each(Object.entries({ ...read, ...own }))('%s', (name, { set, with: others = {}, not = [] }) => {
   test('is read', () => {
     const config = configOf({ ...others, [name]: set })
     expect(config).not.toEqual(configOf(others))
@@ -205,6 +237,13 @@ test('reports go to the moderation service where no other is named', () => {
   expect(configOf({ ...moderation, ...reports }).services.reports).toMatchObject({
     url: 'https://report.example',
   })
+})
+
+test('requests are limited on a public host, unless the operator says otherwise', () => {
+  const isLimited = (variables: Variables) => configOf(variables).rateLimits !== undefined
+  expect(isLimited({})).toBe(false)
+  expect(isLimited({ PDS_HOSTNAME: 'pds.example' })).toBe(true)
+  expect(isLimited({ PDS_HOSTNAME: 'pds.example', PDS_RATE_LIMITS_ENABLED: 'false' })).toBe(false)
 })
 
 test.skipIf(!hasShared)('no variable of the reference is forgotten', () => {
