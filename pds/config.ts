@@ -3,7 +3,6 @@
  * once, by name.
  */
 import { existsSync } from 'node:fs'
-import { isIP } from 'node:net'
 import path from 'node:path'
 import { isValidDid } from '@atproto/syntax'
 import {
@@ -446,14 +445,7 @@ function atOnce(env: Env, prefix: string, preset: AtOnceConfig): AtOnceConfig {
 /** @param isPublic whether strangers come here: then requests are limited unless the operator says otherwise */
 function rateLimits(env: Env, isPublic: boolean): RateLimitsConfig | undefined {
   const bypassKey = env.string('PDS_RATE_LIMIT_BYPASS_KEY')
-  const parse = (text: string): string[] =>
-    text.split(',').flatMap((word) => {
-      // The reference takes a network as its first address.
-      const address = word.split('/', 1)[0]?.trim() ?? ''
-      if (address === '' || isIP(address) !== 0) return address || []
-      throw new ValueError(`must be a list of IP addresses, "${address}" is none`)
-    })
-  const bypassIps = env.parse('PDS_RATE_LIMIT_BYPASS_IPS', parse, [], [])
+  const bypassIps = env.addresses('PDS_RATE_LIMIT_BYPASS_IPS')
   const points = Object.fromEntries(
     Object.entries(RATE_LIMITS).map(([limit, [name, preset]]) => [
       limit,
