@@ -2,10 +2,12 @@
 import type { RequestListener } from 'node:http'
 import express from 'express'
 import { trustOf } from '#platform/callers.ts'
+import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.ts'
 import { guardedFetch } from '#platform/fetch.ts'
-import { Gate, type GateOptions } from '#platform/gate.ts'
+import { Gate, type GateOptions, sandbox } from '#platform/gate.ts'
 import { ListeningHttp } from '#platform/http.ts'
 import { Limiter } from '#platform/limiter.ts'
+import { logger } from '#platform/log.ts'
 import { neighbours } from '#platform/neighbours.ts'
 import { unmapped } from '#platform/network-of.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -130,13 +132,19 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
 function createApp({ rateLimits }: FeedgenConfig, services: Services): RequestListener {
   const trust = trustOf([...neighbours, ...(rateLimits?.bypassIps ?? [])])
   const gate = new Gate({ trust, ...(rateLimits && requestBudgets(rateLimits)) })
+  const xrpc = createXrpc(services).router
+  logFailuresOf(xrpc, logger('xrpc'))
+  refuseDeepJson(xrpc)
   const app = express()
     .disable('x-powered-by')
     .set('trust proxy', trust)
     .use(createPages(services))
-    .use(createXrpc(services).router)
+    .use(xrpc)
+    .use(errorHandler(logger('pages')))
   return (request, response) => {
-    if (gate.admits(request, response)) app(request, response)
+    if (!gate.admits(request, response)) return
+    sandbox(response)
+    app(request, response)
   }
 }
 

@@ -7,10 +7,11 @@ import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import { createServer as createXrpcServer, extractUrlNsid } from '@atproto/xrpc-server'
 import compression from 'compression'
 import cors from 'cors'
-import express, { type ErrorRequestHandler } from 'express'
+import express from 'express'
 import { type Caller, type Trust, trustOf } from '#platform/callers.ts'
+import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.ts'
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
-import { Gate } from '#platform/gate.ts'
+import { Gate, sandbox } from '#platform/gate.ts'
 import { ListeningHttp, refuseUpgrade, type UpgradeListener } from '#platform/http.ts'
 import { KnownPeers } from '#platform/known-peers.ts'
 import { methodSchema } from '#platform/lexicons.ts'
@@ -450,11 +451,7 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
       services.proxy.forward({ nsid, request }, response).catch(next)
     },
     rateLimits: serverLimits(services),
-    errorParser: (error) => {
-      const answer = toXrpcError(error)
-      if (answer.type >= 500) log.error({ err: error }, 'a request failed')
-      return answer
-    },
+    errorParser: toXrpcError,
   })
   const surroundings = {
     durable: () => store.db.durable(),
@@ -477,12 +474,9 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   pages.use(oauthRoutes(services.oauthProvider, { log: logger('oauth') }))
   pages.use(allowEveryOrigin)
   pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
-  const onError: ErrorRequestHandler = (error, _request, response, next) => {
-    log.error({ err: error }, 'a request failed')
-    if (response.headersSent) return next(error)
-    response.status(500).type('text/plain').send('Internal Server Error')
-  }
-  pages.use(onError)
+  pages.use(errorHandler(logger('pages')))
+  logFailuresOf(xrpc.router, log)
+  refuseDeepJson(xrpc.router)
   for (const app of [pages, xrpc.router]) {
     app.disable('x-powered-by')
     app.set('trust proxy', trust)
@@ -492,6 +486,7 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   return (request, response) => {
     if (!gate.admits(request, response)) return
     const isXrpc = request.url?.startsWith('/xrpc/') === true && !request.url.startsWith(HEALTH_PATH)
+    if (isXrpc) sandbox(response)
     const answer = () =>
       isXrpc
         ? allowEveryOrigin(request, response, () => xrpc.router(request, response))

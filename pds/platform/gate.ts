@@ -125,3 +125,9 @@ function refuse(request: IncomingMessage, response: ServerResponse, status: Limi
 }
 
 const TOO_MANY = 'Too many requests. Try again later.'
+
+/** For responses of methods, whatever another service or a stranger put into them: no page, no script, no guess at their type. */
+export function sandbox(response: ServerResponse): void {
+  response.setHeader('X-Content-Type-Options', 'nosniff')
+  response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox")
+}
