@@ -40,6 +40,8 @@ export interface FeedgenConfig {
   sqliteLocation: string
   /** The index in PostgreSQL instead, which several processes may share. */
   databaseUrl?: string
+  /** undefined: requests are not limited, but for what makes lists. */
+  rateLimits?: RateLimitsConfig
   /** How long posts are kept that no feed has. */
   retentionHours: number
   /** The PLC directory. */
@@ -47,6 +49,15 @@ export interface FeedgenConfig {
   /** Let DID documents come over http and from private addresses. */
   devMode: boolean
   log: LogSettings
+}
+
+export interface RateLimitsConfig {
+  /** Requests of one network in five minutes. */
+  requestsIn5Minutes: number
+  /** Those for pages of feeds, which come from an AppView for all who read there. */
+  feedRequestsIn5Minutes: number
+  /** Addresses that are not limited, and whose `X-Forwarded-For` is believed. */
+  bypassIps: string[]
 }
 
 /** Nobody, anybody, or accounts by their DIDs and by the hosts of their servers. */
@@ -86,12 +97,23 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       dataDirectory,
       sqliteLocation: env.string('FEEDGEN_SQLITE_LOCATION', path.join(dataDirectory, 'feedgen.sqlite')),
       databaseUrl: env.parse('FEEDGEN_DATABASE_URL', parseDatabaseUrl, undefined, ''),
+      rateLimits: rateLimits(env, !local),
       retentionHours: env.int('FEEDGEN_RETENTION_HOURS', 7 * 24),
       plcUrl: env.url('PDS_DID_PLC_URL', local ? 'http://localhost:2582' : 'https://plc.directory'),
       devMode: env.bool('FEEDGEN_DEV_MODE', local),
       log: readLogSettings(env),
     }
   })
+}
+
+/** @param isPublic whether strangers come here: then requests are limited unless the operator says otherwise */
+function rateLimits(env: Env, isPublic: boolean): RateLimitsConfig | undefined {
+  const limits = {
+    requestsIn5Minutes: env.int('FEEDGEN_RATE_LIMIT_REQUESTS', 3_000, { min: 1 }),
+    feedRequestsIn5Minutes: env.int('FEEDGEN_RATE_LIMIT_FEED_REQUESTS', 60_000, { min: 1 }),
+    bypassIps: env.addresses('FEEDGEN_RATE_LIMIT_BYPASS_IPS'),
+  }
+  return env.bool('FEEDGEN_RATE_LIMITS_ENABLED', isPublic) ? limits : undefined
 }
 
 function did(env: Env, name: string): string | undefined {

@@ -1,8 +1,15 @@
 /** The feed generator, put together: the only file here that constructs services. */
+import type { RequestListener } from 'node:http'
 import express from 'express'
+import { trustOf } from '#platform/callers.ts'
+import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.ts'
 import { guardedFetch } from '#platform/fetch.ts'
+import { Gate, type GateOptions, sandbox } from '#platform/gate.ts'
 import { ListeningHttp } from '#platform/http.ts'
+import { Limiter } from '#platform/limiter.ts'
+import { logger } from '#platform/log.ts'
 import { neighbours } from '#platform/neighbours.ts'
+import { unmapped } from '#platform/network-of.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { Catalogue } from './algorithms/catalogue.ts'
 import { Definitions, type LiveDefinition } from './algorithms/definitions.ts'
@@ -16,7 +23,7 @@ import { Backfill } from './backfill/backfill.ts'
 import { needsOf } from './backfill/needs.ts'
 import { Pasts } from './backfill/pasts.ts'
 import { Servers } from './backfill/servers.ts'
-import type { FeedgenConfig } from './config.ts'
+import type { FeedgenConfig, RateLimitsConfig } from './config.ts'
 import { Counts } from './firehose/counts.ts'
 import { Following } from './firehose/following.ts'
 import { AuthorKeys, UnknownAuthorError } from './firehose/keys.ts'
@@ -80,13 +87,8 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       isUnknownAuthor: (error) => error instanceof UnknownAuthorError,
     }),
   }
-  const app = express()
-    .disable('x-powered-by')
-    .set('trust proxy', neighbours)
-    .use(createPages(services))
-    .use(createXrpc(services).router)
   const { port, listenHost: host } = config
-  const http = stack.use(await ListeningHttp.start(app, { port, host }))
+  const http = stack.use(await ListeningHttp.start(createApp(config, services), { port, host }))
 
   const counts = new Counts()
   stack.use(
@@ -124,6 +126,43 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${portFound}`,
     counts,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+function createApp({ rateLimits }: FeedgenConfig, services: Services): RequestListener {
+  const trust = trustOf([...neighbours, ...(rateLimits?.bypassIps ?? [])])
+  const gate = new Gate({ trust, ...(rateLimits && requestBudgets(rateLimits)) })
+  const xrpc = createXrpc(services).router
+  logFailuresOf(xrpc, logger('xrpc'))
+  refuseDeepJson(xrpc)
+  const app = express()
+    .disable('x-powered-by')
+    .set('trust proxy', trust)
+    .use(createPages(services))
+    .use(xrpc)
+    .use(errorHandler(logger('pages')))
+  return (request, response) => {
+    if (!gate.admits(request, response)) return
+    sandbox(response)
+    app(request, response)
+  }
+}
+
+const FEED_PATH = '/xrpc/app.bsky.feed.getFeedSkeleton'
+const BUDGET_MS = 5 * 60_000
+
+/** What every request counts against, by the network that it comes from. */
+function requestBudgets({
+  requestsIn5Minutes,
+  feedRequestsIn5Minutes,
+  bypassIps,
+}: RateLimitsConfig): Pick<GateOptions, 'budget' | 'isExempt'> {
+  const all = new Limiter({ points: requestsIn5Minutes, durationMs: BUDGET_MS })
+  const feeds = new Limiter({ points: feedRequestsIn5Minutes, durationMs: BUDGET_MS })
+  const exempt = new Set(bypassIps.map(unmapped))
+  return {
+    budget: ({ url }) => (url?.startsWith(FEED_PATH) === true ? feeds : all),
+    isExempt: (_, { address }) => exempt.has(address),
   }
 }
 

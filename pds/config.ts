@@ -3,7 +3,6 @@
  * once, by name.
  */
 import { existsSync } from 'node:fs'
-import { isIP } from 'node:net'
 import path from 'node:path'
 import { isValidDid } from '@atproto/syntax'
 import {
@@ -96,6 +95,16 @@ export interface Config {
   }
   /** undefined: requests are not limited. */
   readonly rateLimits: RateLimitsConfig | undefined
+  /** What takes long, and how much of it there may be at once. */
+  readonly atOnce: {
+    /** Repositories that are sent. */
+    readonly exports: AtOnceConfig
+    /** Blobs that are sent. */
+    readonly downloads: AtOnceConfig
+    readonly uploads: AtOnceConfig
+    readonly imports: AtOnceConfig
+    readonly subscribers: AtOnceConfig
+  }
   /** URLs of the relays that are asked to crawl. */
   readonly crawlers: readonly string[]
   readonly invites: {
@@ -164,7 +173,50 @@ export interface RateLimitsConfig {
   readonly bypassKey: string | undefined
   /** Addresses that are not limited, and whose `X-Forwarded-For` is believed. */
   readonly bypassIps: readonly string[]
+  readonly points: RateLimitPoints
 }
+
+/** How many there may be in a time, of a network or an account. */
+export type RateLimitPoints = { readonly [limit in keyof typeof RATE_LIMITS]: number }
+
+/** How many there may be at once. */
+export interface AtOnceConfig {
+  readonly max: number
+  readonly networkMax: number
+}
+
+/** Each limit's variable, `PDS_RATE_LIMIT_<name>`, and what it is without it: `@atproto/pds`'s number, where that has the limit. */
+const RATE_LIMITS = {
+  /** Requests of one network, whatever they ask for but what has a limit of its own. */
+  requestsIn5Minutes: ['REQUESTS', 3_000],
+  /** Requests of one network for `com.atproto.sync`. */
+  syncRequestsIn5Minutes: ['SYNC_REQUESTS', 6_000],
+  /** Downloads of whole repositories by one network. */
+  downloadsIn5Minutes: ['DOWNLOADS', 6_000],
+  /** Points of an account's writes: 3 for each record that is created, 2 for one that is updated, 1 for one that is deleted. */
+  writesHourly: ['WRITES_HOURLY', 5_000],
+  writesDaily: ['WRITES_DAILY', 35_000],
+  /** Blobs from one network. */
+  uploadsDaily: ['UPLOADS_DAILY', 1_000],
+  /** New handles of one account. */
+  handlesIn5Minutes: ['HANDLES', 10],
+  handlesDaily: ['HANDLES_DAILY', 50],
+  signUpsIn5Minutes: ['SIGN_UPS', 100],
+  /** Attempts to sign in to one account from one network. */
+  signInsIn5Minutes: ['SIGN_INS', 30],
+  signInsDaily: ['SIGN_INS_DAILY', 300],
+  /** Attempts to sign in from one network, to any accounts. */
+  networkSignInsIn5Minutes: ['NETWORK_SIGN_INS', 100],
+  /** Attempts to sign in to one account from anywhere; from there on they wait. */
+  accountSignInsHourly: ['ACCOUNT_SIGN_INS_HOURLY', 100],
+  /** Mailed codes that one network tries. */
+  codesIn5Minutes: ['CODES', 50],
+  passwordResetsHourly: ['PASSWORD_RESETS_HOURLY', 15],
+  passwordResetsDaily: ['PASSWORD_RESETS_DAILY', 50],
+  /** Mails that one account asks for, of each kind. */
+  mailsHourly: ['MAILS_HOURLY', 5],
+  mailsDaily: ['MAILS_DAILY', 15],
+} as const satisfies Record<string, readonly [name: string, points: number]>
 
 /** A bucket, and how it is reached. */
 export interface S3Settings {
@@ -269,7 +321,14 @@ export function readConfig(variables: Record<string, string | undefined> = proce
         retriesMax: env.int('PDS_PROXY_MAX_RETRIES', 0),
         preferCompressed: env.bool('PDS_PROXY_PREFER_COMPRESSED', false),
       },
-      rateLimits: rateLimits(env),
+      rateLimits: rateLimits(env, !local),
+      atOnce: {
+        exports: atOnce(env, 'PDS_EXPORTS', { max: 200, networkMax: 20 }),
+        downloads: atOnce(env, 'PDS_BLOB_DOWNLOADS', { max: 2_000, networkMax: 200 }),
+        uploads: atOnce(env, 'PDS_UPLOADS', { max: 200, networkMax: 20 }),
+        imports: atOnce(env, 'PDS_IMPORTS', { max: 20, networkMax: 4 }),
+        subscribers: atOnce(env, 'PDS_SUBSCRIBERS', { max: 5_000, networkMax: 50 }),
+      },
       crawlers: crawlers(env),
       invites: {
         required: env.bool('PDS_INVITE_REQUIRED', true),
@@ -427,17 +486,25 @@ function appView(env: Env): Config['services']['appView'] {
   return found && { ...found, cdnUrlPattern }
 }
 
-function rateLimits(env: Env): RateLimitsConfig | undefined {
+/** `<prefix>_MAX` in all, and `<prefix>_NETWORK_MAX` of one network. */
+function atOnce(env: Env, prefix: string, preset: AtOnceConfig): AtOnceConfig {
+  return {
+    max: env.int(`${prefix}_MAX`, preset.max, { min: 1 }),
+    networkMax: env.int(`${prefix}_NETWORK_MAX`, preset.networkMax, { min: 1 }),
+  }
+}
+
+/** @param isPublic whether strangers come here: then requests are limited unless the operator says otherwise */
+function rateLimits(env: Env, isPublic: boolean): RateLimitsConfig | undefined {
   const bypassKey = env.string('PDS_RATE_LIMIT_BYPASS_KEY')
-  const parse = (text: string): string[] =>
-    text.split(',').flatMap((word) => {
-      // The reference takes a network as its first address.
-      const address = word.split('/', 1)[0]?.trim() ?? ''
-      if (address === '' || isIP(address) !== 0) return address || []
-      throw new ValueError(`must be a list of IP addresses, "${address}" is none`)
-    })
-  const bypassIps = env.parse('PDS_RATE_LIMIT_BYPASS_IPS', parse, [], [])
-  return env.bool('PDS_RATE_LIMITS_ENABLED', false) ? { bypassKey, bypassIps } : undefined
+  const bypassIps = env.addresses('PDS_RATE_LIMIT_BYPASS_IPS')
+  const points = Object.fromEntries(
+    Object.entries(RATE_LIMITS).map(([limit, [name, preset]]) => [
+      limit,
+      env.int(`PDS_RATE_LIMIT_${name}`, preset, { min: 1 }),
+    ]),
+  ) as RateLimitPoints
+  return env.bool('PDS_RATE_LIMITS_ENABLED', isPublic) ? { bypassKey, bypassIps, points } : undefined
 }
 
 /** The URLs of relays. */

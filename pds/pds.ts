@@ -6,13 +6,18 @@ import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import { createServer as createXrpcServer, extractUrlNsid } from '@atproto/xrpc-server'
 import compression from 'compression'
 import cors from 'cors'
-import express, { type ErrorRequestHandler } from 'express'
+import express from 'express'
+import { type Caller, type Trust, trustOf } from '#platform/callers.ts'
 import { DiskSpace } from '#platform/disk-space.ts'
+import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.ts'
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
+import { Gate, sandbox } from '#platform/gate.ts'
 import { ListeningHttp, refuseUpgrade, type UpgradeListener } from '#platform/http.ts'
+import { KnownPeers } from '#platform/known-peers.ts'
 import { methodSchema } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
 import { neighbours } from '#platform/neighbours.ts'
+import { unmapped } from '#platform/network-of.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
 import { importKey } from '#protocol/keys.ts'
 import { Accounts } from './accounts/accounts.ts'
@@ -48,6 +53,8 @@ import { DocumentCache } from './identity/did-cache.ts'
 import { DidDocuments } from './identity/did-documents.ts'
 import { Handles } from './identity/handles.ts'
 import { Plc } from './identity/plc.ts'
+import { requestBudgets } from './limits/requests.ts'
+import { type FindAccount, SignIns } from './limits/sign-ins.ts'
 import { Mailer } from './mail/mailer.ts'
 import { LogOutbox, type Outbox, SmtpOutbox } from './mail/outbox.ts'
 import { ProviderAppTokens } from './oauth/app-tokens.ts'
@@ -82,7 +89,7 @@ import { Store } from './store/store.ts'
 import { CAR_TYPE, register } from './xrpc/endpoint.ts'
 import { toXrpcError } from './xrpc/errors.ts'
 import { appViewEndpoints, endpoints } from './xrpc/index.ts'
-import { serverLimits } from './xrpc/rate-limits.ts'
+import { methodLimits, methodPlaces, serverLimits } from './xrpc/rate-limits.ts'
 
 /** A running PDS. Disposing of it ends connections, finishes writes, and closes the database. */
 export interface Pds extends AsyncDisposable {
@@ -121,17 +128,22 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   // on the disk once this is, before anybody is told of it.
   await store.db.write((tx) => store.repos.dropAllRetired(tx))
   const keySecret = await openKeySecret(store, path.join(config.dataDirectory, KEY_SECRET_FILE))
-  const services = await createServices(config, { store, disk, files, uploads, keySecret }, substitutes)
+  const entrance = openEntrance(config)
+  const services = await createServices(
+    config,
+    { store, disk, files, uploads, keySecret, entrance },
+    substitutes,
+  )
   services.deletions.start()
   void services.dueAccounts.sweep()
   await services.imports.open()
   services.blobs.start()
   services.oauthPruning.start()
   const { port, host } = config
-  const http = await ListeningHttp.start(createApp(services, store), {
+  const http = await ListeningHttp.start(createApp(services, store, entrance), {
     port,
     host,
-    upgrade: upgrades(services),
+    upgrade: upgrades(services, entrance.gate),
   })
   log.info({ port: config.port, did: config.serviceDid }, 'started')
   return {
@@ -141,6 +153,7 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
       const closed = http[Symbol.asyncDispose]()
       await services.subscribers[Symbol.asyncDispose]()
       await closed
+      entrance.peers[Symbol.dispose]()
       await services.crawlers[Symbol.asyncDispose]()
       await services.upstream[Symbol.asyncDispose]()
       await services.dueAccounts[Symbol.asyncDispose]()
@@ -171,11 +184,35 @@ interface Opened {
   readonly files: BlobFiles
   readonly uploads: Uploads
   readonly keySecret: Buffer
+  readonly entrance: Entrance
+}
+
+/** What every request comes through. */
+interface Entrance {
+  readonly gate: Gate
+  /** Whose word on the caller of a request is believed. */
+  readonly trust: Trust
+  /** Relays and the AppView: they ask on everybody's behalf. */
+  readonly peers: KnownPeers
+  readonly isExempt: (caller: Caller) => boolean
+}
+
+function openEntrance({ rateLimits, crawlers, services: { appView } }: Config): Entrance {
+  const trust = trustOf([...neighbours, ...(rateLimits?.bypassIps ?? [])])
+  const peers = new KnownPeers([...crawlers, ...(appView === undefined ? [] : [appView.url])])
+  const bypassIps = new Set(rateLimits?.bypassIps.map(unmapped))
+  // A neighbour that is asked for by name is still everybody's proxy.
+  const isExempt = ({ address, network }: Caller): boolean =>
+    bypassIps.has(address) || (peers.has(network) && !trust(address, 0))
+  const gate = new Gate(
+    rateLimits === undefined ? { trust } : { trust, ...requestBudgets(rateLimits, isExempt) },
+  )
+  return { gate, trust, peers, isExempt }
 }
 
 async function createServices(
   config: Config,
-  { store, disk, files, uploads, keySecret }: Opened,
+  { store, disk, files, uploads, keySecret, entrance }: Opened,
   substitutes: Substitutes,
 ): Promise<Services> {
   const { identity, secrets } = config
@@ -276,9 +313,13 @@ async function createServices(
   const passwordChanges = new PasswordChanges(store, emailTokens, emails, config.accounts)
   const secondFactors = new SecondFactors(store, emails, { keySecret, issuer: config.branding.name })
   const passwordProofs = new PasswordProofs()
+  const findAccount: FindAccount = (name) =>
+    (name.includes('@') ? store.accounts.byEmail(name) : store.accounts.find(name))?.id
+  const points = config.rateLimits?.points
+  const signIns = points && new SignIns(points, findAccount)
   const clientFetch = substitutes.clientFetch ?? fetch
   // Without limits, nothing is asked before.
-  const hooks = config.rateLimits === undefined ? {} : limitingHooks(config.rateLimits.bypassIps)
+  const hooks = points && signIns ? limitingHooks({ ...entrance, signIns, points }) : {}
   const oauthProvider = await createOAuthProvider(
     config,
     { fetch, clientFetch, hooks },
@@ -315,6 +356,7 @@ async function createServices(
     takedowns: new Takedowns(store),
     reservedKeys,
     sessions,
+    signIns,
     emailTokens,
     emails,
     appPasswords: new AppPasswords(store),
@@ -337,7 +379,14 @@ async function createServices(
     exports,
     imports,
     blobs,
-    subscribers: new Subscribers({ firehose, log: logger('firehose'), backfillMsMax: config.backfillMsMax }),
+    subscribers: new Subscribers({
+      firehose,
+      log: logger('firehose'),
+      backfillMsMax: config.backfillMsMax,
+      subscribersMax: config.atOnce.subscribers.max,
+      networkSubscribersMax: config.atOnce.subscribers.networkMax,
+      isExempt: entrance.isExempt,
+    }),
     crawlers: new Crawlers(firehose, {
       urls: config.crawlers,
       hostname: config.hostname,
@@ -422,7 +471,7 @@ function createMailer({ mail, branding, links }: Config): Mailer {
   })
 }
 
-function createApp(services: Services, store: Store): RequestListener {
+function createApp(services: Services, store: Store, { gate, trust, isExempt }: Entrance): RequestListener {
   const log = logger('xrpc')
   const { config } = services
   const xrpc = createXrpcServer([], {
@@ -434,20 +483,20 @@ function createApp(services: Services, store: Store): RequestListener {
       const nsid = extractUrlNsid(request.url) ?? ''
       services.proxy.forward({ nsid, request }, response).catch(next)
     },
-    rateLimits: serverLimits(config),
-    errorParser: (error) => {
-      const answer = toXrpcError(error)
-      if (answer.type >= 500) log.error({ err: error }, 'a request failed')
-      return answer
-    },
+    rateLimits: serverLimits(services),
+    errorParser: toXrpcError,
   })
-  const durable = () => store.db.durable()
+  const surroundings = {
+    durable: () => store.db.durable(),
+    limits: config.rateLimits === undefined ? {} : methodLimits(config.rateLimits.points),
+    places: methodPlaces(config.atOnce, isExempt),
+  }
   for (const [nsid, make] of Object.entries(endpoints))
-    register(xrpc, methodSchema(nsid), make(services), durable)
+    register(xrpc, methodSchema(nsid), make(services), surroundings)
   const { appView, views } = services
   if (appView !== undefined && views !== undefined) {
     for (const [nsid, make] of Object.entries(appViewEndpoints)) {
-      register(xrpc, methodSchema(nsid), make({ ...services, appView, views }), durable)
+      register(xrpc, methodSchema(nsid), make({ ...services, appView, views }), surroundings)
     }
   }
 
@@ -458,20 +507,19 @@ function createApp(services: Services, store: Store): RequestListener {
   pages.use(oauthRoutes(services.oauthProvider, { log: logger('oauth') }))
   pages.use(allowEveryOrigin)
   pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
-  const onError: ErrorRequestHandler = (error, _request, response, next) => {
-    log.error({ err: error }, 'a request failed')
-    if (response.headersSent) return next(error)
-    response.status(500).type('text/plain').send('Internal Server Error')
-  }
-  pages.use(onError)
+  pages.use(errorHandler(logger('pages')))
+  logFailuresOf(xrpc.router, log)
+  refuseDeepJson(xrpc.router)
   for (const app of [pages, xrpc.router]) {
     app.disable('x-powered-by')
-    app.set('trust proxy', [...neighbours, ...(config.rateLimits?.bypassIps ?? [])])
+    app.set('trust proxy', trust)
   }
   const compress = compression({ filter: isCompressible })
   // Two applications side by side: one inside the other would prepare every request twice.
   return (request, response) => {
+    if (!gate.admits(request, response)) return
     const isXrpc = request.url?.startsWith('/xrpc/') === true && !request.url.startsWith(HEALTH_PATH)
+    if (isXrpc) sandbox(response)
     const answer = () =>
       isXrpc
         ? allowEveryOrigin(request, response, () => xrpc.router(request, response))
@@ -487,8 +535,9 @@ function isCompressible(request: IncomingMessage, response: ServerResponse): boo
 
 /** What may be upgraded: the firehose. */
 const upgrades =
-  ({ subscribers }: Pick<Services, 'subscribers'>): UpgradeListener =>
+  ({ subscribers }: Pick<Services, 'subscribers'>, gate: Gate): UpgradeListener =>
   (request, socket, head) => {
+    if (!gate.admitsUpgrade(request, socket)) return
     if (request.url?.split('?', 1)[0] === SUBSCRIBE_PATH) subscribers.upgrade(request, socket, head)
     else refuseUpgrade(socket, 404)
   }

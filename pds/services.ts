@@ -26,6 +26,7 @@ import type { Crawlers } from './firehose/crawlers.ts'
 import type { Subscribers } from './firehose/subscribe.ts'
 import type { DidDocuments } from './identity/did-documents.ts'
 import type { Handles } from './identity/handles.ts'
+import type { SignIns } from './limits/sign-ins.ts'
 import type { Mailer } from './mail/mailer.ts'
 import type { Browsers } from './oauth/browsers.ts'
 import type { OAuthProvider } from './oauth/provider.ts'
@@ -54,6 +55,8 @@ export interface Services {
   readonly takedowns: Takedowns
   readonly reservedKeys: ReservedKeys
   readonly sessions: Sessions
+  /** undefined when requests are not limited. */
+  readonly signIns: SignIns | undefined
   readonly emailTokens: EmailTokens
   readonly emails: Emails
   readonly appPasswords: AppPasswords

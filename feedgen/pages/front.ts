@@ -1,5 +1,22 @@
+import { createHash } from 'node:crypto'
 import type { ServedFeed } from '../algorithms/catalogue.ts'
 import type { Site } from '../services.ts'
+
+const STYLE = `
+  body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color-scheme: light dark }
+  code { overflow-wrap: anywhere }
+  dt { margin-top: 1rem; font-weight: 600 }
+  dd { margin: 0 }
+`
+
+/** What the front page may do: have its style, and be in no frame. */
+export const FRONT_PAGE_POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 
 /** The front page: what runs here, and its feeds. */
 export function frontPage({ serviceDid }: Site, feeds: ServedFeed[]): string {
@@ -8,12 +25,7 @@ export function frontPage({ serviceDid }: Site, feeds: ServedFeed[]): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Atoll feed generator</title>
-<style>
-  body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color-scheme: light dark }
-  code { overflow-wrap: anywhere }
-  dt { margin-top: 1rem; font-weight: 600 }
-  dd { margin: 0 }
-</style>
+<style>${STYLE}</style>
 <h1>Atoll feed generator</h1>
 <p>This is a feed generator of the <a href="https://atproto.com">AT Protocol</a> network, <code>${html(serviceDid)}</code>.
 It follows the network's posts and serves feeds of them, which can be read in any app of the network.</p>

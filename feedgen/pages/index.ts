@@ -2,7 +2,7 @@
 import { type Response, Router } from 'express'
 import { awaited } from '#platform/express.ts'
 import { SERVICE_ID, type Services } from '../services.ts'
-import { frontPage } from './front.ts'
+import { FRONT_PAGE_POLICY, frontPage } from './front.ts'
 
 type PageServices = Pick<Services, 'site' | 'feeds'>
 
@@ -11,6 +11,7 @@ export function createPages({ site, feeds }: PageServices): Router {
   router.get(
     '/',
     awaited(async (_, response) => {
+      response.set('Content-Security-Policy', FRONT_PAGE_POLICY)
       response.type('html').send(frontPage(site, await feeds.list()))
     }),
   )

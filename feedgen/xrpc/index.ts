@@ -1,11 +1,13 @@
 /** The XRPC methods, one file each. */
 import {
   createServer,
-  MemoryRateLimiter,
+  type HandlerContext,
   type MethodConfig,
   MethodNotImplementedError,
   type Server,
 } from '@atproto/xrpc-server'
+import { callerOf } from '#platform/callers.ts'
+import { Limiter, xrpcLimiter } from '#platform/limiter.ts'
 import { methodNsid } from '../algorithms/definition.ts'
 import { documents } from '../algorithms/lexicons.ts'
 import type { Services } from '../services.ts'
@@ -19,7 +21,7 @@ import getAlgorithm from './social.atoll.feed.getAlgorithm.ts'
 import listAlgorithms from './social.atoll.feed.listAlgorithms.ts'
 import preview from './social.atoll.feed.preview.ts'
 
-/** Asked of an address, all methods that make lists together. */
+/** Asked by a network, all methods that make lists together. */
 const ASKING = 'asking'
 
 const methods: Record<string, (services: Services) => MethodConfig> = {
@@ -38,17 +40,19 @@ export function createXrpc(services: Services): Server {
   const server = createServer([...documents], {
     catchall: (_request, _response, next) => next(new MethodNotImplementedError()),
     rateLimits: {
-      creator: (options) => new MemoryRateLimiter(options),
-      shared: [{ name: ASKING, durationMs: 60_000, points: askingPointsPerMinute }],
+      creator: (options) => xrpcLimiter(new Limiter(options), options),
+      shared: [{ name: ASKING, durationMs: 60_000, points: askingPointsPerMinute, calcKey: network }],
     },
   })
   for (const [nsid, method] of Object.entries(methods)) server.method(nsid, method(services))
   return server
 }
 
+const network = ({ req }: HandlerContext): string => callerOf(req).network
+
 function limited<S>(method: (services: S) => MethodConfig, points = 1): (services: S) => MethodConfig {
   return (services) => ({
     ...method(services),
-    rateLimit: { name: ASKING, calcPoints: () => points },
+    rateLimit: { name: ASKING, calcKey: network, calcPoints: () => points },
   })
 }

@@ -115,18 +115,23 @@ export class SecondFactors {
   async assertCode({ id, did }: Pick<Account, 'id' | 'did'>, code: string): Promise<void> {
     const typed = code.trim().toLowerCase().replaceAll(' ', '')
     const isBackupCode = !isOneTimeCode(typed)
-    const hash = isBackupCode ? await hashAppPassword(did, typed) : ''
-    const result = await this.#store.db.write((tx) => {
+    // A code counts as wrong until it was right: no more hashes are made at once than codes may be tried.
+    const mayTry = await this.#store.db.write((tx) => {
       const wrong = this.#recentWrongCodes(tx, id)
-      if (wrong.count >= WRONG_CODES_MAX) return 'RateLimitExceeded'
+      if (wrong.count >= WRONG_CODES_MAX) return false
+      this.#factors.putWrongCodes(tx, { ...wrong, count: wrong.count + 1 })
+      return true
+    })
+    if (!mayTry) throw new SecondFactorError('RateLimitExceeded')
+    const hash = isBackupCode ? await hashAppPassword(did, typed) : ''
+    const isRight = await this.#store.db.write((tx) => {
       const isRight = isBackupCode
         ? this.#factors.useBackupCode(tx, id, hash)
         : this.#useOneTimeCode(tx, id, typed)
       if (isRight) this.#factors.deleteWrongCodes(tx, id)
-      else this.#factors.putWrongCodes(tx, { ...wrong, count: wrong.count + 1 })
-      return isRight ? 'right' : 'InvalidToken'
+      return isRight
     })
-    if (result !== 'right') throw new SecondFactorError(result)
+    if (!isRight) throw new SecondFactorError('InvalidToken')
   }
 
   /**

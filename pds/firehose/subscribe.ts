@@ -8,8 +8,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { refuseUpgrade } from '#platform/http.ts'
+import { callerOf } from '#platform/callers.ts'
+import { refuseUpgrade, STALL_SECONDS_MAX } from '#platform/http.ts'
 import type { Logger } from '#platform/log.ts'
+import { Places, type PlacesOptions } from '#platform/places.ts'
 import { encodeErrorFrame, encodeFrame } from '#protocol/frame.ts'
 import type { Firehose } from './firehose.ts'
 
@@ -21,6 +23,9 @@ export interface SubscribersOptions {
   /** How far back a cursor may reach, in milliseconds. */
   readonly backfillMsMax: number
   readonly subscribersMax?: number
+  /** From one network, unless it is exempt. */
+  readonly networkSubscribersMax?: number
+  readonly isExempt?: PlacesOptions['isExempt']
   /** How long a subscriber may take over one page, in seconds. */
   readonly stallSecondsMax?: number
   readonly pingSeconds?: number
@@ -42,7 +47,8 @@ const INCOMING_BYTES_MAX = 1024
 const CLOSE_SECONDS_MAX = 2
 
 export class Subscribers implements AsyncDisposable {
-  readonly #options: Required<SubscribersOptions>
+  readonly #options: Required<Omit<SubscribersOptions, 'isExempt'>>
+  readonly #places: Places
   readonly #sockets = new WebSocketServer({
     noServer: true,
     maxPayload: INCOMING_BYTES_MAX,
@@ -54,7 +60,15 @@ export class Subscribers implements AsyncDisposable {
   #ended = false
 
   constructor(options: SubscribersOptions) {
-    this.#options = { subscribersMax: 5_000, stallSecondsMax: 60, pingSeconds: 30, ...options }
+    this.#options = {
+      subscribersMax: 5_000,
+      networkSubscribersMax: 50,
+      stallSecondsMax: STALL_SECONDS_MAX,
+      pingSeconds: 30,
+      ...options,
+    }
+    const { subscribersMax: max, networkSubscribersMax: networkMax } = this.#options
+    this.#places = new Places({ max, networkMax, isExempt: options.isExempt })
     this.#pings = setInterval(() => this.#ping(), this.#options.pingSeconds * 1000)
     this.#pings.unref()
   }
@@ -64,11 +78,12 @@ export class Subscribers implements AsyncDisposable {
     return this.#sockets.clients.size
   }
 
-  /** Takes over an HTTP upgrade to SUBSCRIBE_PATH. */
+  /** Takes over an HTTP upgrade to SUBSCRIBE_PATH, whose caller is known. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#ended || this.count >= this.#options.subscribersMax) {
-      return refuseUpgrade(socket, 503)
-    }
+    if (this.#ended || this.#places.isFull) return refuseUpgrade(socket, 503)
+    const leave = this.#places.take(callerOf(request))
+    if (leave === undefined) return refuseUpgrade(socket, 429)
+    socket.once('close', leave)
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
       const run = this.#serve(ws, socket, request).finally(() => this.#running.delete(run))
       this.#running.add(run)

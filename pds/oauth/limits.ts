@@ -1,61 +1,74 @@
 /**
  * How often the pages may be asked for what costs much or can be guessed at. The limits are those of the XRPC methods that do the same;
- * each way in counts for itself.
+ * sign-ins count together with theirs, the rest for itself.
  */
 import { OAuthError } from '@atproto/oauth-provider/errors'
 import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
-import { MemoryRateLimiter, RateLimitExceededError } from '@atproto/xrpc-server'
+import type { Caller, Trust } from '#platform/callers.ts'
+import { isExceeded, Limiter } from '#platform/limiter.ts'
+import { networkOf, unmapped } from '#platform/network-of.ts'
+import { type SignIns, SignInsBusyError } from '../limits/sign-ins.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** Of one name from one address. */
-const SIGN_INS = { daily: 300, in5Minutes: 30 }
-/** Of one address. */
-const SIGN_UPS_IN_5_MINUTES = 100
-const PASSWORD_RESETS = { daily: 50, hourly: 15 }
-const CODES_TRIED_IN_5_MINUTES = 50
-/** Of one account. */
-const MAILS = { daily: 15, hourly: 5 }
+/** What there may be of each, of one network or, of mails, of one account. */
+export interface PageLimits {
+  readonly signUpsIn5Minutes: number
+  readonly passwordResetsHourly: number
+  readonly passwordResetsDaily: number
+  readonly codesIn5Minutes: number
+  readonly mailsHourly: number
+  readonly mailsDaily: number
+}
+
+export interface LimitingParts {
+  readonly signIns: SignIns
+  readonly points: PageLimits
+  /** Whose addresses say nothing of who is behind them. */
+  readonly trust: Trust
+  /** Who is not limited. */
+  readonly isExempt: (caller: Caller) => boolean
+}
 
 /** @throws OAuthError when there was too much of it */
-type Gate = (key: string) => Promise<void>
+type Gate = (key: string) => void
 
 /** What the provider asks before it does something, so that nobody does it too often. */
-export function limitingHooks(bypassIps: readonly string[]): OAuthHooks {
-  let gates = 0
+export function limitingHooks({ signIns, points, trust, isExempt }: LimitingParts): OAuthHooks {
   const gate = (...limits: [points: number, durationMs: number][]): Gate => {
-    const limiters = limits.map(
-      ([points, durationMs]) =>
-        new MemoryRateLimiter<string>({
-          keyPrefix: `oauth-${gates++}`,
-          durationMs,
-          points,
-          calcKey: (key) => key,
-          calcPoints: () => 1,
-        }),
-    )
-    return async (key) => {
-      for (const limiter of limiters) await limiter.consume(key).catch(refuse)
+    const limiters = limits.map(([points, durationMs]) => new Limiter({ points, durationMs }))
+    return (key) => {
+      for (const limiter of limiters) if (isExceeded(limiter.count(key))) throw tooMany()
     }
   }
-  const perAddress =
+  const callerOf = (address: string): Caller => ({
+    address: unmapped(address),
+    network: networkOf(address),
+    isMasked: trust(address, 0),
+  })
+  const perNetwork =
     (gate: Gate) =>
-    async ({ deviceMetadata: { ipAddress } }: { deviceMetadata: { ipAddress: string } }): Promise<void> => {
-      if (!bypassIps.includes(ipAddress)) await gate(ipAddress)
+    ({ deviceMetadata: { ipAddress } }: { deviceMetadata: { ipAddress: string } }): void => {
+      const caller = callerOf(ipAddress)
+      if (!caller.isMasked && !isExempt(caller)) gate(caller.network)
     }
-  const signIn = gate([SIGN_INS.daily, DAY_MS], [SIGN_INS.in5Minutes, 5 * MINUTE_MS])
-  const mails = gate([MAILS.daily, DAY_MS], [MAILS.hourly, HOUR_MS])
-  const perAccount = ({ account }: { account: { did: string } }): Promise<void> => mails(account.did)
-  const tryCode = perAddress(gate([CODES_TRIED_IN_5_MINUTES, 5 * MINUTE_MS]))
+  const mails = gate([points.mailsDaily, DAY_MS], [points.mailsHourly, HOUR_MS])
+  const perAccount = ({ account }: { account: { did: string } }): void => mails(account.did)
+  const tryCode = perNetwork(gate([points.codesIn5Minutes, 5 * MINUTE_MS]))
   return {
     onSignInAttempt: async ({ data: { username }, deviceMetadata: { ipAddress } }) => {
-      if (!bypassIps.includes(ipAddress)) await signIn(`${username}-${ipAddress}`)
+      const caller = callerOf(ipAddress)
+      if (isExempt(caller)) return
+      const statuses = await signIns.count(username, caller).catch((error: unknown) => {
+        throw error instanceof SignInsBusyError ? tooMany(error) : error
+      })
+      if (statuses.some(isExceeded)) throw tooMany()
     },
-    onSignUpAttempt: perAddress(gate([SIGN_UPS_IN_5_MINUTES, 5 * MINUTE_MS])),
-    onResetPasswordRequest: perAddress(
-      gate([PASSWORD_RESETS.daily, DAY_MS], [PASSWORD_RESETS.hourly, HOUR_MS]),
+    onSignUpAttempt: perNetwork(gate([points.signUpsIn5Minutes, 5 * MINUTE_MS])),
+    onResetPasswordRequest: perNetwork(
+      gate([points.passwordResetsDaily, DAY_MS], [points.passwordResetsHourly, HOUR_MS]),
     ),
     onResetPasswordConfirm: tryCode,
     onDeleteAccountConfirm: tryCode,
@@ -67,7 +80,5 @@ export function limitingHooks(bypassIps: readonly string[]): OAuthHooks {
   }
 }
 
-function refuse(error: unknown): never {
-  if (!(error instanceof RateLimitExceededError)) throw error
-  throw new OAuthError('rate_limit_exceeded', 'Too many attempts. Try again later.', 429, error)
-}
+const tooMany = (cause?: unknown): OAuthError =>
+  new OAuthError('rate_limit_exceeded', 'Too many attempts. Try again later.', 429, cause)

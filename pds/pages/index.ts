@@ -24,21 +24,25 @@ export function pageRoutes(
   >,
 ): Router {
   const { branding } = services.oauthProvider.customization
-  const pages = new Pages({
-    name: branding?.name ?? services.config.branding.name,
-    logo: branding?.logo,
-    colors: branding?.colors ?? {},
-    background: branding?.background ?? {},
-  })
+  const { origin } = new URL(services.config.publicUrl)
+  const pages = new Pages(
+    {
+      name: branding?.name ?? services.config.branding.name,
+      logo: branding?.logo,
+      colors: branding?.colors ?? {},
+      background: branding?.background ?? {},
+    },
+    origin,
+  )
   const router = Router()
   router.use(scripts())
   router.use(
     [SECOND_FACTOR_PATH, SECURITY_PATH],
-    sameOriginOnly(new URL(services.config.publicUrl).origin),
+    sameOriginOnly(origin),
     express.urlencoded({ extended: false, limit: FORM_BYTES_MAX }),
   )
   router.use(secondFactorStep(services, pages))
   router.use(securityPage(services, pages))
-  router.use(['/oauth/authorize', '/account'], withScript(scriptPath('sign-in')))
+  router.use(['/oauth/authorize', '/account'], withScript(scriptPath('sign-in'), origin))
   return router
 }

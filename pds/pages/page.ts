@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Brand } from './brand.ts'
 import { type Html, html, trusted } from './html.ts'
+import { SCRIPTS_PATH } from './paths.ts'
 import { stylesheet } from './style.ts'
 
 export interface PageContent {
@@ -21,7 +22,8 @@ export class Pages {
   readonly #style: string
   readonly #contentPolicy: string
 
-  constructor(brand: Brand) {
+  /** @param origin this host's, as browsers know it */
+  constructor(brand: Brand, origin: string) {
     this.#brand = brand
     this.#style = stylesheet(brand)
     const hash = createHash('sha256').update(this.#style).digest('base64')
@@ -32,7 +34,8 @@ export class Pages {
     this.#contentPolicy = [
       "default-src 'none'",
       `style-src 'sha256-${hash}'`,
-      "script-src 'self'",
+      // By their path, not `'self'`: this host serves strangers' blobs too.
+      `script-src ${origin}${SCRIPTS_PATH}/`,
       `img-src 'self' ${images.map((url) => (url.startsWith('data:') ? 'data:' : new URL(url).origin)).join(' ')}`,
       "base-uri 'none'",
       "frame-ancestors 'none'",

@@ -4,13 +4,13 @@ import path from 'node:path'
 import { build } from 'esbuild'
 import { Router } from 'express'
 import { awaited } from '#platform/express.ts'
+import { SCRIPTS_PATH } from './paths.ts'
 
 const FOLDER = path.join(import.meta.dirname, 'browser')
-const PLACE = '/account/second-factor/scripts'
 const CACHE_SECONDS = 3_600
 
 /** The address of a script. @param name its file's, without `.ts` */
-export const scriptPath = (name: string): string => `${PLACE}/${name}.js`
+export const scriptPath = (name: string): string => `${SCRIPTS_PATH}/${name}.js`
 
 /** Hands out every script of the folder `browser`. */
 export function scripts(): Router {

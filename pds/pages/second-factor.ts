@@ -7,6 +7,7 @@ import { awaited } from '#platform/express.ts'
 import { LoginError } from '../accounts/accounts.ts'
 import { EmailTokenError } from '../accounts/email-tokens.ts'
 import { SecondFactorError } from '../accounts/second-factors.ts'
+import { IDENTIFIER_CHARACTERS_MAX } from '../limits/sign-ins.ts'
 import { TooManySignInsError } from '../oauth/browsers.ts'
 import type { Services } from '../services.ts'
 import { html } from './html.ts'
@@ -70,6 +71,7 @@ export function secondFactorStep(parts: Parts, pages: Pages): Router {
   async function checkPassword(request: Request, response: Response, back: string): Promise<void> {
     const username = field(request, 'username').trim().replace(/^@/, '')
     const refuse = (problem: string) => askPassword(response, { back, username, problem })
+    if (username.length > IDENTIFIER_CHARACTERS_MAX) return refuse('This is no username.')
     try {
       await browsers.countSignIn(request, response, username)
       const { account, appPassword } = await accounts.login(username, field(request, 'password'))

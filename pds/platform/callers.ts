@@ -41,7 +41,7 @@ type Marked<T, K extends symbol, V> = T & { [key in K]?: V }
 export function markCaller(request: IncomingMessage, trust: Trust): Caller {
   const peer = peerOf(request.socket, trust)
   const said = request.headers['x-forwarded-for']
-  const caller = said === undefined || !peer.isTrusted ? peer.caller : forwardedCaller(String(said), trust)
+  const caller = (said !== undefined && peer.isTrusted && forwardedCaller(String(said), trust)) || peer.caller
   ;(request as Marked<IncomingMessage, typeof CALLER, Caller>)[CALLER] = caller
   return caller
 }
@@ -63,12 +63,13 @@ function peerOf(socket: Marked<Socket, typeof PEER, Peer>, trust: Trust): Peer {
   return peer
 }
 
-/** The last address of the list that is not a trusted proxy's, or else the first of all. */
-function forwardedCaller(said: string, trust: Trust): Caller {
-  const addresses = said.split(',')
+/** The last address of the list that is not a trusted proxy's, or else the first of all; undefined for a list of none. */
+function forwardedCaller(said: string, trust: Trust): Caller | undefined {
+  const addresses = said.split(',').flatMap((address) => address.trim() || [])
   let at = addresses.length - 1
-  for (let hop = 1; at > 0 && trust(addresses[at]!.trim(), hop); hop++) at--
-  return { ...placeOf(addresses[at]!.trim()), isMasked: false }
+  for (let hop = 1; at > 0 && trust(addresses[at]!, hop); hop++) at--
+  const found = addresses[at]
+  return found === undefined ? undefined : { ...placeOf(found), isMasked: false }
 }
 
 const placeOf = (address: string): Omit<Caller, 'isMasked'> => ({

@@ -5,6 +5,8 @@
  * the two `config.ts` files.
  */
 
+import { isIP } from 'node:net'
+
 /** A variable that is not what it must be. */
 export interface ConfigFault {
   /** The variable's name. */
@@ -153,6 +155,17 @@ export class Env {
   list(name: string, fallback: Fallback<string[]> = []): string[] {
     const parse = (text: string): string[] => text.split(',').flatMap((word) => word.trim() || [])
     return this.parse(name, parse, fallback, [])
+  }
+
+  /** IP addresses between commas. What follows a slash is left out: `@atproto/pds` takes a network as its first address. */
+  addresses(name: string): string[] {
+    const parse = (text: string): string[] =>
+      text.split(',').flatMap((word) => {
+        const address = word.split('/', 1)[0]?.trim() ?? ''
+        if (address === '' || isIP(address) !== 0) return address || []
+        throw new ValueError(`must be a list of IP addresses, ${quote(address)} is none`)
+      })
+    return this.parse(name, parse, [], [])
   }
 
   /** A URL of one of the schemes (`https:`, ...), as text without a final slash. */

@@ -1,5 +1,6 @@
-/** What Express 4 leaves to its callers: promises of handlers, and requests that name no host. */
-import type { Request, RequestHandler, Response } from 'express'
+/** What Express 4 and the libraries on it leave to their callers: promises, requests that name no host, and telling whose mistake an error is. */
+import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
+import type { Logger } from './log.ts'
 
 /**
  * A handler whose failure goes to the error handler. Express does not wait for a promise, and one that rejects unheard ends the process:
@@ -18,3 +19,83 @@ export const awaited =
 export const hostOf = (request: Request): string =>
   // Typed as always there, which it is not.
   (request.hostname as string | undefined)?.toLowerCase() ?? ''
+
+/** Answers what went wrong outside XRPC: a client's mistake, such as a form that cannot be read, as its parser says it; the rest as a fault. */
+export const errorHandler =
+  (log: Logger): ErrorRequestHandler =>
+  (error: unknown, request, response, next) => {
+    const status = statusOf(error)
+    const isTheirs = (status !== undefined && status < 500) || isGone(request)
+    log[isTheirs ? 'info' : 'error']({ err: error, path: request.path }, 'a request failed')
+    if (response.headersSent) return next(error)
+    const isTold = status !== undefined && status < 500
+    response
+      .status(isTold ? status : 500)
+      .type('text/plain')
+      .send(isTold ? 'Bad Request' : 'Internal Server Error')
+  }
+
+/**
+ * Has `@atproto/xrpc-server` log by `log`, through which it writes a line for every request that fails: at the level of an error only what
+ * is one of the server's.
+ */
+export function logFailuresOf(app: Express, log: Logger): void {
+  Object.defineProperty(app.request, 'log', {
+    get(this: Request) {
+      return {
+        error: ({ err, nsid, status }: { err: unknown; nsid?: string; status?: number }, message: string) => {
+          const isTheirs = (status !== undefined && status < 500) || isGone(this)
+          log[isTheirs ? 'info' : 'error']({ err, nsid, status }, message)
+        },
+      }
+    },
+  })
+}
+
+/** Whether the client of a request went away before it was answered. */
+const isGone = ({ socket }: Request): boolean => socket.destroyed
+
+/** The status that an error of a parser names. */
+function statusOf(error: unknown): number | undefined {
+  const { status } = (error ?? {}) as { status?: unknown }
+  return typeof status === 'number' && status >= 400 && status < 600 ? status : undefined
+}
+
+/** Levels of JSON in a request; records and definitions have less. */
+export const JSON_DEPTH_MAX = 128
+
+/** Its name is the XRPC error's. */
+class DeepJsonError extends Error {
+  override name = 'InvalidRequest'
+  constructor() {
+    super(`The input has more than ${JSON_DEPTH_MAX} levels`)
+  }
+}
+
+const BODY = Symbol('body')
+
+/**
+ * Refuses bodies of JSON that are nested deeper than {@link JSON_DEPTH_MAX}, as they are parsed: before validators, which call themselves
+ * for each level.
+ */
+export function refuseDeepJson(app: Express): void {
+  Object.defineProperty(app.request, 'body', {
+    get(this: { [BODY]?: unknown }) {
+      return this[BODY]
+    },
+    set(this: { [BODY]?: unknown }, body: unknown) {
+      // Parsers put an empty one there first, validators what they made of it afterwards.
+      const isChecked = Object.keys(this[BODY] ?? {}).length > 0
+      if (!isChecked && isDeeper(body, JSON_DEPTH_MAX)) throw new DeepJsonError()
+      this[BODY] = body
+    },
+  })
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  if (ArrayBuffer.isView(value)) return false
+  for (const key in value) if (isDeeper((value as Record<string, unknown>)[key], levels - 1)) return true
+  return false
+}

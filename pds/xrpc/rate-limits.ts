@@ -1,49 +1,55 @@
 /**
- * How often what may be asked: limits for all of XRPC and for single methods, as the reference sets them. What was used up is kept in
- * memory, and said in `RateLimit-*` headers.
+ * How often methods may be asked for, and what of them is done at once: `@atproto/pds`'s numbers, unless the operator has others. What
+ * was used up is kept in memory, and said in `RateLimit-*` headers. What all requests count against is the gate's.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import {
   type HandlerContext,
-  MemoryRateLimiter,
   type Options,
+  RateLimitExceededError,
+  type RateLimiterI,
+  type RateLimiterOptions,
   type RateLimitOpts,
 } from '@atproto/xrpc-server'
+import { callerOf } from '#platform/callers.ts'
+import { countedAtGate, isUnlimited } from '#platform/gate.ts'
+import { isExceeded, Limiter, type LimitStatus, xrpcLimiter } from '#platform/limiter.ts'
+import { Places, type PlacesOptions } from '#platform/places.ts'
+import { type SignIns, SignInsBusyError } from '../limits/sign-ins.ts'
 import type { Services } from '../services.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** Requests of one address in five minutes, whatever they ask for. */
-const REQUESTS_MAX = 3_000
 /** Points that an account's writes cost: its hours and days are limited by them. */
 const WRITE_POINTS = { create: 3, update: 2, delete: 1 }
-const WRITE_POINTS_HOURLY_MAX = 5_000
-const WRITE_POINTS_DAILY_MAX = 35_000
 const WRITES_HOURLY = 'repo-write-hour'
 const WRITES_DAILY = 'repo-write-day'
-
-/** Downloads of whole repositories have a limit of their own, and leave the common one alone. */
-const DOWNLOAD_PATH = '/xrpc/com.atproto.sync.getRepo'
-const BYPASS_HEADER = 'x-ratelimit-bypass'
+/** Stands for the limits of `SignIns`, which the pages count in too. */
+const SIGN_INS = 'sign-ins'
+/** Stands for what the gate counted. */
+const GATE = 'gate'
 
 type Context = HandlerContext
 type Limit = RateLimitOpts<Context>
+type Points = NonNullable<Services['config']['rateLimits']>['points']
 
 const caller = ({ auth }: Context): string => (auth as { credentials: { did: string } }).credentials.did
 const input = ({ input }: Context) => (input as { body: unknown }).body
-const nameAndAddress = (context: Context): string =>
-  `${(input(context) as { identifier: string }).identifier}-${context.req.ip}`
 
-const perMinutes = (minutes: number, points: number, calcKey?: (context: Context) => string): Limit => ({
+/** The caller's network; null for who is not told apart from others. */
+const network = ({ req }: Context): string | null => {
+  const { network, isMasked } = callerOf(req)
+  return isMasked ? null : network
+}
+
+const perMinutes = (minutes: number, points: number, calcKey = network): Limit => ({
   durationMs: minutes * MINUTE_MS,
   points,
-  calcKey,
+  calcKey: calcKey as (context: Context) => string,
 })
-const perHour = (points: number, calcKey?: (context: Context) => string) => perMinutes(60, points, calcKey)
-const perDay = (points: number, calcKey?: (context: Context) => string) =>
-  perMinutes(24 * 60, points, calcKey)
+const perHour = (points: number, calcKey = network) => perMinutes(60, points, calcKey)
+const perDay = (points: number, calcKey = network) => perMinutes(24 * 60, points, calcKey)
 
 const writes = (calcPoints: (context: Context) => number): Limit[] =>
   [WRITES_HOURLY, WRITES_DAILY].map((name) => ({ name, calcKey: caller, calcPoints }))
@@ -59,52 +65,91 @@ const pointsOfWrites = (context: Context): number => {
   }, 0)
 }
 
-/** The limits of single methods, beside the common one. Counted for each address where nothing else is said. */
-export const methodLimits: Readonly<Record<string, readonly Limit[]>> = {
-  'com.atproto.identity.updateHandle': [perMinutes(5, 10, caller), perDay(50, caller)],
-  'com.atproto.repo.applyWrites': writes(pointsOfWrites),
-  'com.atproto.repo.createRecord': write('create'),
-  'com.atproto.repo.deleteRecord': write('delete'),
-  'com.atproto.repo.putRecord': write('update'),
-  'com.atproto.repo.uploadBlob': [perDay(1_000)],
-  'com.atproto.server.createAccount': [perMinutes(5, 100)],
-  'com.atproto.server.createSession': [perDay(300, nameAndAddress), perMinutes(5, 30, nameAndAddress)],
-  'com.atproto.server.deactivateAccount': [perDay(50, caller), perHour(15, caller)],
-  'com.atproto.server.deleteAccount': [perMinutes(5, 50)],
-  'com.atproto.server.requestAccountDelete': [perDay(15, caller), perHour(5, caller)],
-  'com.atproto.server.requestEmailConfirmation': [perDay(15, caller), perHour(5, caller)],
-  'com.atproto.server.requestEmailUpdate': [perDay(15, caller), perHour(5, caller)],
-  'com.atproto.server.requestPasswordReset': [perDay(50), perHour(15)],
-  'com.atproto.server.resetPassword': [perMinutes(5, 50)],
-  'com.atproto.sync.getRepo': [perMinutes(5, 6_000)],
+/** The limits of single methods, beside the common one. Counted for each network where nothing else is said. */
+export function methodLimits(points: Points): Readonly<Record<string, Limit[]>> {
+  const mails = [perDay(points.mailsDaily, caller), perHour(points.mailsHourly, caller)]
+  const codes = [perMinutes(5, points.codesIn5Minutes)]
+  return {
+    'com.atproto.identity.updateHandle': [
+      perMinutes(5, points.handlesIn5Minutes, caller),
+      perDay(points.handlesDaily, caller),
+    ],
+    'com.atproto.repo.applyWrites': writes(pointsOfWrites),
+    'com.atproto.repo.createRecord': write('create'),
+    'com.atproto.repo.deleteRecord': write('delete'),
+    'com.atproto.repo.putRecord': write('update'),
+    'com.atproto.repo.uploadBlob': [perDay(points.uploadsDaily)],
+    'com.atproto.server.createAccount': [perMinutes(5, points.signUpsIn5Minutes)],
+    'com.atproto.server.createSession': [{ name: SIGN_INS }],
+    'com.atproto.server.deactivateAccount': mails,
+    'com.atproto.server.deleteAccount': codes,
+    'com.atproto.server.requestAccountDelete': mails,
+    'com.atproto.server.requestEmailConfirmation': mails,
+    'com.atproto.server.requestEmailUpdate': mails,
+    'com.atproto.server.requestPasswordReset': [
+      perDay(points.passwordResetsDaily),
+      perHour(points.passwordResetsHourly),
+    ],
+    'com.atproto.server.resetPassword': codes,
+    'com.atproto.sync.getRepo': [perMinutes(5, points.downloadsIn5Minutes)],
+  }
+}
+
+/** What of methods that take long is done at once. */
+export function methodPlaces(
+  { exports, downloads, uploads, imports }: Services['config']['atOnce'],
+  isExempt: PlacesOptions['isExempt'],
+): ReadonlyMap<string, Places> {
+  const repositories = new Places({ ...exports, isExempt })
+  return new Map([
+    ['com.atproto.sync.getRepo', repositories],
+    ['com.atproto.sync.getCheckout', repositories],
+    ['com.atproto.sync.getBlob', new Places({ ...downloads, isExempt })],
+    ['com.atproto.repo.uploadBlob', new Places({ ...uploads, isExempt })],
+    ['com.atproto.repo.importRepo', new Places({ ...imports, isExempt })],
+  ])
 }
 
 /** The limits of the whole server, for the library's; undefined when requests are not limited. */
-export function serverLimits({ rateLimits }: Services['config']): Options['rateLimits'] {
-  if (rateLimits === undefined) return undefined
-  const bypassKey = rateLimits.bypassKey === undefined ? undefined : fingerprint(rateLimits.bypassKey)
+export function serverLimits({
+  config: { rateLimits },
+  signIns,
+}: Pick<Services, 'config' | 'signIns'>): Options['rateLimits'] {
+  if (rateLimits === undefined || signIns === undefined) return undefined
+  const { points } = rateLimits
+  const shared = (name: string, points: number, durationMs: number) => ({ name, points, durationMs })
   return {
-    creator: (options) => new MemoryRateLimiter(options),
-    bypass: ({ req }) => {
-      const key = req.headers[BYPASS_HEADER]
-      const hasKey =
-        bypassKey !== undefined && typeof key === 'string' && timingSafeEqual(fingerprint(key), bypassKey)
-      return hasKey || (req.ip !== undefined && rateLimits.bypassIps.includes(req.ip))
+    creator: <C extends Context>(options: RateLimiterOptions<C>): RateLimiterI<C> => {
+      if (options.keyPrefix === `rl-${GATE}`) return countedAtGate
+      if (options.keyPrefix === `rl-${SIGN_INS}`) return signInLimiter(signIns)
+      return xrpcLimiter(new Limiter(options), options)
     },
-    global: [
-      {
-        name: 'global-ip',
-        durationMs: 5 * MINUTE_MS,
-        points: REQUESTS_MAX,
-        calcKey: ({ req }) => (req.path === DOWNLOAD_PATH ? null : (req.ip ?? null)),
-      },
-    ],
+    bypass: ({ req }) => isUnlimited(req),
+    // The numbers of those two are kept elsewhere.
+    global: [shared(GATE, 0, 0)],
     shared: [
-      { name: WRITES_HOURLY, durationMs: HOUR_MS, points: WRITE_POINTS_HOURLY_MAX },
-      { name: WRITES_DAILY, durationMs: DAY_MS, points: WRITE_POINTS_DAILY_MAX },
+      shared(SIGN_INS, 0, 0),
+      shared(WRITES_HOURLY, points.writesHourly, HOUR_MS),
+      shared(WRITES_DAILY, points.writesDaily, DAY_MS),
     ],
   }
 }
 
-/** Compared instead of the key: of one length, whatever was sent. */
-const fingerprint = (text: string): Buffer => createHash('sha256').update(text).digest()
+const signInLimiter = (signIns: SignIns) => ({
+  async consume(context: Context): Promise<LimitStatus> {
+    const { identifier } = input(context) as { identifier: string }
+    try {
+      const statuses = await signIns.count(identifier, callerOf(context.req))
+      const tightest = statuses.reduce((one, other) =>
+        other.remainingPoints < one.remainingPoints ? other : one,
+      )
+      const exceeded = statuses.find(isExceeded)
+      if (exceeded !== undefined) throw new RateLimitExceededError(exceeded)
+      return tightest
+    } catch (error) {
+      if (error instanceof SignInsBusyError) throw new RateLimitExceededError(error.status)
+      throw error
+    }
+  },
+  async reset(): Promise<void> {},
+})

@@ -34,6 +34,8 @@ export function benchEnvironment(plcUrl: string): NodeJS.ProcessEnv {
     PDS_HOSTNAME: HOSTNAME,
     PDS_SERVICE_HANDLE_DOMAINS: `.${HOSTNAME}`,
     PDS_INVITE_REQUIRED: 'false',
+    // On a public host Atoll limits requests by itself, where `@atproto/pds` does not.
+    PDS_RATE_LIMITS_ENABLED: 'false',
     // Without it, the reference takes no archive larger than a blob.
     PDS_MAX_REPO_IMPORT_SIZE: '1000000000',
     PDS_DID_PLC_URL: plcUrl,

@@ -16,6 +16,7 @@ import { type Event, Firehose as OfficialClient } from '@atproto/sync'
 import Database from 'better-sqlite3'
 import { CID } from 'multiformats/cid'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { markCaller, type Trust } from '#platform/callers.ts'
 import { logger } from '#platform/log.ts'
 import { readCar } from '#protocol/car.ts'
 import { cidToBytes, formatCid } from '#protocol/cid.ts'
@@ -316,7 +317,11 @@ describe('a cursor', () => {
 
 describe('subscribers', () => {
   /** A firehose of its own with events of a size, served under the given limits. */
-  async function serve(events: number, bytes: number, limits: Partial<SubscribersOptions> = {}) {
+  async function serve(
+    events: number,
+    bytes: number,
+    { isTrusted = () => true, ...limits }: Partial<SubscribersOptions> & { isTrusted?: Trust } = {},
+  ) {
     const folder = temporaryFolder()
     const store = new Store({
       path: path.join(folder.path, 'db.sqlite'),
@@ -342,7 +347,10 @@ describe('subscribers', () => {
     })
     const http = createServer().listen(0, '127.0.0.1')
     await once(http, 'listening')
-    http.on('upgrade', (request, socket, head) => subscribers.upgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => {
+      markCaller(request, isTrusted)
+      subscribers.upgrade(request, socket, head)
+    })
     onTestFinished(async () => {
       await subscribers[Symbol.asyncDispose]()
       http.close()
@@ -452,6 +460,15 @@ describe('subscribers', () => {
     const { url } = await serve(1, 10, { subscribersMax: 2 })
     const [first] = [await listen(url), await listen(url)]
     await expect(listen(url)).rejects.toThrow('503')
+    first.socket.close()
+    await first.closed
+    await vi.waitFor(() => listen(url))
+  })
+
+  test('of one network are as many as its share', async () => {
+    const { url } = await serve(1, 10, { networkSubscribersMax: 2, isTrusted: () => false })
+    const [first] = [await listen(url), await listen(url)]
+    await expect(listen(url)).rejects.toThrow('429')
     first.socket.close()
     await first.closed
     await vi.waitFor(() => listen(url))

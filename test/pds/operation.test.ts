@@ -5,12 +5,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { request } from 'undici'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { Wakeup } from '#platform/wakeup.ts'
+import { readConfig } from '../../pds/config.ts'
 import { Crawlers } from '../../pds/firehose/crawlers.ts'
 import { methodLimits } from '../../pds/xrpc/rate-limits.ts'
-import { createUser, PASSWORD, post, startPds, type TestUser } from '../support/pds.ts'
+import { createUser, PASSWORD, pdsEnv, post, startPds, type TestUser } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
 
@@ -125,6 +126,32 @@ describe('requests', () => {
     expect(await agree({ path: DESCRIBE, from: '4.4.4.4', headers })).toMatchObject({ remaining: '2999' })
   })
 
+  test('for pages count like all others, and those of a network together', async () => {
+    const url = (hosts[0] as (typeof hosts)[number]).url
+    const headers = { 'x-forwarded-for': '2001:db8::1' }
+    await (await request(`${url}/robots.txt`, { headers })).body.dump()
+    const here = hosts[0] as (typeof hosts)[number]
+    expect(await ask(here, { path: DESCRIBE, from: '2001:db8::2' })).toMatchObject({ remaining: '2998' })
+    expect(await ask(here, { path: DESCRIBE, from: '2001:db8:0:1::2' })).toMatchObject({ remaining: '2999' })
+  })
+
+  test('for repositories have a budget of their own', async () => {
+    const here = hosts[0] as (typeof hosts)[number]
+    const head = `/xrpc/com.atproto.sync.getLatestCommit?did=${here.user.did}`
+    const from = '3.3.3.4'
+    expect(await ask(here, { path: head, from })).toMatchObject({ limit: '6000', remaining: '5999' })
+    expect(await ask(here, { path: DESCRIBE, from })).toMatchObject({ limit: '3000', remaining: '2999' })
+  })
+
+  test('to sign in with no name that anybody could have are refused', async () => {
+    const here = hosts[0] as (typeof hosts)[number]
+    const asked = {
+      path: '/xrpc/com.atproto.server.createSession',
+      input: () => ({ identifier: 'x'.repeat(2_049), password: 'x' }),
+    }
+    expect(await ask(here, asked)).toMatchObject({ status: 400, error: { error: 'InvalidRequest' } })
+  })
+
   const login = (password: string, from: string): Ask => ({
     path: '/xrpc/com.atproto.server.createSession',
     from,
@@ -194,8 +221,14 @@ describe('requests', () => {
     expect(await agree(spend)).toMatchObject({ status: 429, policy: '5000;w=3600' })
   }, 20_000)
 
-  test.each(Object.keys(methodLimits))('for %s are limited as theirs', (nsid) => {
-    const limits = (methodLimits[nsid] ?? []).map((limit) =>
+  const { rateLimits } = readConfig({
+    ...pdsEnv('http://localhost', '/data', 1),
+    PDS_RATE_LIMITS_ENABLED: 'true',
+  })
+  const ours = methodLimits(rateLimits!.points)
+
+  test.each(Object.keys(ours))('for %s are limited as theirs', (nsid) => {
+    const limits = (ours[nsid] ?? []).map((limit) =>
       'name' in limit ? limit.name : `${limit.points} in ${limit.durationMs / 60_000} minutes`,
     )
     expect(limits).toEqual(REFERENCE_LIMITS[nsid])
@@ -212,7 +245,8 @@ describe('requests', () => {
     'com.atproto.repo.putRecord': writes,
     'com.atproto.repo.uploadBlob': ['1000 in 1440 minutes'],
     'com.atproto.server.createAccount': ['100 in 5 minutes'],
-    'com.atproto.server.createSession': ['300 in 1440 minutes', '30 in 5 minutes'],
+    // 300 in 1440 minutes and 30 in 5: together with what the pages count.
+    'com.atproto.server.createSession': ['sign-ins'],
     'com.atproto.server.deleteAccount': ['50 in 5 minutes'],
     'com.atproto.server.requestAccountDelete': mails,
     'com.atproto.server.requestEmailConfirmation': mails,
@@ -240,6 +274,42 @@ describe('requests', () => {
       limit: undefined,
     })
   })
+})
+
+test('repositories are sent to so many at once, of one network and in all', async () => {
+  await using pds = await startPds({
+    plcUrl: plc.url,
+    env: { PDS_EXPORTS_MAX: '2', PDS_EXPORTS_NETWORK_MAX: '1' },
+  })
+  const { did } = await createUser(pds, 'sent')
+  const begun: Begun[] = []
+  // Held at its first page, as one is that is not read.
+  const held = Promise.withResolvers<void>()
+  const { exports } = pds.services
+  const car = exports.car.bind(exports)
+  vi.spyOn(exports, 'car').mockImplementation(async function* (...asked) {
+    yield Buffer.alloc(1)
+    await held.promise
+    yield* car(...asked)
+  })
+  interface Begun {
+    readonly status: number
+    readonly end: () => Promise<unknown>
+  }
+  const download = async (from: string): Promise<number> => {
+    const { statusCode, body } = await request(`${pds.url}/xrpc/com.atproto.sync.getRepo?did=${did}`, {
+      headers: { 'x-forwarded-for': from },
+    })
+    begun.push({ status: statusCode, end: () => body.dump() })
+    return statusCode
+  }
+  expect(await download('203.0.113.1')).toBe(200)
+  expect(await download('203.0.113.1')).toBe(429)
+  expect(await download('203.0.113.2')).toBe(200)
+  expect(await download('203.0.113.3')).toBe(429)
+  held.resolve()
+  await Promise.all(begun.map(({ end }) => end()))
+  await vi.waitFor(async () => expect(await download('203.0.113.1')).toBe(200))
 })
 
 describe('relays', () => {

@@ -222,13 +222,11 @@ describe('a record of another host', () => {
     await agree({ path })
   })
 
-  test('is asked of the service that is named', async () => {
-    await agree(({ services }) => ({
-      path,
-      token: null,
-      headers: { 'atproto-proxy': `${services.did}#other` },
-    }))
-    expect(ours.services.received).toHaveLength(1)
+  test('is asked of no host that a stranger names, where the reference asks it', async () => {
+    const named = { path, token: null, headers: { 'atproto-proxy': 'did:web:elsewhere.example#other' } }
+    const before = ours.services.received.length
+    expect(await ask(ours, named)).toMatchObject({ status: 200 })
+    expect(ours.services.received).toHaveLength(before + 1)
   })
 
   test('is not asked for when it is one of ours that is missing', async () => {

@@ -126,6 +126,23 @@ describe('methods that make lists', () => {
     expect(await list('198.51.100.2')).toBe(200)
     // What the caller wrote before the proxy's word counts for nothing.
     expect(await list('203.0.113.9, 198.51.100.1')).toBe(429)
+    for (let i = 0; i < 6; i++) expect(await list(`2001:db8::${i}`)).toBe(200)
+    expect(await list('2001:db8::6'), 'of the same network').toBe(429)
+  })
+
+  test('are limited whatever they ask for, pages of feeds by themselves', async () => {
+    await using limited = await startFeedgen({
+      endpoints: [],
+      plcUrl: 'http://localhost:1',
+      rateLimits: { requestsIn5Minutes: 2, feedRequestsIn5Minutes: 1, bypassIps: ['198.51.100.9'] },
+    })
+    const ask = async (path: string, address: string) =>
+      (await fetch(limited.url + path, { headers: { 'x-forwarded-for': address } })).status
+    const FEED = '/xrpc/app.bsky.feed.getFeedSkeleton?feed=at://did:web:a.test/app.bsky.feed.generator/a'
+    expect([await ask('/', '2001:db8::1'), await ask('/xrpc/_health', '2001:db8::2')]).toEqual([200, 200])
+    expect(await ask('/.well-known/did.json', '2001:db8::3')).toBe(429)
+    expect([await ask(FEED, '2001:db8::4'), await ask(FEED, '2001:db8::5')]).toEqual([400, 429])
+    for (let n = 0; n < 4; n++) expect(await ask('/', '198.51.100.9')).toBe(200)
   })
 })
 

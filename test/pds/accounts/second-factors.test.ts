@@ -2,6 +2,7 @@
 import { AtpAgent } from '@atproto/api'
 import { Secret, TOTP } from 'otpauth'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { hashAppPassword } from '../../../pds/accounts/passwords.ts'
 import { WRONG_CODES_MAX, WRONG_CODES_MINUTES } from '../../../pds/accounts/second-factors.ts'
 import { exchangeKeySecret, KEY_SECRET_FILE } from '../../../pds/repo/key-secret.ts'
 import { Store } from '../../../pds/store/store.ts'
@@ -10,6 +11,8 @@ import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { temporaryFolder } from '../../support/processes.ts'
 import { type MailServer, startMailServer } from '../../support/smtp.ts'
 import { inside, operatorOf } from './support.ts'
+
+vi.mock(import('../../../pds/accounts/passwords.ts'), { spy: true })
 
 const STEP_MS = 30_000
 
@@ -111,6 +114,18 @@ describe('an authenticator app', () => {
     expect(await rejection(right())).toMatchObject({ status: 429, error: 'RateLimitExceeded' })
     vi.setSystemTime(Date.now() + WRONG_CODES_MINUTES * 60_000)
     await right()
+  })
+
+  it('is hashed no more often than it may be tried, also when many come at once', async () => {
+    const { account } = await withAuthenticator()
+    const hashes = vi.mocked(hashAppPassword)
+    hashes.mockClear()
+    const tries = Array.from({ length: 20 }, (_, n) =>
+      rejection<{ code: string }>(pds.services.secondFactors.assertCode(account, `wrong-${n}`)),
+    )
+    const codes = (await Promise.all(tries)).map(({ code }) => code)
+    expect(codes.filter((code) => code === 'InvalidToken')).toHaveLength(WRONG_CODES_MAX)
+    expect(hashes).toHaveBeenCalledTimes(WRONG_CODES_MAX)
   })
 
   it('is not asked of app passwords', async () => {

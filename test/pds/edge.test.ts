@@ -1,0 +1,116 @@
+/** What stands around every response: headers that keep strangers' bytes from being run, and telling whose mistake an error is. */
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { logger } from '#platform/log.ts'
+import { startFeedgen } from '../feedgen/support.ts'
+import { createUser, type InProcessPds, startPds, type TestUser } from '../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../support/plc.ts'
+
+let plc: PlcDirectory
+let pds: InProcessPds
+let user: TestUser
+beforeAll(async () => {
+  plc = await startPlc()
+  pds = await startPds({ plcUrl: plc.url })
+  user = await createUser(pds, 'edge')
+})
+afterAll(async () => {
+  await pds?.[Symbol.asyncDispose]()
+  await plc?.[Symbol.asyncDispose]()
+})
+
+const DEEP = 5_000
+const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+
+test.each(['com.atproto.server.describeServer', 'com.example.unknown', 'com.atproto.sync.getBlob'])(
+  'no response of %s is a page',
+  async (method) => {
+    const { headers } = await fetch(`${pds.url}/xrpc/${method}`)
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'; sandbox")
+  },
+)
+
+test('a blob is not run', async () => {
+  const bytes = new TextEncoder().encode('alert(1)')
+  const { data } = await user.agent.uploadBlob(bytes, { encoding: 'text/javascript' })
+  await user.agent
+    .post({
+      text: 'blob',
+      embed: {
+        $type: 'app.bsky.embed.external',
+        external: { uri: 'https://a.test', title: '', description: '', thumb: data.blob },
+      },
+    })
+    .catch(() => undefined)
+  const url = `${pds.url}/xrpc/com.atproto.sync.getBlob?did=${user.did}&cid=${data.blob.ref}`
+  const as = async (destination: string) =>
+    (await fetch(url, { headers: { 'sec-fetch-dest': destination } })).status
+  for (const destination of ['script', 'style', 'worker', 'serviceworker']) {
+    expect(await as(destination)).toBe(403)
+  }
+  for (const destination of ['image', 'empty', 'document']) expect(await as(destination)).not.toBe(403)
+})
+
+test('scripts of pages come from the folders of scripts alone', async () => {
+  for (const path of ['/account/second-factor', '/account']) {
+    const policy = (await fetch(pds.url + path)).headers.get('content-security-policy') ?? ''
+    const [scripts = ''] = /script-src [^;]*/.exec(policy) ?? []
+    expect(scripts).toContain(`${pds.url}/account/second-factor/scripts/`)
+    expect(scripts).not.toContain("'self'")
+  }
+})
+
+test('a form that cannot be read is the client’s mistake, and stands in no log', async () => {
+  const log = logger('pages')
+  const [error, info] = [vi.spyOn(log, 'error'), vi.spyOn(log, 'info')]
+  const fields = Array.from({ length: 2_000 }, (_, n) => `f${n}=secret`).join('&')
+  const { status } = await fetch(`${pds.url}/account/second-factor`, {
+    method: 'POST',
+    headers: { origin: pds.url, 'content-type': 'application/x-www-form-urlencoded' },
+    body: fields,
+  })
+  expect(status).toBe(413)
+  expect(error).not.toHaveBeenCalled()
+  expect(info).toHaveBeenCalledOnce()
+})
+
+test('a method’s failure is an error in the log only when it is the server’s', async () => {
+  const log = logger('xrpc')
+  const [error, info] = [vi.spyOn(log, 'error'), vi.spyOn(log, 'info')]
+  await fetch(`${pds.url}/xrpc/com.atproto.repo.listRecords?repo=x`)
+  expect([error.mock.calls.length, info.mock.calls.length]).toEqual([0, 1])
+  vi.spyOn(pds.services.accounts, 'find').mockImplementationOnce(() => {
+    throw new Error('a fault')
+  })
+  const failed = await fetch(`${pds.url}/xrpc/com.atproto.identity.resolveHandle?handle=edge.test`)
+  expect(failed.status).toBe(500)
+  expect(error.mock.calls.length).toBe(1)
+  vi.restoreAllMocks()
+})
+
+test('JSON that is nested too deeply is refused before it is looked at, by both services', async () => {
+  const post = async (url: string, body: string) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${user.agent.session?.accessJwt}`,
+      },
+      body,
+    })
+    return [response.status, await response.json()]
+  }
+  const refused = [400, { error: 'InvalidRequest', message: 'The input has more than 128 levels' }]
+  const record = `{"repo":"${user.did}","collection":"com.example.deep","record":${nested(DEEP)}}`
+  expect(await post(`${pds.url}/xrpc/com.atproto.repo.createRecord`, record)).toEqual(refused)
+  await using feedgen = await startFeedgen({ endpoints: [], plcUrl: plc.url })
+  const preview = `${feedgen.url}/xrpc/social.atoll.feed.preview`
+  expect(await post(preview, `{"definition":${nested(DEEP)}}`)).toEqual(refused)
+  const { headers } = await fetch(feedgen.url)
+  expect(headers.get('x-content-type-options')).toBe('nosniff')
+  expect(headers.get('content-security-policy')).toMatch(
+    /default-src 'none'; style-src 'sha256-.*frame-ancestors 'none'/,
+  )
+  const { headers: ofMethod } = await fetch(`${feedgen.url}/xrpc/_health`)
+  expect(ofMethod.get('content-security-policy')).toBe("default-src 'none'; sandbox")
+})
