@@ -1,5 +1,5 @@
 /** The two servers that are compared, brought into the same state. */
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { createServiceJwt } from '@atproto/xrpc-server'
 import { SignJWT, UnsecuredJWT } from 'jose'
 import { type AppViewStandIn, appViewEnv, startAppView } from '../support/app-view.ts'
@@ -107,8 +107,11 @@ export async function startPair(): Promise<Pair> {
     startReferencePds(plc.url, { ...env, ...secrets, PDS_SERVICE_HANDLE_DOMAINS: '.test' }),
   ])
   for (const server of started) stack.use(server)
-  const [ours, reference] = await Promise.all(started.map(({ url }) => fill(url, services)))
-  if (ours === undefined || reference === undefined) throw new Error('unreachable')
+  const [own, theirs] = started
+  const [filled, reference] = await Promise.all([own, theirs].map(({ url }) => fill(url, services)))
+  if (filled === undefined || reference === undefined) throw new Error('unreachable')
+  const generationOf = (did: string) => own.services.accounts.find(did)?.sessionGeneration ?? 1
+  const ours = withLastingSessions(filled, generationOf)
   const restore = async () => {
     await Promise.all([ours, reference].map(setStatuses))
   }
@@ -234,6 +237,37 @@ async function fill(url: string, services: AppViewStandIn): Promise<Peer> {
     commit: JSON.parse(head.body.toString()).cid,
     token: (user, claims) => sessionToken((users as Record<string, User>)[user]?.did ?? user, claims),
   }
+}
+
+/**
+ * The peer with sessions that do not end with a takedown or a new password, which is a difference of its own: what methods say to accounts in
+ * any state is compared all the same.
+ */
+function withLastingSessions(peer: Peer, generationOf: (did: string) => number): Peer {
+  const didOf = (user: string) => (peer.users as Record<string, User>)[user]?.did ?? user
+  const users = Object.entries(peer.users).map(([name, user]: [string, User]) => [
+    name,
+    {
+      ...user,
+      get access() {
+        return inGeneration(user.access, generationOf(user.did))
+      },
+    },
+  ])
+  return {
+    ...peer,
+    users: Object.fromEntries(users) as Record<UserName, User>,
+    token: (user, claims = {}) =>
+      peer.token(user, { ...claims, extra: { gen: generationOf(didOf(user)), ...claims.extra } }),
+  }
+}
+
+/** The same token, as the account would get it now. */
+function inGeneration(token: string, gen: number): string {
+  const [head = '', body = ''] = token.split('.')
+  const claims = JSON.parse(Buffer.from(body, 'base64url').toString())
+  const signed = `${head}.${Buffer.from(JSON.stringify({ ...claims, gen })).toString('base64url')}`
+  return `${signed}.${createHmac('sha256', secrets.PDS_JWT_SECRET).update(signed).digest('base64url')}`
 }
 
 async function createUser(url: string, name: UserName): Promise<User> {
