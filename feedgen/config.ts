@@ -22,6 +22,8 @@ export interface FeedgenConfig {
   publishers: Publishers
   /** Points that a definition may cost. */
   definitionCostMax: number
+  /** How long one evaluation may take; a backtest four times as long. */
+  evaluationMsMax: number
   /** URLs of what is followed: of `subscribeRepos`, or of Jetstream. */
   endpoints: string[]
   /** Those of `endpoints` that are trusted to have verified what they send. */
@@ -88,6 +90,7 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       publisherDid: did(env, 'FEEDGEN_PUBLISHER_DID'),
       publishers: env.parse('FEEDGEN_PUBLISHERS', parsePublishers, local ? 'anyone' : 'none', 'none'),
       definitionCostMax: env.int('FEEDGEN_DEFINITION_COST_MAX', 500, { min: 0 }),
+      evaluationMsMax: env.int('FEEDGEN_EVALUATION_MS_MAX', 5_000, { min: 1, max: 600_000 }),
       endpoints,
       trustedEndpoints: trusted(env, endpoints),
       labelers: env.parse('FEEDGEN_LABELERS', parseDids, [], []),

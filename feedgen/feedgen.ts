@@ -12,6 +12,7 @@ import { neighbours } from '#platform/neighbours.ts'
 import { unmapped } from '#platform/network-of.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { Catalogue } from './algorithms/catalogue.ts'
+import { DeadlineError } from './algorithms/deadline.ts'
 import { Definitions, type LiveDefinition } from './algorithms/definitions.ts'
 import { EvaluatorThread } from './algorithms/evaluator.ts'
 import { Fill } from './algorithms/fill.ts'
@@ -32,6 +33,7 @@ import { keepPruning } from './index/retention.ts'
 import { createPages } from './pages/index.ts'
 import { Lists } from './ranking/lists.ts'
 import type { Services } from './services.ts'
+import { Askers } from './xrpc/askers.ts'
 import { createXrpc } from './xrpc/index.ts'
 import { TokenVerifier } from './xrpc/viewers.ts'
 
@@ -62,10 +64,11 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   await definitions.refresh()
   index.writer.matchWith((features) => definitions.matcher.match(features))
   index.writer.whenDefinitionsChange(() => definitions.wake())
+  const msMax = config.evaluationMsMax
   const kitchen = {
     facts: index.facts,
-    evaluator: stack.use(await EvaluatorThread.start(index.location, listJobsMax)),
-    lists: new Lists<Shown>(listOptions),
+    evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: listJobsMax, msMax })),
+    lists: new Lists<Shown>({ ...listOptions, isPassing: (error) => error instanceof DeadlineError }),
     visibility: new Visibility(index.facts),
     definitions,
   }
@@ -78,9 +81,10 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
     interactions: index.interactions,
     inquiries: new Inquiries({
       definitions,
-      evaluator: stack.use(await EvaluatorThread.start(index.location, askedJobsMax)),
+      evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: askedJobsMax, msMax })),
       costMax: config.definitionCostMax,
     }),
+    askers: new Askers(),
     viewers: new TokenVerifier({
       serviceDid: config.serviceDid,
       keys,

@@ -3,6 +3,7 @@ import type { PublicKey } from '#protocol/keys.ts'
 import type { Catalogue } from './algorithms/catalogue.ts'
 import type { Inquiries } from './algorithms/inquiries.ts'
 import type { Interactions } from './index/interactions.ts'
+import type { Askers } from './xrpc/askers.ts'
 
 /** The fragment of this service in its DID document. */
 export const SERVICE_ID = 'bsky_fg'
@@ -15,6 +16,7 @@ export interface Services {
   pasts: Pasts
   interactions: Pick<Interactions, 'keep'>
   inquiries: Inquiries
+  askers: Askers
 }
 
 /** Tells whose past is known. */

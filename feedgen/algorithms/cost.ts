@@ -10,6 +10,8 @@ export interface CostPart {
   /** The part of the definition. */
   readonly path: string
   readonly points: number
+  /** Whether it is the price of tests that are made when posts are ranked. */
+  readonly isRanking?: boolean
 }
 
 const SOURCE_POINTS: Record<Source['kind'], number> = {
@@ -33,24 +35,31 @@ const SOURCE_POINTS: Record<Source['kind'], number> = {
 const TERM_POINTS: Partial<Record<string, number>> = { affinity: 20, colike: 100, prior: 10 }
 const REGEX_TESTS = 10
 const WORDS_PER_TEST = 10
+const REPEATED_STEPS_PER_TEST = 5
+/** Of posts that come by, this many are looked at where all are. */
+const INTAKE_LOOKS = 1000
+/** A ranking looks at so many of a source, in the same measure: fewer posts, and only when somebody reads. */
+const RANKING_LOOKS = 200
+/** More sources bring more posts, but not without end. */
+const RANKED_SOURCES_MAX = 5
+
+/** What of a definition is priced. */
+export interface Priced {
+  readonly definition: Definition
+  readonly sources: readonly { readonly source: Source; readonly path: string }[]
+  /** What posts are asked as they come by. */
+  readonly intake: Rule | undefined
+  /** What posts are asked when they are ranked: all of them, and those of lanes. */
+  readonly where: Rule | undefined
+  readonly lanes: readonly Rule[]
+}
 
 /** The parts that cost anything. */
-export function costOf(
-  definition: Definition,
-  sources: readonly { source: Source; path: string }[],
-  intake: Rule | undefined,
-  rules: readonly Rule[],
-): CostPart[] {
+export function costOf(priced: Priced): CostPart[] {
+  const { definition, sources, where, lanes } = priced
   const parts: CostPart[] = sources.map(({ source, path }) => ({ path, points: SOURCE_POINTS[source.kind] }))
-  if (intake) {
-    // Of every thousand posts that come by, as many are looked at, each as often as there are tests.
-    const looks = Math.min(1000, coverOf(intake).share)
-    for (const rule of rulesIn(intake)) {
-      const tests = testsOf(rule)
-      if (tests > 0) parts.push({ path: rule.path, points: Math.ceil((looks * tests) / 100) })
-    }
-  }
-  for (const rule of rules.flatMap((rule) => [...rulesIn(rule)])) {
+  parts.push(...testCosts(priced))
+  for (const rule of [where, ...lanes].flatMap((rule) => (rule ? [...rulesIn(rule)] : []))) {
     if (rule.op === 'label') parts.push({ path: rule.path, points: 20 * rule.by.length })
     if (rule.op === 'duplicate') parts.push({ path: rule.path, points: 50 })
     if (rule.op === 'author') parts.push({ path: rule.path, points: 10 })
@@ -58,6 +67,28 @@ export function costOf(
   for (const [i, { kind }] of (definition.score?.terms ?? []).entries())
     parts.push({ path: `score/terms/${i}`, points: TERM_POINTS[kind] ?? 1 })
   return parts
+}
+
+/** What tests cost, each by how many posts it is asked of: as they come by, and as they are ranked. */
+function* testCosts({ definition, intake, where, lanes }: Priced): Generator<CostPart> {
+  // Of every thousand posts that come by, as many are looked at, each as often as there are tests.
+  if (intake) yield* priceOf(intake, Math.min(INTAKE_LOOKS, coverOf(intake).share))
+  // What was taken in has been asked already; every other source brings posts that have not.
+  const ranked = definition.sources.filter(({ kind }) => kind !== 'network' && kind !== 'tags').length
+  if (where && ranked > 0) yield* priceOf(where, RANKING_LOOKS * Math.min(RANKED_SOURCES_MAX, ranked), true)
+  for (const lane of lanes) yield* priceOf(lane, RANKING_LOOKS, true)
+}
+
+function* priceOf(root: Rule, looks: number, isRanking?: boolean): Generator<CostPart> {
+  for (const rule of rulesIn(root)) {
+    const tests = testsOf(rule)
+    if (tests > 0) yield { path: rule.path, points: Math.ceil((looks * tests) / 100), isRanking }
+  }
+}
+
+/** Without what tests cost in rankings, for which definitions of before were never charged. */
+export function withoutRanking(cost: readonly CostPart[]): readonly CostPart[] {
+  return cost.filter(({ isRanking }) => !isRanking)
 }
 
 /** All points together. */
@@ -78,6 +109,6 @@ function testsOf(rule: Rule): number {
   if (rule.op !== 'says') return rule.op === 'author' ? 1 : 0
   const { filter } = rule
   if (filter.kind !== 'text') return 1
-  if (filter.regex !== undefined) return REGEX_TESTS
+  if (filter.regex !== undefined) return REGEX_TESTS + (rule.repeatedSteps ?? 0) / REPEATED_STEPS_PER_TEST
   return 1 + (filter.words?.length ?? 1) / WORDS_PER_TEST
 }

@@ -3,11 +3,16 @@ import type { Facts } from '../facts/facts.ts'
 import { decodeCursor, encodeCursor } from '../ranking/cursor.ts'
 import type { List, Lists } from '../ranking/lists.ts'
 import { type FeedPage, type FeedRequest, pageOf } from './algorithm.ts'
+import { DeadlineError } from './deadline.ts'
 import type { Definitions, LiveDefinition } from './definitions.ts'
 import type { Evaluator } from './evaluator.ts'
 import type { Asked, Job, Shown } from './jobs.ts'
 import { sourcesIn } from './plan.ts'
 import type { Visibility } from './visibility.ts'
+
+/** A list that took too long is tried again after this long, and after twice as long each time that it takes too long again. */
+const RETRY_MS = 60_000
+const RETRY_MS_MAX = 3_600_000
 
 export interface Kitchen {
   facts: Facts
@@ -73,14 +78,33 @@ async function make(live: LiveDefinition, viewer: string, kitchen: Kitchen): Pro
     now: Date.now(),
     viewer: viewer || undefined,
   }
-  const rank = () => evaluator.run({ kind: 'rank', ...base } satisfies Job)
+  const rank = () => inTime(live, () => evaluator.run({ kind: 'rank', ...base } satisfies Job))
   const isShared = plan.looksAtViewer && !plan.isPersonal
   const ranked = isShared
     ? (await lists.newest(`${live.feed} ${live.version} ranked`, rank)).items
     : await rank()
   const { viewer: rules, place } = plan.definition
   if (rules === undefined && place === undefined) return ranked
-  return evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job)
+  return inTime(live, () => evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job))
+}
+
+/** Makes a part of a list, unless it took too long a while ago: then others have their turn first. */
+async function inTime<T>(live: LiveDefinition, work: () => Promise<T>): Promise<T> {
+  const { overrun } = live
+  if (overrun !== undefined && Date.now() < overrun.retryAt)
+    throw new DeadlineError('the lists of this feed take too long to make')
+  try {
+    const made = await work()
+    delete live.overrun
+    return made
+  } catch (error) {
+    if (error instanceof DeadlineError) {
+      const times = (overrun?.times ?? 0) + 1
+      const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (times - 1))
+      live.overrun = { times, retryAt: Date.now() + waitMs }
+    }
+    throw error
+  }
 }
 
 /** A definition as a job asks for it. What was taken in for it counts once its past was. */

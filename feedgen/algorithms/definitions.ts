@@ -6,7 +6,8 @@ import { type Logger, logger } from '#platform/log.ts'
 import { CborError, decode } from '#protocol/cbor.ts'
 import type { DefinitionReader, StoredDefinition } from '../facts/definitions.ts'
 import type { DefinitionId } from '../facts/facts.ts'
-import { dearest, totalOf } from './cost.ts'
+import { overBounds } from './bounds.ts'
+import { dearest, totalOf, withoutRanking } from './cost.ts'
 import { ALGORITHM_NSID, type Definition } from './definition.ts'
 import { Matcher } from './matcher.ts'
 import { compile, type Plan } from './plan.ts'
@@ -33,6 +34,10 @@ export interface LiveDefinition {
   /** Absent when it is refused for what it says. */
   readonly plan?: Plan
   readonly refusal?: Refusal
+  /** What a new definition would be refused for; this one was live before that was. */
+  readonly overLimit?: Refusal
+  /** Set while its lists take longer than they may: how often in a row, and when the next is tried. */
+  overrun?: { readonly times: number; readonly retryAt: number }
   /** Whether it cannot be told now who may publish it, so that it is looked at again. */
   readonly isUndecided?: boolean
   readonly isServed: boolean
@@ -40,7 +45,7 @@ export interface LiveDefinition {
   isFilled: boolean
 }
 
-type Read = Pick<LiveDefinition, 'record' | 'plan' | 'refusal' | 'isUndecided'>
+type Read = Pick<LiveDefinition, 'record' | 'plan' | 'refusal' | 'overLimit' | 'isUndecided'>
 
 export interface DefinitionsOptions {
   reader: DefinitionReader
@@ -153,8 +158,12 @@ export class Definitions implements AsyncDisposable {
     try {
       record = decode(row.record)
       const definition: Definition = readDefinition(record)
+      const isOld = row.allowedVersion === row.version
+      const over = overBounds(definition)
+      // Before it is made ready, which takes time for each expression.
+      if (over && !isOld) return { record, refusal: over }
       const plan = compile(definition)
-      return { record, plan, ...(await this.#admit(row, plan)) }
+      return { record, plan, ...(await this.#admit(row, plan, { isOld, over })) }
     } catch (error) {
       if (error instanceof InvalidDefinitionError)
         return { record, refusal: { path: error.path, reason: error.reason } }
@@ -164,10 +173,19 @@ export class Definitions implements AsyncDisposable {
   }
 
   /** Whether anything besides what it says speaks against a definition. */
-  async #admit({ author }: StoredDefinition, plan: Plan): Promise<Pick<Read, 'refusal' | 'isUndecided'>> {
+  async #admit(
+    { author }: StoredDefinition,
+    plan: Plan,
+    { isOld, over }: { isOld: boolean; over: Refusal | undefined },
+  ): Promise<Pick<Read, 'refusal' | 'overLimit' | 'isUndecided'>> {
     const { mayPublish, costMax } = this.#options
     try {
-      if (await mayPublish(author)) return { refusal: tooDear(plan, costMax) }
+      if (await mayPublish(author)) {
+        const dear = tooDear(plan, costMax)
+        if (!isOld) return { refusal: dear }
+        const before = tooDear({ cost: withoutRanking(plan.cost) }, costMax)
+        return before ? { refusal: before } : { overLimit: over ?? dear }
+      }
       return { refusal: { path: '', reason: 'feeds of this account are not served here' } }
     } catch (error) {
       this.#log.warn({ err: error, author }, 'it cannot be told who may publish')
@@ -187,6 +205,11 @@ export class Definitions implements AsyncDisposable {
       return
     }
     if (read.refusal) this.#log.warn({ uri, ...read.refusal }, 'a definition is refused')
+    if (read.overLimit)
+      this.#log.warn(
+        { uri, ...read.overLimit },
+        'a definition is over a limit that came after it, and is served',
+      )
     const isServed = read.refusal === undefined && feeds.has(feed)
     const isFilled = isFilledFor(version, filledVersion)
     this.#keep({ id, author, rkey, version, uri, feed, ...read, isServed, isFilled })
@@ -205,7 +228,7 @@ function isFilledFor(version: number, filledVersion: number | null): boolean {
 }
 
 /** Why a plan costs more than is allowed, if it does. */
-export function tooDear({ cost }: Plan, costMax: number): Refusal | undefined {
+export function tooDear({ cost }: Pick<Plan, 'cost'>, costMax: number): Refusal | undefined {
   const total = totalOf(cost)
   if (total <= costMax) return undefined
   return {

@@ -147,6 +147,7 @@ async function filter(
   const kept = all.filter((candidate) => {
     const rule = ruleFor(candidate)
     if (rule === undefined) return true
+    inquiry.check()
     const known = considered.get(candidate.post.id) as Considered
     // Of a post whose record went meanwhile nothing can be said.
     return (known.features !== undefined || !asksRecord(rule)) && holds(rule, known, around)
@@ -174,6 +175,7 @@ export async function consider(
         )
       : undefined
   const sets = new Map<object, ReadonlySet<AccountId>>()
+  inquiry.check()
   for (const rule of parts)
     if (rule.op === 'author') sets.set(rule.set, new Set(await inquiry.accountsOf(rule.set)))
   const considered = new Map(
@@ -187,7 +189,9 @@ export async function consider(
       },
     ]),
   )
-  const repeated = new Map([...duplicates].map((of) => [of, repeatedIn([...considered.values()], of)]))
+  const repeated = new Map(
+    [...duplicates].map((of) => [of, repeatedIn([...considered.values()], of, inquiry)]),
+  )
   return {
     considered,
     around: { now: inquiry.question.now, sets: sets as Surroundings['sets'], duplicates: repeated },
@@ -195,10 +199,11 @@ export async function consider(
 }
 
 /** All that say, link or show what an older one does. */
-function repeatedIn(considered: readonly Considered[], of: DuplicateOf): Set<PostId> {
+function repeatedIn(considered: readonly Considered[], of: DuplicateOf, inquiry: Inquiry): Set<PostId> {
   const seen = new Set<string>()
   const repeated = new Set<PostId>()
   for (const { post, features } of [...considered].sort((a, b) => older(a.post, b.post))) {
+    inquiry.check()
     const what =
       of === 'text' ? features?.words('text') : of === 'link' ? features?.texts.link : features?.blobs
     if (!what) continue
@@ -227,6 +232,7 @@ async function laneFacts(
     const either: Rule = { op: 'any', path: 'arrange/mix', rules }
     const { considered, around } = await consider(top, rules, () => either, inquiry)
     for (const [id, post] of considered) {
+      inquiry.check()
       const lane = rules.findIndex((rule) => holds(rule, post, around))
       if (lane >= 0) lanes.set(id, lane)
     }

@@ -51,6 +51,7 @@ async function gatherAll(sources: readonly Source[], path: string, context: Cont
 async function gatherOne(source: Source, path: string, context: Context): Promise<Candidates> {
   const { inquiry, plan } = context
   const { facts } = inquiry
+  inquiry.check()
   const from = [path]
   const asCandidates = (posts: Iterable<PostFacts>): Candidates =>
     new Map([...posts].map((post) => [post.id, { post, from, decided: false }]))
@@ -168,6 +169,7 @@ export async function sift(
   }
   const features = await inquiry.features(posts.map(({ id }) => id))
   return posts.filter(({ id }) => {
+    inquiry.check()
     const known = features.get(id)
     return known !== undefined && decide(wanted, known) !== false
   })

@@ -1,8 +1,9 @@
 /** What readers may ask about algorithms, their own and others': previews, explanations, backtests, and the definitions themselves. */
+import { overBounds } from './bounds.ts'
 import { totalOf } from './cost.ts'
 import { askedOf, feedsOf } from './defined.ts'
 import { type Definitions, type LiveDefinition, tooDear } from './definitions.ts'
-import type { Evaluator } from './evaluator.ts'
+import type { Evaluator, JobAsker } from './evaluator.ts'
 import type { Explanation } from './explain.ts'
 import type { Backtest, Preview } from './jobs.ts'
 import { compile, type Plan } from './plan.ts'
@@ -22,11 +23,13 @@ export interface AlgorithmView {
   readonly feed: string
   readonly served: boolean
   readonly refusal?: { path: string; reason: string }
+  /** The bound that it is over, although it is served. */
+  readonly overLimit?: { path: string; reason: string }
   readonly cost?: number
   readonly definition: unknown
 }
 
-export interface Asker {
+export interface Asker extends JobAsker {
   /** The DID of who asks, for whom the answer is; absent when that is nobody known. */
   readonly viewer?: string
 }
@@ -44,19 +47,13 @@ export class Inquiries {
    */
   async preview(
     record: unknown,
-    { viewer, limit }: Asker & { limit: number },
+    { viewer, limit, ...asker }: Asker & { limit: number },
   ): Promise<Preview & { cost: number }> {
     const plan = this.#planOf(record)
     const { definition } = plan
     const feeds = feedsOf({ plan }, this.#options)
-    const preview = await this.#options.evaluator.run({
-      kind: 'preview',
-      definition,
-      feeds,
-      viewer,
-      limit,
-      now: Date.now(),
-    } as const)
+    const job = { kind: 'preview', definition, feeds, viewer, limit, now: Date.now() } as const
+    const preview = await this.#options.evaluator.run(job, asker)
     return { ...preview, cost: totalOf(plan.cost) }
   }
 
@@ -64,36 +61,27 @@ export class Inquiries {
    * Why a post is, or is not, in the feed of a definition; undefined when no such feed is served here.
    * @throws BusyError
    */
-  async explain(feed: string, { viewer, post }: Asker & { post: string }): Promise<Explanation | undefined> {
+  async explain(
+    feed: string,
+    { viewer, post, ...asker }: Asker & { post: string },
+  ): Promise<Explanation | undefined> {
     const live = this.#options.definitions.find(feed)
     if (!live?.isServed) return undefined
     const feeds = feedsOf(live, this.#options)
-    return this.#options.evaluator.run({
-      kind: 'explain',
-      ...askedOf(live),
-      feeds,
-      viewer,
-      post,
-      now: Date.now(),
-    } as const)
+    const job = { kind: 'explain', ...askedOf(live), feeds, viewer, post, now: Date.now() } as const
+    return this.#options.evaluator.run(job, asker)
   }
 
   /**
    * How many posts a definition would have had in the past hours.
    * @throws InvalidDefinitionError, BusyError
    */
-  backtest(record: unknown, { viewer, hours }: Asker & { hours: number }): Promise<Backtest> {
+  backtest(record: unknown, { viewer, hours, ...asker }: Asker & { hours: number }): Promise<Backtest> {
     const plan = this.#planOf(record)
     const feeds = feedsOf({ plan }, this.#options)
     const { definition } = plan
-    return this.#options.evaluator.run({
-      kind: 'backtest',
-      definition,
-      feeds,
-      viewer,
-      hours,
-      now: Date.now(),
-    } as const)
+    const job = { kind: 'backtest', definition, feeds, viewer, hours, now: Date.now() } as const
+    return this.#options.evaluator.run(job, asker)
   }
 
   /** The definition of a feed, served or refused. */
@@ -118,21 +106,31 @@ export class Inquiries {
   }
 
   #planOf(record: unknown): Plan {
-    const plan = compile(readDefinition(record))
+    const definition = readDefinition(record)
+    const over = overBounds(definition)
+    if (over) throw new InvalidDefinitionError(over.path, over.reason)
+    const plan = compile(definition)
     const refusal = tooDear(plan, this.#options.costMax)
     if (refusal) throw new InvalidDefinitionError(refusal.path, refusal.reason)
     return plan
   }
 }
 
-function viewOf({ uri, author, feed, isServed, refusal, plan, record }: LiveDefinition): AlgorithmView {
+function viewOf(live: LiveDefinition): AlgorithmView {
+  const { uri, author, feed, isServed, refusal, plan, record } = live
   return {
     uri,
     creator: author,
     feed,
     served: isServed,
     refusal,
+    overLimit: isServed ? overLimitOf(live) : undefined,
     cost: plan && totalOf(plan.cost),
     definition: record ?? {},
   }
+}
+
+function overLimitOf({ overLimit, overrun }: LiveDefinition): AlgorithmView['overLimit'] {
+  if (overrun === undefined) return overLimit
+  return { path: '', reason: 'its lists take too long to make, so older ones are served' }
 }

@@ -1,5 +1,6 @@
 /** Evaluations as jobs: plain data in and out, so that they run here or on a thread of their own. */
 import type { AccountId, DefinitionId, Facts, PostId } from '../facts/facts.ts'
+import type { Deadline } from './deadline.ts'
 import type { Definition, Source } from './definition.ts'
 import { passing, type Ranked, rank, type StageReport, show } from './evaluate.ts'
 import { type Explanation, explain, type Reason, reasonsOf } from './explain.ts'
@@ -69,11 +70,11 @@ const HOUR_MS = 3_600_000
 
 /**
  * Does a job over facts.
- * @throws InvalidDefinitionError for a definition that was not compiled before
+ * @throws InvalidDefinitionError for a definition that was not compiled before; DeadlineError, CancelledError
  */
-export async function run<J extends Job>(job: J, facts: Facts): Promise<Answer<J>> {
+export async function run<J extends Job>(job: J, facts: Facts, deadline?: Deadline): Promise<Answer<J>> {
   const plan = compile(job.definition)
-  return answer(job, plan, questionOf(job, facts)) as Promise<Answer<J>>
+  return answer(job, plan, questionOf(job, facts, deadline)) as Promise<Answer<J>>
 }
 
 async function answer(job: Job, plan: Plan, question: Question): Promise<Answers[Job['kind']]> {
@@ -156,19 +157,20 @@ function lookingBack(sources: readonly Source[], windowHours: number): Source[] 
   })
 }
 
-function questionOf(job: Job, facts: Facts, depth = 0): Question {
+function questionOf(job: Job, facts: Facts, deadline: Deadline | undefined, depth = 0): Question {
   const { viewer, now, id, feeds } = job
   return {
     facts,
     now,
     viewer,
     definition: id,
+    deadline,
     async feed(uri) {
       const other = feeds?.get(uri)
       if (other === undefined || depth >= feedDepthMax) return []
       const { items } = await rank(
         compile(other.definition),
-        questionOf({ ...job, ...other }, facts, depth + 1),
+        questionOf({ ...job, ...other }, facts, deadline, depth + 1),
       )
       return items.map(({ id }) => id)
     },

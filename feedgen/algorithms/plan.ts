@@ -76,12 +76,7 @@ export function compile(definition: Definition): Plan {
     windowHours: Math.max(0, ...intakes.map(({ source }) => source.windowHours)),
     isPersonal,
     looksAtViewer: isPersonal || definition.viewer !== undefined,
-    cost: costOf(
-      definition,
-      sources,
-      intake,
-      [where, ...lanes.map(({ rule }) => rule)].flatMap((r) => r ?? []),
-    ),
+    cost: costOf({ definition, sources, intake, where, lanes: lanes.map(({ rule }) => rule) }),
   }
 }
 

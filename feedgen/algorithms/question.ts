@@ -1,6 +1,7 @@
 /** What an algorithm is asked: for whom, when, over which facts; and what has been found out on the way. */
 import type { AccountId, DefinitionId, Facts, PostId } from '../facts/facts.ts'
 import { featuresOf, type PostFeatures } from '../facts/features.ts'
+import type { Deadline } from './deadline.ts'
 import type { ActorSet } from './definition.ts'
 
 export interface Question {
@@ -15,6 +16,8 @@ export interface Question {
   readonly reach?: Reach
   /** A post of which it is asked why it is there, or not. */
   readonly watch?: PostId
+  /** When an answer is no longer waited for; never, when it is absent. */
+  readonly deadline?: Deadline
   /** The posts of another feed that is served here, by its URI. */
   feed?(uri: string): Promise<readonly PostId[]>
 }
@@ -29,6 +32,9 @@ export interface Reach {
 
 /** The reach of what is served. */
 const ordinaryReach: Reach = { postsMax: 3000, scannedPostsMax: 20_000 }
+
+/** Records that are read at once. */
+const recordsAtOnceMax = 1000
 
 /** Accounts of one set. */
 const accountsMax = 5000
@@ -51,6 +57,14 @@ export class Inquiry {
     this.reach = question.reach ?? ordinaryReach
   }
 
+  /**
+   * To be called before each post that is looked at.
+   * @throws DeadlineError, CancelledError
+   */
+  check(): void {
+    this.question.deadline?.check()
+  }
+
   /** The viewer, if there is one and anything is known of him. */
   viewer(): Promise<AccountId | undefined> {
     const { viewer } = this.question
@@ -71,9 +85,10 @@ export class Inquiry {
   /** The features of posts, as far as their records are here. */
   async features(ids: Iterable<PostId>): Promise<ReadonlyMap<PostId, PostFeatures>> {
     const missing = [...ids].filter((id) => !this.#features.has(id))
-    if (missing.length > 0) {
-      for (const [id, { record, author }] of await this.facts.records(missing))
-        this.#features.set(id, featuresOf(record, author))
+    for (let at = 0; at < missing.length; at += recordsAtOnceMax) {
+      const records = await this.facts.records(missing.slice(at, at + recordsAtOnceMax))
+      this.check()
+      for (const [id, { record, author }] of records) this.#features.set(id, featuresOf(record, author))
     }
     return this.#features
   }

@@ -4,14 +4,23 @@ import { InvalidDefinitionError } from './invalid.ts'
 
 /** Repetitions are written out when an expression is made ready: `(a{100}){100}` is ten thousand steps. */
 export const regexStepsMax = 2000
+/** Steps that every expression has. */
+const FRAME_STEPS = 4
 /** Longer texts are looked at up to here: an ordinary post has 300 characters. */
 export const regexTextCharactersMax = 4000
+
+/** An expression that is ready. */
+export interface CompiledRegex {
+  /** Steps that its repetitions add to what is written: each may be under way at each place of a text. */
+  readonly repeatedSteps: number
+  matches(text: string): boolean
+}
 
 /**
  * Makes an expression ready; it is looked for anywhere in a text.
  * @throws InvalidDefinitionError when it is none, or too large
  */
-export function compileRegex(source: string, path: string): (text: string) => boolean {
+export function compileRegex(source: string, path: string): CompiledRegex {
   let regex: RE2JS
   try {
     regex = RE2JS.compile(source)
@@ -22,6 +31,9 @@ export function compileRegex(source: string, path: string): (text: string) => bo
   const steps: number = regex.programSize()
   if (steps > regexStepsMax)
     throw new InvalidDefinitionError(path, `takes ${steps} steps, and ${regexStepsMax} are allowed`)
-  return (text) =>
-    regex.test(text.length > regexTextCharactersMax ? text.slice(0, regexTextCharactersMax) : text)
+  return {
+    repeatedSteps: Math.max(0, steps - source.length - FRAME_STEPS),
+    matches: (text) =>
+      regex.test(text.length > regexTextCharactersMax ? text.slice(0, regexTextCharactersMax) : text),
+  }
 }

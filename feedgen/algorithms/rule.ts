@@ -21,6 +21,8 @@ export type Rule = { readonly path: string } & (
   | {
       readonly op: 'says'
       readonly filter: Filter
+      /** Of a regular expression, what its repetitions add. */
+      readonly repeatedSteps?: number
       test(features: PostFeatures): boolean
       glance?(considered: Considered): boolean
     }
@@ -68,7 +70,7 @@ export function compileRule(filter: Filter, path: string): Rule {
     case 'not':
       return { op: 'not', path, rule: compileRule(filter.of, `${path}/of`) }
     case 'text':
-      return { op: 'says', path, filter, test: textTest(filter, path) }
+      return { op: 'says', path, filter, ...textTest(filter, path) }
     case 'tag':
       return { op: 'says', path, filter, test: includesAny(filter.any, ({ tags }) => tags) }
     case 'lang':
@@ -210,8 +212,10 @@ function textTest(filter: Extract<Filter, { kind: 'text' }>, path: string) {
   exactlyOne(filter, ['words', 'phrase', 'regex'], path)
   const { words, phrase, regex, in: places = ['text'] } = filter
   if (regex !== undefined) {
-    const matches = compileRegex(regex, `${path}/regex`)
-    return ({ texts }: PostFeatures) => places.some((place) => texts[place] !== '' && matches(texts[place]))
+    const { matches, repeatedSteps } = compileRegex(regex, `${path}/regex`)
+    const test = ({ texts }: PostFeatures) =>
+      places.some((place) => texts[place] !== '' && matches(texts[place]))
+    return { test, repeatedSteps }
   }
   const wanted = (words ?? [phrase as string]).map((text, i) => {
     const normal = wordsOf(text)
@@ -223,11 +227,12 @@ function textTest(filter: Extract<Filter, { kind: 'text' }>, path: string) {
     }
     return normal
   })
-  return (features: PostFeatures) =>
+  const test = (features: PostFeatures) =>
     places.some((place) => {
       const said = features.words(place)
       return said !== '' && wanted.some((normal) => said.includes(normal))
     })
+  return { test }
 }
 
 function langTest(filter: Extract<Filter, { kind: 'lang' }>, path: string) {

@@ -1,21 +1,25 @@
-/** The thread of an evaluator: jobs come in, one is done after the other, answers go out. */
+/** The thread of an evaluator: a job comes in, an answer goes out. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { openFacts } from '../index/database.ts'
-import { READY, type Reply, type Request } from './evaluator.ts'
+import { CancelledError, Deadline, DeadlineError } from './deadline.ts'
+import { READY, type Reply, type Request, type ThreadData } from './evaluator.ts'
 import { run } from './jobs.ts'
 
-const { facts } = await openFacts(workerData as string)
-let line: Promise<unknown> = Promise.resolve()
+const { location, cancelled } = workerData as ThreadData
+const { facts } = await openFacts(location)
 
 parentPort?.on('message', (request: Request) => {
-  line = line.then(() => answer(request)).then((reply) => parentPort?.postMessage(reply))
+  void answer(request).then((reply) => parentPort?.postMessage(reply))
 })
 parentPort?.postMessage(READY)
 
-async function answer({ number, job }: Request): Promise<Reply> {
+async function answer({ number, job, msMax }: Request): Promise<Reply> {
   try {
-    return { number, answer: await run(job, facts) }
+    const deadline = new Deadline(msMax, () => Atomics.load(cancelled, 0) === number)
+    return { number, answer: await run(job, facts, deadline) }
   } catch (error) {
+    if (error instanceof DeadlineError) return { number, ended: 'deadline' }
+    if (error instanceof CancelledError) return { number, ended: 'cancelled' }
     return { number, error: error as Error }
   }
 }

@@ -28,11 +28,14 @@ const failureAgeMsMax = 10 * 60_000
 const failuresRememberedMax = 10_000
 
 const jobsOptions = { atOnceMax: 8, jobsMax: 2000, triesMax: 3 }
+/** Each has a whole repository in memory, and none of them keeps other work waiting. */
+const repositoryJobsOptions = { atOnceMax: 1, jobsMax: 200, triesMax: 3 }
 
 export class Backfill implements AsyncDisposable {
   readonly #pending: PendingWork
   readonly #past: Past
   readonly #jobs = new Jobs(jobsOptions)
+  readonly #repositories = new Jobs(repositoryJobsOptions)
   readonly #stopping = new AbortController()
   readonly #woken = new Wakeup()
   readonly #log: Logger = logger('backfill')
@@ -51,7 +54,7 @@ export class Backfill implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort()
     this.#woken.wake()
-    await this.#jobs[Symbol.asyncDispose]()
+    await Promise.all([this.#jobs[Symbol.asyncDispose](), this.#repositories[Symbol.asyncDispose]()])
     await this.#looking
   }
 
@@ -90,22 +93,26 @@ export class Backfill implements AsyncDisposable {
     const jumped = await pending.jumped(foundMax, this.#jumpedAfter)
     // Those that cannot be fetched now must not stand in the way of the others.
     this.#jumpedAfter = jumped.length === foundMax ? (jumped.at(-1)?.id ?? 0) : 0
-    for (const { did } of jumped) this.#start(`repository ${did}`, () => this.#past.repository(did))
+    const repositories = { jobs: this.#repositories }
+    for (const { did } of jumped)
+      this.#start(`repository ${did}`, () => this.#past.repository(did), repositories)
     for (const did of await pending.authorsWithoutProfile(foundMax)) {
-      this.#start(
-        `profile ${did}`,
-        () => this.#past.profile(did),
-        () => this.#past.noProfile(did),
-      )
+      this.#start(`profile ${did}`, () => this.#past.profile(did), {
+        failed: () => this.#past.noProfile(did),
+      })
     }
   }
 
   /** Runs a job, unless it is under way or failed lately. */
-  #start(name: string, work: (signal: AbortSignal) => Promise<void>, failed?: () => Promise<void>): void {
+  #start(
+    name: string,
+    work: (signal: AbortSignal) => Promise<void>,
+    { jobs = this.#jobs, failed }: { jobs?: Jobs; failed?: () => Promise<void> } = {},
+  ): void {
     const failedAt = this.#failures.get(name)
-    if (this.#jobs.has(name) || (failedAt !== undefined && Date.now() - failedAt < failureAgeMsMax)) return
+    if (jobs.has(name) || (failedAt !== undefined && Date.now() - failedAt < failureAgeMsMax)) return
     this.#failures.delete(name)
-    void this.#jobs.run(name, work).then(async (outcome) => {
+    void jobs.run(name, work).then(async (outcome) => {
       if (outcome !== 'failed') return
       const [oldest] = this.#failures.keys()
       if (this.#failures.size >= failuresRememberedMax && oldest !== undefined) this.#failures.delete(oldest)

@@ -56,8 +56,9 @@ export class NotThereError extends Error {
 
 const pageRecords = 100
 const pageBytesMax = 8 * 1024 * 1024
-const repoBytesMax = 128 * 1024 * 1024
-const repoMsMax = 120_000
+/** A whole repository is in memory while it is read and written: one at a time (see `backfill.ts`). */
+export const repoBytesMax = 32 * 1024 * 1024
+const repoMsMax = 60_000
 const recordsPerTurn = 1000
 const requestsAtOnceMax = 8
 /** Of one server: it has others to serve. */

@@ -12,6 +12,8 @@ export interface StoredDefinition {
   readonly version: number
   /** The version for which all posts of the past were taken in; null when none was. */
   readonly filledVersion: number | null
+  /** The version that was live before definitions had bounds; null for those that came later. */
+  readonly allowedVersion: number | null
 }
 
 export interface DefinitionReader {

@@ -136,9 +136,17 @@ const third: Migration = {
   },
 }
 
+/** The definitions that are there were published before definitions had bounds, and stay in service as they are. */
+const fourth: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('definitions').addColumn('allowed_version', 'bigint').execute()
+    await sql`update definitions set allowed_version = version`.execute(db)
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
-  const steps = { '001': first, '002': second(kind), '003': third }
+  const steps = { '001': first, '002': second(kind), '003': third, '004': fourth }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()
   if (error) throw new Error('the tables of the index cannot be brought up to date', { cause: error })

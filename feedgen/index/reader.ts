@@ -175,6 +175,7 @@ export class IndexReader implements DefinitionReader {
         'record',
         'version',
         'filled_version as filledVersion',
+        'allowed_version as allowedVersion',
       ])
       .where('version', '>', after)
       .orderBy('version')

@@ -156,6 +156,8 @@ interface DefinitionsTable {
   version: number
   /** The version for which the posts of the past were matched; null when for none. */
   filled_version: number | null
+  /** The version that was there before definitions had bounds; null for those that came later. */
+  allowed_version: Generated<number | null>
 }
 
 /** The posts that passed what a definition asks of a post itself. */

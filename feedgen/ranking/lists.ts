@@ -16,6 +16,8 @@ export interface ListsOptions {
   freshMs: number
   staleMsMax: number
   itemsMax: number
+  /** Whether a list that cannot be made for this reason leaves the one before in service, however old. */
+  isPassing?: (error: unknown) => boolean
   now?: () => number
 }
 
@@ -34,18 +36,23 @@ export class Lists<T> {
   #lastId = 0
 
   constructor(options: ListsOptions) {
-    this.#options = { now: Date.now, ...options }
+    this.#options = { now: Date.now, isPassing: () => false, ...options }
   }
 
   /** The newest list of a key, which `make` makes. */
   async newest(key: string, make: () => Promise<readonly T[]>): Promise<List<T>> {
-    const { now, freshMs, staleMsMax } = this.#options
+    const { now, freshMs, staleMsMax, isPassing } = this.#options
     const newest = this.#newest.get(key)
     if (newest === undefined) return this.#make(key, make)
     const age = now() - newest.madeAt
     if (age >= 0 && age < freshMs) return this.#touch(key, newest.list)
     const making = this.#make(key, make)
-    if (age < 0 || age >= staleMsMax) return making
+    if (age < 0 || age >= staleMsMax) {
+      return making.catch((error: unknown) => {
+        if (!isPassing(error)) throw error
+        return this.#touch(key, newest.list)
+      })
+    }
     // What goes wrong is told to whoever waits for it; the next one tries again.
     making.catch(() => undefined)
     return this.#touch(key, newest.list)

@@ -6,6 +6,7 @@ import {
   XRPCError,
 } from '@atproto/xrpc-server'
 import type { FeedItem } from '../algorithms/algorithm.ts'
+import { DeadlineError } from '../algorithms/deadline.ts'
 import { BusyError } from '../algorithms/evaluator.ts'
 import { InvalidCursorError } from '../ranking/cursor.ts'
 import type { Services } from '../services.ts'
@@ -41,6 +42,8 @@ export default function getFeedSkeleton({
       const page = await feed
         .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined, isNew })
         .catch((error) => {
+          if (error instanceof DeadlineError)
+            throw new XRPCError(ResponseType.NotEnoughResources, error.message, 'TooExpensive')
           if (error instanceof BusyError) throw new XRPCError(ResponseType.RateLimitExceeded, error.message)
           throw error instanceof InvalidCursorError ? new InvalidRequestError(error.message) : error
         })

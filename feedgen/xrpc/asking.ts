@@ -1,11 +1,12 @@
 /** What the methods around algorithms share: how often they may be asked, what goes wrong in them, how reasons look on the wire. */
 import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
+import { CancelledError, DeadlineError } from '../algorithms/deadline.ts'
 import { BusyError } from '../algorithms/evaluator.ts'
 import type { Shown } from '../algorithms/jobs.ts'
 import { InvalidDefinitionError } from '../algorithms/read.ts'
 import { InvalidCursorError } from '../ranking/cursor.ts'
 
-/** What a caller may ask for in a minute, in points: a preview costs 1, a backtest 10. */
+/** How often a caller may ask in a minute, in points: a preview costs 1, a backtest 10. What it takes is charged by `askers.ts`. */
 export const askingPointsPerMinute = 60
 export const backtestPoints = 10
 
@@ -16,6 +17,8 @@ export async function asking<T>(work: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof InvalidDefinitionError)
       throw new InvalidRequestError(error.message, 'InvalidDefinition')
+    if (error instanceof DeadlineError) throw new InvalidRequestError(error.message, 'TooExpensive')
+    if (error instanceof CancelledError) throw new InvalidRequestError(error.message, 'Superseded')
     if (error instanceof InvalidCursorError) throw new InvalidRequestError(error.message)
     if (error instanceof BusyError) throw new XRPCError(ResponseType.RateLimitExceeded, error.message)
     throw error

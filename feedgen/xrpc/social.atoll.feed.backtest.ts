@@ -14,13 +14,15 @@ interface Input {
 export default function backtest({
   inquiries,
   viewers,
-}: Pick<Services, 'inquiries' | 'viewers'>): MethodConfig {
+  askers,
+}: Pick<Services, 'inquiries' | 'viewers' | 'askers'>): MethodConfig {
   return {
-    handler: async ({ input, req }) => {
+    handler: async ({ input, req, res }) => {
       const viewer = (await viewers.identify(req.headers.authorization, NSID)) ?? undefined
+      const asker = askers.of(req, res, viewer)
       const { definition, days = 1 } = (input as unknown as { body: Input }).body
       const { hours, ...rest } = await asking(() =>
-        inquiries.backtest(definition, { viewer, hours: days * 24 }),
+        inquiries.backtest(definition, { ...asker, hours: days * 24 }),
       )
       const sent = hours.map(({ at, posts }) => ({ at: new Date(at).toISOString(), posts }))
       return { encoding: 'application/json', body: { hours: sent, ...rest } }

@@ -14,12 +14,14 @@ interface Params {
 export default function explain({
   inquiries,
   viewers,
-}: Pick<Services, 'inquiries' | 'viewers'>): MethodConfig {
+  askers,
+}: Pick<Services, 'inquiries' | 'viewers' | 'askers'>): MethodConfig {
   return {
-    handler: async ({ params, req }) => {
+    handler: async ({ params, req, res }) => {
       const viewer = (await viewers.identify(req.headers.authorization, NSID)) ?? undefined
+      const asker = askers.of(req, res, viewer)
       const { feed, post } = params as unknown as Params
-      const explanation = await asking(() => inquiries.explain(feed, { viewer, post }))
+      const explanation = await asking(() => inquiries.explain(feed, { ...asker, post }))
       if (explanation === undefined) throw unknownFeed()
       const { score, ...rest } = explanation
       return { encoding: 'application/json', body: { ...rest, scoreMilli: milli(score) } }

@@ -16,12 +16,14 @@ const limitDefault = 30
 export default function preview({
   inquiries,
   viewers,
-}: Pick<Services, 'inquiries' | 'viewers'>): MethodConfig {
+  askers,
+}: Pick<Services, 'inquiries' | 'viewers' | 'askers'>): MethodConfig {
   return {
-    handler: async ({ input, req }) => {
+    handler: async ({ input, req, res }) => {
       const viewer = (await viewers.identify(req.headers.authorization, NSID)) ?? undefined
+      const asker = askers.of(req, res, viewer)
       const { definition, limit = limitDefault } = (input as unknown as { body: Input }).body
-      const { items, stages, cost } = await asking(() => inquiries.preview(definition, { viewer, limit }))
+      const { items, stages, cost } = await asking(() => inquiries.preview(definition, { ...asker, limit }))
       return { encoding: 'application/json', body: { feed: items.map(itemOf), stages, cost } }
     },
   }

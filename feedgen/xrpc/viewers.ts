@@ -15,15 +15,18 @@ export interface TokenVerifierOptions {
 
 const tokenCharactersMax = 8192
 const tokenIdCharactersMax = 256
-/** Tokens remembered so that none is used twice; with more in their lifetime at once, the oldest are forgotten. */
+/** A token lives at most an hour, and clocks differ by as much as a minute. */
+const tokenSecondsMax = 3600 + 60
+/** Tokens remembered so that none is used twice; with more in their lifetime at once, those that expire first are forgotten. */
 const tokensRememberedMax = 100_000
 
 const ALGORITHMS = new Set(['ES256K', 'ES256'])
 
 export class TokenVerifier implements Viewers {
   readonly #options: TokenVerifierOptions
-  /** Until when (seconds since 1970) a token could be used again, in the order of their use. */
-  readonly #used = new Map<string, number>()
+  /** Tokens that were used, by the minute in which they expire: a token has the same one each time. */
+  readonly #used = new Map<number, Set<string>>()
+  #usedCount = 0
   readonly #texts = new WeakMap<PublicKey, string>()
 
   constructor(options: TokenVerifierOptions) {
@@ -47,6 +50,8 @@ export class TokenVerifier implements Viewers {
         parseDidKey(key).algorithm === algorithm &&
         verifySignature(key, message, signature, { allowMalleable: true }),
     )
+    if (exp > Date.now() / 1000 + tokenSecondsMax)
+      throw new AuthRequiredError('a token expires within an hour', 'BadJwt')
     if (jti !== undefined) this.#useOnce(`${iss} ${jti}`, exp)
     return didOf(iss)
   }
@@ -74,15 +79,42 @@ export class TokenVerifier implements Viewers {
     return text
   }
 
-  #useOnce(id: string, expiry: number): void {
-    const now = Date.now() / 1000
-    for (const [old, until] of this.#used) {
-      if (until >= now && this.#used.size < tokensRememberedMax) break
-      this.#used.delete(old)
-    }
-    if (this.#used.has(id)) throw new AuthRequiredError('the token was used before', 'JwtReplayed')
-    this.#used.set(id, expiry)
+  /** How many tokens are remembered. */
+  get remembered(): number {
+    return this.#usedCount
   }
+
+  #useOnce(id: string, expiry: number): void {
+    const minute = minuteOf(expiry)
+    if (this.#used.get(minute)?.has(id))
+      throw new AuthRequiredError('the token was used before', 'JwtReplayed')
+    this.#forget()
+    const ids = this.#used.get(minute) ?? new Set()
+    this.#used.set(minute, ids.add(id))
+    this.#usedCount++
+  }
+
+  /** Forgets what has expired, and what expires first where more is remembered than may be. */
+  #forget(): void {
+    const now = minuteOf(Date.now() / 1000)
+    for (const [minute, ids] of this.#used) {
+      if (minute >= now) continue
+      this.#used.delete(minute)
+      this.#usedCount -= ids.size
+    }
+    if (this.#usedCount < tokensRememberedMax) return
+    const first = Math.min(...this.#used.keys())
+    const ids = this.#used.get(first)
+    const [oldest] = ids ?? []
+    if (ids === undefined || oldest === undefined) return
+    ids.delete(oldest)
+    this.#usedCount--
+    if (ids.size === 0) this.#used.delete(first)
+  }
+}
+
+function minuteOf(seconds: number): number {
+  return Math.floor(seconds / 60)
 }
 
 /** The claims that the library does not look at, and whether it can read the token at all. */

@@ -2,12 +2,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
+import { overBounds } from '../../../feedgen/algorithms/bounds.ts'
+import { totalOf } from '../../../feedgen/algorithms/cost.ts'
 import { rank, show } from '../../../feedgen/algorithms/evaluate.ts'
+import { run } from '../../../feedgen/algorithms/jobs.ts'
 import { compile } from '../../../feedgen/algorithms/plan.ts'
 import { readDefinition, writeDefinition } from '../../../feedgen/algorithms/read.ts'
 import { decide } from '../../../feedgen/algorithms/rule.ts'
 import { MemoryFacts } from './memory.ts'
 
+/** The preset of FEEDGEN_DEFINITION_COST_MAX. */
+const COST_MAX = 500
 const folder = path.resolve(import.meta.dirname, '../../../feedgen/algorithms/examples')
 const now = Date.parse('2026-11-20T12:00:00Z')
 const [me, ana, ben, cleo, dan] = ['me', 'ana', 'ben', 'cleo', 'dan'].map(
@@ -294,3 +299,23 @@ test.for(Object.keys(worlds))('%s is read whole, and written as it was', (name) 
   const record = read(name)
   expect(writeDefinition(readDefinition(record))).toEqual(record)
 })
+
+test.for(Object.keys(worlds))(
+  '%s is previewed, explained, run over the past and within bounds',
+  async (name) => {
+    const facts = new MemoryFacts(now)
+    const { shown, change } = worlds[name]!(facts)
+    const record = read(name)
+    change?.(record as never)
+    const definition = readDefinition(record)
+    expect(overBounds(definition)).toBeUndefined()
+    expect(totalOf(compile(definition).cost)).toBeLessThanOrEqual(COST_MAX)
+    const asked = { definition, viewer: me, now }
+    const { items } = await run({ kind: 'preview', limit: 100, ...asked } as const, facts)
+    expect(items.map(({ post }) => post)).toEqual(shown)
+    for (const post of shown)
+      expect(await run({ kind: 'explain', post, ...asked } as const, facts)).toMatchObject({ present: true })
+    const { hours } = await run({ kind: 'backtest', hours: 24, ...asked } as const, facts)
+    expect(hours).toHaveLength(24)
+  },
+)

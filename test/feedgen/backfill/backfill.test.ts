@@ -1,6 +1,7 @@
 /** What the firehose does not bring is fetched from where accounts are: here a PDS with a life before anybody listened. */
 import Sqlite from 'better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { Backfill } from '../../../feedgen/backfill/backfill.ts'
 import { createUser, type InProcessPds, startPds, type TestUser } from '../../support/pds.ts'
 import { startPlc } from '../../support/plc.ts'
 import { temporaryFolder } from '../../support/processes.ts'
@@ -343,4 +344,43 @@ test('a feed of the viewer’s own begins with the cold-start feed, and obeys wh
   expect(response.status).toBe(200)
   await eventually(async () => (await shown())[0] === older.uri)
   expect(await shown()).toEqual([older.uri, another.uri, newer.uri])
+})
+
+test('whole repositories are in memory one at a time, until each is written', async () => {
+  const jumped = Array.from({ length: 5 }, (_, id) => ({ id, did: `did:plc:${id}` }))
+  const written: string[] = []
+  let atOnce = 0
+  let atOnceMax = 0
+  const tick = () => new Promise(setImmediate)
+  const backfill = new Backfill({
+    serviceDid: SERVICE_DID,
+    servers: {
+      page: () => expect.unreachable(),
+      record: () => expect.unreachable(),
+      async repo() {
+        atOnceMax = Math.max(atOnceMax, ++atOnce)
+        await tick()
+        return { rev: '3kaaaaaaaaaaa', data: '', records: [] }
+      },
+    },
+    index: {
+      rev: async () => null,
+      async apply([event]) {
+        await tick()
+        if (event?.kind !== 'repository') return ['applied']
+        atOnce--
+        written.push(event.did)
+        return ['applied']
+      },
+    },
+    pending: {
+      viewers: async () => [],
+      viewerFetched: async () => undefined,
+      jumped: async () => jumped.filter(({ did }) => !written.includes(did)),
+      authorsWithoutProfile: async () => [],
+    },
+  })
+  onTestFinished(() => backfill[Symbol.asyncDispose]())
+  await eventually(() => written.length === jumped.length)
+  expect(atOnceMax).toBe(1)
 })

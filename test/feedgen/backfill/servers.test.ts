@@ -7,7 +7,7 @@ import { readCar, writeCar } from '#protocol/car.ts'
 import { encode } from '#protocol/cbor.ts'
 import { cidForCbor, formatCid } from '#protocol/cid.ts'
 import { generateKey, parseDidKey } from '#protocol/keys.ts'
-import { NotThereError, ServerError, Servers } from '../../../feedgen/backfill/servers.ts'
+import { NotThereError, repoBytesMax, ServerError, Servers } from '../../../feedgen/backfill/servers.ts'
 import { Author } from '../../support/author.ts'
 import { rejection } from '../../support/pds.ts'
 
@@ -115,6 +115,19 @@ describe('a repository', () => {
     const event = first(alice)
     const repo = await servers.repo(alice.did, [POST])
     expect(repo).toMatchObject({ rev: event.rev, records: [{ path: `${POST}/3kaaaaaaaaaaa` }] })
+  })
+
+  test('that is larger than may be in memory is refused', async () => {
+    const block = encode({ zeros: Buffer.alloc(1024 * 1024) })
+    const { alice, servers } = await stage((_, response) => {
+      response.write(writeCar(cidForCbor(block), []))
+      const one = writeCar(null, [[cidForCbor(block), block]]).subarray(writeCar(null, []).length)
+      for (let bytes = 0; bytes <= repoBytesMax; bytes += one.length) response.write(one)
+      response.end()
+    })
+    const error = await rejection<Error>(servers.repo(alice.did, [POST]))
+    expect(error).toBeInstanceOf(ServerError)
+    expect(error.message).toBe('the repository came only in part')
   })
 
   test.for<{ name: string; bytes(alice: Author): Uint8Array }>([
