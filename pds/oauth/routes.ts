@@ -7,6 +7,7 @@ import { OAuthError } from '@atproto/oauth-provider/errors'
 import { oauthMiddleware } from '@atproto/oauth-provider/middleware'
 import { buildProtectedResourceMetadata } from '@atproto/oauth-provider/utils'
 import { type RequestHandler, Router } from 'express'
+import { isGone, statusOf } from '#platform/express.ts'
 import type { Logger } from '#platform/log.ts'
 import { USER_AGENT_CHARACTERS_MAX } from './device-store.ts'
 import type { OAuthProvider } from './provider.ts'
@@ -33,11 +34,22 @@ export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): 
     response.json(metadata)
   })
   const library = oauthMiddleware(provider, {
-    onError: (_request, _response, error, message) => {
+    onError: (request, _response, error, message) => {
       // What a client or a person did wrong is told to them; the operator hears of what went wrong here.
-      const isTheirs = error instanceof OAuthError && error.statusCode < 500
+      const status = error instanceof OAuthError ? error.statusCode : statusOf(error)
+      const isTheirs = (status !== undefined && status < 500) || isGone(request)
       if (!isTheirs) log.error({ err: error }, message)
     },
+  })
+  // The library unpacks bodies of any size, and takes one that does not unpack for a fault of its own. Apps send them as they are.
+  router.use((request, response, next) => {
+    const encoding = request.headers['content-encoding']
+    if (encoding === undefined || encoding === 'identity') return next()
+    const message = {
+      error: 'invalid_request',
+      error_description: 'Send the body without a content encoding',
+    }
+    response.status(415).set('Accept-Encoding', 'identity').json(message)
   })
   // The library takes a path that is none, as `//`, for a fault of its own.
   router.use((request, response, next) =>

@@ -1,4 +1,5 @@
 /** What Express 4 and the libraries on it leave to their callers: promises, requests that name no host, and telling whose mistake an error is. */
+import type { IncomingMessage } from 'node:http'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
 import type { Logger } from './log.ts'
 
@@ -44,7 +45,8 @@ export function logFailuresOf(app: Express, log: Logger): void {
     get(this: Request) {
       return {
         error: ({ err, nsid, status }: { err: unknown; nsid?: string; status?: number }, message: string) => {
-          const isTheirs = (status !== undefined && status < 500) || isGone(this)
+          // A method that nobody here serves (501) is asked for by mistake.
+          const isTheirs = (status !== undefined && status < 500) || status === 501 || isGone(this)
           log[isTheirs ? 'info' : 'error']({ err, nsid, status }, message)
         },
       }
@@ -53,10 +55,10 @@ export function logFailuresOf(app: Express, log: Logger): void {
 }
 
 /** Whether the client of a request went away before it was answered. */
-const isGone = ({ socket }: Request): boolean => socket.destroyed
+export const isGone = ({ socket }: IncomingMessage): boolean => socket.destroyed
 
 /** The status that an error of a parser names. */
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   const { status } = (error ?? {}) as { status?: unknown }
   return typeof status === 'number' && status >= 400 && status < 600 ? status : undefined
 }
