@@ -35,6 +35,7 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/auth',
     'pds/blobs',
     'pds/identity',
+    'pds/mail',
     'pds/proxy',
     'pds/repo',
   ],

@@ -16,6 +16,8 @@ export interface TokenVerifierOptions {
 const tokenCharactersMax = 8192
 const tokenIdCharactersMax = 256
 /** Tokens remembered so that none is used twice; with more in their lifetime at once, the oldest are forgotten. */
+/** Longer than any token is made for: an hour, and a minute for clocks that differ. */
+const LIFETIME_SECONDS_MAX = 3_660
 const tokensRememberedMax = 100_000
 
 const ALGORITHMS = new Set(['ES256K', 'ES256'])
@@ -47,6 +49,8 @@ export class TokenVerifier implements Viewers {
         parseDidKey(key).algorithm === algorithm &&
         verifySignature(key, message, signature, { allowMalleable: true }),
     )
+    if (exp > Date.now() / 1000 + LIFETIME_SECONDS_MAX)
+      throw new AuthRequiredError('the token expires too far in the future', 'BadJwt')
     if (jti !== undefined) this.#useOnce(`${iss} ${jti}`, exp)
     return didOf(iss)
   }
