@@ -28,8 +28,13 @@ export class Visitor {
   readonly #cookies = new Map<string, string>()
   #page = ''
 
-  constructor(pds: { url: string }) {
+  /** @param cookies those that the browser has from before, as a header */
+  constructor(pds: { url: string }, cookies = '') {
     this.#origin = pds.url
+    for (const pair of cookies.split('; ')) {
+      const [name = '', value = ''] = pair.split(/=(.*)/)
+      if (name !== '') this.#cookies.set(name, value)
+    }
   }
 
   /** Opens a page as a link elsewhere would. @returns the address that it leads to outside the server, or the page's text */
@@ -44,7 +49,7 @@ export class Visitor {
           'sec-fetch-user': '?1',
           ...(this.#page !== '' && { referer: this.#page }),
           'accept-language': 'en',
-          cookie: this.#cookieHeader(),
+          cookie: this.cookies(),
         },
       })
       this.#keepCookies(answer.headers['set-cookie'])
@@ -95,7 +100,7 @@ export class Visitor {
         origin: this.#origin,
         referer: this.#page,
         'x-csrf-token': this.#cookies.get('csrf-token') ?? '',
-        cookie: this.#cookieHeader(),
+        cookie: this.cookies(),
         ...(method === 'POST' && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
@@ -127,7 +132,8 @@ export class Visitor {
     return leftTo.searchParams
   }
 
-  #cookieHeader(): string {
+  /** What the browser sends of them, as a header. */
+  cookies(): string {
     return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
   }
 
