@@ -310,9 +310,16 @@ async function createServices(
   const serviceTokens = new ServiceTokens((account) => keys.of(account), store.accounts)
   const reader = new RepoReader(store, nodes)
   const standing = new Standing({ store, firehose, writer, exports, dueAccounts, identities })
-  const passwordChanges = new PasswordChanges(store, emailTokens, emails, config.accounts)
-  const secondFactors = new SecondFactors(store, emails, { keySecret, issuer: config.branding.name })
   const passwordProofs = new PasswordProofs()
+  const passwordChanges = new PasswordChanges(
+    store,
+    emailTokens,
+    emails,
+    passwordProofs,
+    logger('accounts'),
+    config.accounts,
+  )
+  const secondFactors = new SecondFactors(store, emails, { keySecret, issuer: config.branding.name })
   const findAccount: FindAccount = (name) =>
     (name.includes('@') ? store.accounts.byEmail(name) : store.accounts.find(name))?.id
   const points = config.rateLimits?.points

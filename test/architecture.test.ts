@@ -38,6 +38,7 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/blobs',
     'pds/identity',
     'pds/limits',
+    'pds/mail',
     'pds/proxy',
     'pds/repo',
   ],

@@ -2,30 +2,48 @@
  * A new password in place of one that was forgotten, or that the operator takes away. Every session ends with the old one, on
  * every browser and in every app, and so do app passwords: whoever had the account may have made one.
  */
+import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
 import { AccountError, assertPasswordLongEnough } from './accounts.ts'
 import type { EmailTokens } from './email-tokens.ts'
 import type { Emails } from './emails.ts'
+import type { PasswordProofs } from './password-proofs.ts'
 import { hashPassword, NEW_PASSWORD_CHARACTERS_MAX } from './passwords.ts'
 
 export class PasswordChanges {
   readonly #store: Store
   readonly #tokens: EmailTokens
   readonly #emails: Emails
+  readonly #proofs: PasswordProofs
+  readonly #log: Logger
   readonly #passwordCharactersMin: number
 
   constructor(
     store: Store,
     tokens: EmailTokens,
     emails: Emails,
+    proofs: PasswordProofs,
+    log: Logger,
     { passwordCharactersMin }: { passwordCharactersMin: number },
   ) {
+    this.#proofs = proofs
+    this.#log = log
     this.#passwordCharactersMin = passwordCharactersMin
     this.#store = store
     this.#tokens = tokens
     this.#emails = emails
+  }
+
+  /**
+   * Mails the account of an address, if there is one, the code that a new password takes. Nobody hears whether there is one, nor waits for the
+   * mail; that it did not leave is for the operator's log.
+   */
+  requestUnseen(email: string): void {
+    this.request(email).catch((error: unknown) => {
+      if (!(error instanceof AccountError)) this.#log.error({ err: error }, 'a mailed code did not leave')
+    })
   }
 
   /**
@@ -75,6 +93,8 @@ export class PasswordChanges {
     this.#store.endSessions(tx, account)
     this.#store.appPasswords.deleteAll(tx, account)
     this.#store.devices.deleteOfAccount(tx, account)
+    const owner = this.#store.accounts.byId(account)
+    if (owner !== undefined) tx.afterCommit(() => this.#proofs.endOfAccount(owner))
   }
 
   #assertLength(password: string): void {

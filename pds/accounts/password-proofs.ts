@@ -20,6 +20,8 @@ export interface PasswordProof {
 
 const LIFETIME_MINUTES = 10
 const PROOFS_MAX = 10_000
+/** What one account has at once: more push its own out, and nobody else's. */
+const PROOFS_OF_ACCOUNT_MAX = 10
 const NAME_BYTES = 24
 
 export class PasswordProofs {
@@ -32,6 +34,8 @@ export class PasswordProofs {
       if (expiresAtMs > Date.now() && this.#proofs.size < PROOFS_MAX) break
       this.#proofs.delete(name)
     }
+    const own = [...this.#proofs].filter(([, proof]) => proof.did === did)
+    for (const [name] of own.slice(0, Math.max(own.length - PROOFS_OF_ACCOUNT_MAX + 1, 0))) this.end(name)
     const name = randomBytes(NAME_BYTES).toString('base64url')
     const expiresAtMs = Date.now() + LIFETIME_MINUTES * 60_000
     this.#proofs.set(name, {
@@ -48,6 +52,11 @@ export class PasswordProofs {
   find(name: string, purpose: ProofPurpose): PasswordProof | undefined {
     const proof = this.#proofs.get(name)
     return proof?.purpose === purpose && proof.expiresAtMs > Date.now() ? proof : undefined
+  }
+
+  /** Ends every proof of an account: its password is another one now. */
+  endOfAccount({ did }: Pick<Account, 'did'>): void {
+    for (const [name, proof] of this.#proofs) if (proof.did === did) this.#proofs.delete(name)
   }
 
   /** Ends a proof. */

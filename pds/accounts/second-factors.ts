@@ -196,6 +196,8 @@ export class SecondFactors {
     const { codes, hashes } = await newBackupCodes(account.did)
     await this.#store.db.write((tx) => {
       this.#assertThere(account)
+      // Codes stand in for something; without it, a later one would come with none that its owner was shown.
+      if (!this.areSetUp(account.id)) throw new AccountError('There is no second factor to make codes for')
       this.#factors.putBackupCodes(tx, account.id, hashes)
     })
     return codes

@@ -45,6 +45,12 @@ export const isProtected = (nsid: string): boolean => PROTECTED.has(nsid.toLower
 /** Whether the method asks for the account's password, or an app password that says so. */
 export const isPrivileged = (nsid: string): boolean => PRIVILEGED.has(nsid.toLowerCase())
 
+/** What belongs to moderators and operators: it asks for the account's own password, as no app password stands in for that. */
+const ADMIN_NAMESPACE = 'com.atproto.admin.'
+
+/** Whether no app password reaches the method, whatever it may do otherwise. */
+export const isForOwnPassword = (nsid: string): boolean => nsid.toLowerCase().startsWith(ADMIN_NAMESPACE)
+
 function lowerCased(...nsids: string[]): ReadonlySet<string> {
   return new Set(nsids.map((nsid) => nsid.toLowerCase()))
 }

@@ -7,6 +7,8 @@ import { parseDidKey, verifySignature } from '#protocol/keys.ts'
 import { type DidDocuments, keyIn } from '../identity/did-documents.ts'
 
 const TOKEN_CHARACTERS_MAX = 8_192
+/** Longer than any token is made for: an hour, and a minute for clocks that differ. */
+const LIFETIME_SECONDS_MAX = 3_660
 
 /** What a token must be made out to. */
 export interface ServiceTokenRules {
@@ -41,11 +43,13 @@ export async function verifyServiceToken(
     if (!fresh) return keyOf(issuer, true)
     throw new AuthRequiredError('missing or bad key in did doc')
   }
-  const { iss, aud } = await verifyJwt(token, null, method, keyOf, fits).catch((error: unknown) => {
+  const { iss, aud, exp } = await verifyJwt(token, null, method, keyOf, fits).catch((error: unknown) => {
     // The library parses what a stranger sent.
     if (error instanceof SyntaxError) throw new AuthRequiredError('poorly formatted jwt', 'BadJwt')
     throw error
   })
+  if (exp > Date.now() / 1000 + LIFETIME_SECONDS_MAX)
+    throw new AuthRequiredError('jwt expires too far in the future', 'BadJwt')
   if (aud !== audience)
     throw new AuthRequiredError('jwt audience does not match service did', 'BadJwtAudience')
   return iss

@@ -4,7 +4,7 @@ import type { SigningKey } from '#protocol/keys.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import type { AccountStore } from '../store/accounts.ts'
 import { AuthError } from './credentials.ts'
-import { isPrivileged, isProtected } from './methods.ts'
+import { isForOwnPassword, isPrivileged, isProtected } from './methods.ts'
 
 /** A token that is not made as asked. `code` is the XRPC error name. */
 export class ServiceTokenError extends Error {
@@ -63,7 +63,12 @@ export class ServiceTokens {
     const isTakendown = scope === 'com.atproto.takendown' || account.takedownRef !== null
     if (isTakendown && method !== MOVING_METHOD)
       throw new ServiceTokenError('Bad token scope', 'InvalidToken')
-    if (method !== undefined && isPrivileged(method) && scope === 'com.atproto.appPass') {
+    const isPlain = scope === 'com.atproto.appPass'
+    const isByAppPassword = isPlain || scope === 'com.atproto.appPassPrivileged'
+    if (
+      method !== undefined &&
+      ((isPlain && isPrivileged(method)) || (isByAppPassword && isForOwnPassword(method)))
+    ) {
       throw new ServiceTokenError(
         `insufficient access to request a service auth token for the following method: ${method}`,
       )

@@ -2,6 +2,14 @@
 import { createTransport, type Transporter } from 'nodemailer'
 import type { Logger } from '#platform/log.ts'
 
+/** A mail that did not leave. Why is for the operator: whoever waits for it cannot help it. */
+export class MailError extends Error {
+  override name = 'MailError'
+  constructor(options: ErrorOptions) {
+    super('The mail could not be sent. Please try again later.', options)
+  }
+}
+
 /** A mail without its addressee. */
 export interface Letter {
   readonly subject: string
@@ -10,7 +18,7 @@ export interface Letter {
 }
 
 export interface Outbox extends Disposable {
-  /** Resolves when the mail is on its way; rejects when the mail server did not take it. */
+  /** Resolves when the mail is on its way. @throws MailError when the mail server did not take it */
   send(to: string, letter: Letter): Promise<void>
 }
 
@@ -35,13 +43,16 @@ export class SmtpOutbox implements Outbox {
   }
 
   async send(to: string, letter: Letter): Promise<void> {
-    await this.#transport.sendMail({
+    const sent = this.#transport.sendMail({
       ...letter,
       from: this.#from,
       // Not as text, which would be parsed: it is one address, whatever stands in it.
       to: { name: '', address: to },
       disableFileAccess: true,
       disableUrlAccess: true,
+    })
+    await sent.catch((cause: unknown) => {
+      throw new MailError({ cause })
     })
   }
 

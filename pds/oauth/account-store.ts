@@ -174,7 +174,7 @@ export class ProviderAccounts implements AccountStore {
   async resetPasswordRequest({ email }: Data<'resetPasswordRequest'>): Promise<DescribedAccount | null> {
     const account = this.#store.accounts.byEmail(email.toLowerCase())
     if (account === undefined || account.takedownRef !== null) return null
-    await this.#passwordChanges.request(email)
+    this.#passwordChanges.requestUnseen(email)
     return this.#descriptions.of(account)
   }
 

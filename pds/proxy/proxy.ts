@@ -13,7 +13,7 @@ import type { Response } from 'express'
 import { logger } from '#platform/log.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import { forbidCaching } from '../auth/caching.ts'
-import { isPrivileged, isProtected } from '../auth/methods.ts'
+import { isForOwnPassword, isPrivileged, isProtected } from '../auth/methods.ts'
 import type { PermissionRule } from '../auth/permissions.ts'
 import type { ServiceTokens } from '../auth/service-tokens.ts'
 import type { AuthVerifier } from '../auth/verifier.ts'
@@ -84,7 +84,9 @@ export class ServiceProxy {
     )
     const { did } = credentials
     const isPlain = credentials.type === 'access' && !isPrivilegedScope(credentials.scope)
-    if (isPlain && isPrivileged(nsid)) throw new NotProxiedError('Bad token method', 'InvalidToken')
+    const isByAppPassword = credentials.type === 'access' && credentials.scope !== 'com.atproto.access'
+    if ((isPlain && isPrivileged(nsid)) || (isByAppPassword && isForOwnPassword(nsid)))
+      throw new NotProxiedError('Bad token method', 'InvalidToken')
 
     const body = method === 'POST' ? request : undefined
     const gone = new AbortController()

@@ -9,7 +9,7 @@ export default ({ auth, blobs, config, moves }: Pick<Services, 'auth' | 'blobs' 
     auth: (exchange) => auth.accessOrService(exchange, { permission: uploadsBlob, checkTakedown: true }),
     streamBytesMax: config.blobs.bytesMax,
     handler: async ({ input, encoding, request, credentials: { did } }) => {
-      const account = auth.account(did, {})
+      const account = auth.account(did, { checkTakedown: true })
       moves.step(account)
       moves.assertRoom(account, Number(request.headers['content-length'] ?? 0))
       const { cid, mimeType, size } = await blobs.upload(account, input, encoding)

@@ -4,7 +4,5 @@ import { endpoint } from './endpoint.ts'
 
 export default ({ passwordChanges }: Pick<Services, 'passwordChanges'>) =>
   endpoint<object, Method.InputSchema>({
-    handler: async ({ input: { email } }) => {
-      await passwordChanges.request(email)
-    },
+    handler: ({ input: { email } }) => passwordChanges.requestUnseen(email),
   })

@@ -28,6 +28,7 @@ import { BlobTooLargeError } from '../blobs/uploads.ts'
 import { DidError } from '../identity/did-documents.ts'
 import { HandleError } from '../identity/handles.ts'
 import { PlcError, PlcOperationError } from '../identity/plc.ts'
+import { MailError } from '../mail/outbox.ts'
 import { NotProxiedError, UpstreamError, UpstreamUnreachableError } from '../proxy/errors.ts'
 import {
   ArchiveTooLargeError,
@@ -107,6 +108,7 @@ export function toXrpcError(error: unknown): XRPCError {
       error.status === ResponseType.InternalServerError ? ResponseType.UpstreamFailure : error.status
     return new XRPCError(status, error.message || undefined, error.code)
   }
+  if (error instanceof MailError) return new UpstreamFailureError(error.message)
   if (error instanceof UpstreamUnreachableError) return new UpstreamFailureError(error.message)
   return XRPCError.fromError(error)
 }

@@ -420,6 +420,27 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/accounts/session-ends.test.ts',
   },
   {
+    title: '`requestPasswordReset`',
+    atoll: 'answered with 200 for everybody, before the mail',
+    reference: '400 where there is no account, after the mail',
+    why: 'who has an account is nobody’s to find out',
+    cases: each(['com.atproto.server.requestPasswordReset*'], '200', BAD_REQUEST),
+  },
+  {
+    title: 'a mail that does not leave',
+    atoll: '502 with a sentence',
+    reference: '500',
+    why: 'whoever waits for a code hears why none comes',
+    test: 'test/pds/mail/addresses.test.ts',
+  },
+  {
+    title: 'service tokens of a long life, or for `com.atproto.admin.*` by an app password',
+    atoll: 'refused',
+    reference: 'taken',
+    why: 'tokens are made for an hour at most, and an app password is no moderator',
+    test: 'test/pds/accounts/session-ends.test.ts',
+  },
+  {
     title: 'accounts that moved in and were never active',
     atoll:
       'their number and bytes are limited, per network and in all (`PDS_UNACTIVATED_*`); one whose move stands still for weeks is emptied after a mail, and its account and key go only when its identity lives elsewhere',

@@ -226,6 +226,7 @@ describe('a token', () => {
   const past = Math.floor(Date.now() / 1000) - 10
   const bad: [string, string, () => Promise<Record<string, string>>][] = [
     ['that has expired', 'JwtExpired', () => token({ exp: past })],
+    ['that lives too long', 'BadJwt', () => token({ exp: past + 3_800 })],
     ['without an end', 'BadJwt', () => token({ exp: null })],
     ['for another service', 'BadJwtAudience', () => token({ aud: 'did:web:other.test' })],
     ['for another of our services', 'BadJwtAudience', () => token({ aud: `${SERVICE_DID}#other` })],

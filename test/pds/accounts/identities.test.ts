@@ -255,6 +255,16 @@ describe('a token for another service', () => {
       })
       for (const agent of [user.agent, await appOf(await newUser())]) await ask(agent, lxm)
     }
+    const more = (await user.agent.com.atproto.server.createAppPassword({ name: 'more', privileged: true }))
+      .data
+    const privileged = stranger()
+    await privileged.login({ identifier: user.handle, password: more.password })
+    for (const lxm of ['com.atproto.admin.updateSubjectStatus', 'com.atproto.ADMIN.getInviteCodes']) {
+      for (const agent of [plain, privileged]) {
+        expect(await rejection(ask(agent, lxm))).toMatchObject({ status: 400 })
+      }
+      await ask(user.agent, lxm)
+    }
     for (const lxm of [undefined, 'app.bsky.feed.getTimeline']) await ask(plain, lxm)
     expect(await rejection(ask(user.agent, 'com.atproto.identity.signPlcOperation'))).toMatchObject({
       status: 400,

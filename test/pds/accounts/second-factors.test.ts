@@ -219,6 +219,15 @@ describe('the operator', () => {
 })
 
 describe('a backup code', () => {
+  it('is made for accounts that have something it stands in for', async () => {
+    const { did } = await createUser(pds, `factor${++count}`)
+    const { secondFactors, accounts } = pds.services
+    const account = accounts.find(did)!
+    await expect(secondFactors.renewBackupCodes(account)).rejects.toThrow('no second factor')
+    const { secret } = secondFactors.newAuthenticator(account)
+    expect(await secondFactors.addAuthenticator(account, secret, codeOf(secret))).toHaveLength(10)
+  })
+
   it('stands in for the app, once, however it is typed', async () => {
     const { backupCodes, login } = await withAuthenticator()
     expect(new Set(backupCodes).size).toBe(10)

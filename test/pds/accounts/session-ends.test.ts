@@ -187,7 +187,10 @@ describe.each(acts)('$name', ({ carryOut, endsAppPasswords, password = PASSWORD 
     const { accounts, appPasswords, sessions } = pds.services
     const { visitor } = await takeOver(user)
     const before = accounts.find(user.did)!
+    const proof = pds.services.passwordProofs.give(before, 'sign-in')
     await carryOut(user, visitor)
+    // What was proved was the old password.
+    if (endsAppPasswords) expect(pds.services.passwordProofs.find(proof, 'sign-in')).toBeUndefined()
     // The password was checked before it and the session begins after it; the same for an app password.
     expect(await sessions.create(before)).toBeNull()
     await expect(appPasswords.create(before, 'late', false)).rejects.toThrow('ended meanwhile')
@@ -280,6 +283,36 @@ describe('an account that is taken down', () => {
       subject: { $type: 'com.atproto.admin.defs#repoRef', did: user.did },
     }
     expect(await ask('com.atproto.moderation.createReport', procedure(report))).toMatchObject({ status: 200 })
+  })
+})
+
+describe('a service token shown here', () => {
+  const upload = async (token: string) => {
+    const { repo } = bearerOf(pds, token)
+    return (await repo.uploadBlob(Buffer.from('a video'), { encoding: 'text/plain' })).success
+  }
+  const tokenOf = ({ did }: TestUser, seconds: number) =>
+    pds.services.serviceTokens.sign(pds.services.accounts.find(did)!, {
+      audience: 'did:web:localhost',
+      method: 'com.atproto.repo.uploadBlob',
+      expiresAt: Math.floor(Date.now() / 1000) + seconds,
+    })
+
+  it('lives an hour and a minute at most, and may come again', async () => {
+    const user = await newUser()
+    const token = await tokenOf(user, 3_650)
+    expect([await upload(token), await upload(token)]).toEqual([true, true])
+    expect(await rejection(upload(await tokenOf(user, 3_700)))).toMatchObject({
+      status: 401,
+      error: 'BadJwt',
+    })
+  })
+
+  it('uploads nothing to an account that is taken down', async () => {
+    const user = await newUser()
+    const token = await tokenOf(user, 60)
+    await setTakedown(user, true)
+    expect(await rejection(upload(token))).toMatchObject({ status: 401, error: 'AccountTakedown' })
   })
 })
 
