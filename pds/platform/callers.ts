@@ -2,7 +2,7 @@
  * Who requests come from, as far as limits care: an address, and its network. Found once for each request, before anything looks at it.
  */
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import express from 'express'
 import { networkOf, unmapped } from './network-of.ts'
 
@@ -27,6 +27,7 @@ export const trustOf = (proxies: readonly string[]): Trust =>
     .set('trust proxy', [...proxies])
     .get('trust proxy fn') as Trust
 
+const PORT_MAX = 65_535
 const CALLER = Symbol('caller')
 /** A peer's own address, looked at once for a connection. */
 const PEER = Symbol('peer')
@@ -43,7 +44,17 @@ export function markCaller(request: IncomingMessage, trust: Trust): Caller {
   const said = request.headers['x-forwarded-for']
   const caller = (said !== undefined && peer.isTrusted && forwardedCaller(String(said), trust)) || peer.caller
   ;(request as Marked<IncomingMessage, typeof CALLER, Caller>)[CALLER] = caller
+  if (said !== undefined || request.headers['x-forwarded-port'] !== undefined) rewrite(request, caller)
   return caller
+}
+
+/** Leaves of what proxies said of the caller only what is so: libraries that read the headers again fail on the rest. */
+function rewrite({ headers, socket }: IncomingMessage, { address }: Caller): void {
+  if (isIP(address) !== 0 && address !== unmapped(socket.remoteAddress ?? ''))
+    headers['x-forwarded-for'] = address
+  else delete headers['x-forwarded-for']
+  const port = Number(headers['x-forwarded-port'])
+  if (!Number.isInteger(port) || port < 0 || port > PORT_MAX) delete headers['x-forwarded-port']
 }
 
 /** The caller of a request that went through {@link markCaller}, as all do. */

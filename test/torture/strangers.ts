@@ -130,7 +130,7 @@ async function behave(socket: Socket, request: Buffer, closed: Promise<void>, ra
     socket.write(bytes)
     socket.once('data', () => later(20, () => socket.destroy()))
   }
-  switch (random.below(8)) {
+  switch (random.below(request.includes(UNFINISHED_MARK) ? 5 : 8)) {
     case 0:
     case 1:
       // In the middle of the request, of the answer, or before either.
@@ -152,15 +152,15 @@ async function behave(socket: Socket, request: Buffer, closed: Promise<void>, ra
       return
     }
     case 4:
-      return read(mutate(request, random))
-    case 5:
-      return read(Buffer.concat([request, request, mutate(request, random)]))
-    case 6:
       // Takes nothing of the answer.
       socket.pause()
       socket.write(request)
       later(300, () => socket.resetAndDestroy())
       return
+    case 5:
+      return read(mutate(request, random))
+    case 6:
+      return read(Buffer.concat([request, request, mutate(request, random)]))
     default:
       socket.write(request)
       // Frames of an upgraded connection, or rubbish after the answer.
@@ -209,6 +209,9 @@ const METHODS: Record<Service['name'], readonly string[]> = {
 const SUBSCRIBE = '/xrpc/com.atproto.sync.subscribeRepos'
 /** Called by an account, and never to the end: what they would leave is no stranger's. */
 const UNFINISHED = ['com.atproto.repo.uploadBlob', 'com.atproto.repo.importRepo']
+const UNSENT_BYTES = 1_000_000
+/** In the head of such a request, which is not garbled: by chance it would be whole. */
+const UNFINISHED_MARK = 'X-Unfinished: 1'
 const ODD_PATHS = [
   '//',
   '/%',
@@ -304,7 +307,7 @@ function makeRequest(service: Service, random: Random, token: string): Buffer {
   ]
   if (!chance(8)) lines.push(`Host: ${chance(3) ? random.pick(HOSTS) : `localhost:${service.port}`}`)
   if (chance(4)) lines.push(random.pick(FORWARDED))
-  if (isUnfinished) lines.push(`Authorization: Bearer ${token}`)
+  if (isUnfinished) lines.push(UNFINISHED_MARK, `Authorization: Bearer ${token}`)
   else if (chance(3)) lines.push(`Authorization: ${random.pick(CREDENTIALS)}`)
   if (chance(6))
     lines.push(`atproto-proxy: ${random.pick(['did:web:x#y', '#', 'did:plc:x', 'x'.repeat(900)])}`)
@@ -323,7 +326,7 @@ function makeRequest(service: Service, random: Random, token: string): Buffer {
   lines.push(`Content-Type: ${random.pick(TYPES)}`)
   if (chance(3)) lines.push(`Content-Encoding: ${random.pick(ENCODINGS)}`)
   if (chance(8)) lines.push('Expect: 100-continue')
-  const unsent = isUnfinished ? 1_000 : random.pick([0, 0, 0, 0, 1_000, -1])
+  const unsent = isUnfinished ? UNSENT_BYTES : random.pick([0, 0, 0, 0, 1_000, -1])
   lines.push(
     !isUnfinished && chance(5) ? 'Transfer-Encoding: chunked' : `Content-Length: ${body.length + unsent}`,
   )

@@ -45,6 +45,17 @@ test.each<[string | undefined, string?]>([
   expect(isMasked).toBe(!isNamed && remoteAddress === '127.0.0.1')
 })
 
+test.each<[string, string | undefined]>([
+  ['1.1.1.1, 203.0.113.9, 10.0.0.1', '203.0.113.9'],
+  ['unknown, ::ffff:999.1.1.1', undefined],
+  [',,,', undefined],
+])('what %s says is left in the headers as %s', (forwarded, left) => {
+  const request = requestFrom('127.0.0.1', forwarded)
+  request.headers['x-forwarded-port'] = '99999999'
+  markCaller(request, trust)
+  expect(request.headers).toEqual(left === undefined ? {} : { 'x-forwarded-for': left })
+})
+
 test('that nobody looked for is not made up', () => {
   expect(() => callerOf(requestFrom('203.0.113.9'))).toThrow()
 })
