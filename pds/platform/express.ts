@@ -54,8 +54,9 @@ export function logFailuresOf(app: Express, log: Logger): void {
   })
 }
 
-/** Whether the client of a request went away before it was answered. */
-export const isGone = ({ socket }: IncomingMessage): boolean => socket.destroyed
+/** Whether the client of a request went away before it was answered; a socket that was reset has no address before it is destroyed. */
+export const isGone = ({ socket }: IncomingMessage): boolean =>
+  socket.destroyed || socket.remoteAddress === undefined
 
 /** The status that an error of a parser names. */
 export function statusOf(error: unknown): number | undefined {
