@@ -73,7 +73,7 @@ export class Visitor {
         'sec-fetch-mode': 'navigate',
         'sec-fetch-site': 'same-origin',
         origin: this.#origin,
-        cookie: this.#cookieHeader(),
+        cookie: this.cookies(),
         'content-type': 'application/x-www-form-urlencoded',
       },
       body: new URLSearchParams(fields).toString(),
