@@ -361,8 +361,7 @@ export class Accounts {
     const name = identifier.toLowerCase()
     const account = name.includes('@') ? accounts.byEmail(name) : accounts.find(name)
     const stored = account && accounts.password(account.id)
-    // An account that is not there takes as long as a wrong password.
-    const right = await verifyPassword(password, stored ?? NO_PASSWORD)
+    const right = await isPasswordOf(stored, password)
     const appPassword = right ? undefined : await this.#appPassword(account, password)
     if (account === undefined || !(right || appPassword !== undefined)) throw new LoginError()
     if (account.takedownRef !== null) {
@@ -387,7 +386,7 @@ export class Accounts {
     const account = this.#store.accounts.byDid(did)
     if (account === undefined) throw new AccountError('account not found')
     const stored = this.#store.accounts.password(account.id)
-    if (!(await verifyPassword(password, stored ?? NO_PASSWORD))) {
+    if (!(await isPasswordOf(stored, password))) {
       throw new LoginError('Invalid did or password')
     }
     await this.#store.db.write((tx) => {
@@ -489,9 +488,13 @@ export function assertPasswordLongEnough(password: string, charactersMin: number
   }
 }
 
-/** An empty password opens nothing, not even an account that has got one. */
+/** Whether a password is an account's. An empty one opens nothing, not even an account that has got one. */
+async function isPasswordOf(stored: string | null | undefined, password: string): Promise<boolean> {
+  // An account that is not there takes as long as a wrong password.
+  return (await verifyPassword(password, stored ?? NO_PASSWORD)) && password !== ''
+}
+
 function assertTriable(password: string): void {
-  if (password === '') throw new LoginError()
   if (password.length > PASSWORD_CHARACTERS_MAX) {
     throw new LoginError('Password too long. Consider resetting your password.')
   }

@@ -203,12 +203,16 @@ export class Sessions {
         .setExpirationTime(lifetime)
         .sign(this.#key)
     const [accessJwt, refreshJwt] = await Promise.all([
-      sign({ scope, gen: sessionGeneration }, ACCESS_TYPE, `${ACCESS_MINUTES}mins`),
+      sign({ scope, ...generationClaim(sessionGeneration) }, ACCESS_TYPE, `${ACCESS_MINUTES}mins`),
       sign({ scope: 'com.atproto.refresh', jti: tokenId }, REFRESH_TYPE, `${REFRESH_DAYS}days`),
     ])
     return { accessJwt, refreshJwt }
   }
 }
+
+/** The first is named by no claim: such a token is one that `@atproto/pds` would issue. */
+const generationClaim = (generation: number): JWTPayload =>
+  generation === FIRST_SESSION_GENERATION ? {} : { gen: generation }
 
 const newTokenId = (): string => randomBytes(TOKEN_ID_BYTES).toString('base64')
 

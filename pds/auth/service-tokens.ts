@@ -63,15 +63,8 @@ export class ServiceTokens {
     const isTakendown = scope === 'com.atproto.takendown' || account.takedownRef !== null
     if (isTakendown && method !== MOVING_METHOD)
       throw new ServiceTokenError('Bad token scope', 'InvalidToken')
-    const isPlain = scope === 'com.atproto.appPass'
-    const isByAppPassword = isPlain || scope === 'com.atproto.appPassPrivileged'
-    if (
-      method !== undefined &&
-      ((isPlain && isPrivileged(method)) || (isByAppPassword && isForOwnPassword(method)))
-    ) {
-      throw new ServiceTokenError(
-        `insufficient access to request a service auth token for the following method: ${method}`,
-      )
+    if (method !== undefined && isPrivileged(method) && scope === 'com.atproto.appPass') {
+      throw insufficient(method)
     }
     if (expiresAt) assertLifetime(expiresAt - Date.now() / 1000, method)
     if (method !== undefined && isProtected(method)) {
@@ -79,6 +72,7 @@ export class ServiceTokens {
         `cannot request a service auth token for the following protected method: ${method}`,
       )
     }
+    if (method !== undefined && isForOwnPassword(method) && isAppPassword(scope)) throw insufficient(method)
     return this.sign(account, { audience, method, expiresAt })
   }
 
@@ -105,6 +99,14 @@ export class ServiceTokens {
     })
   }
 }
+
+const isAppPassword = (scope: SessionScope | undefined): boolean =>
+  scope === 'com.atproto.appPass' || scope === 'com.atproto.appPassPrivileged'
+
+const insufficient = (method: string) =>
+  new ServiceTokenError(
+    `insufficient access to request a service auth token for the following method: ${method}`,
+  )
 
 function assertLifetime(seconds: number, method: string | undefined): void {
   if (seconds < 0) throw new ServiceTokenError('expiration is in past', 'BadExpiration')

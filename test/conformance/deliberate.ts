@@ -410,6 +410,13 @@ export const deliberateDifferences: readonly Deliberate[] = [
       'ends every session at once: of apps and browsers too, and access tokens that were issued; a new password ends app passwords too',
     reference: 'ends the refresh tokens of `createSession`',
     why: 'whoever stole the account may have let an app in, or made an app password',
+    cases: [
+      {
+        key: 'com.atproto.server.createSession: one who was taken down and may',
+        ours: 'body: *gen=*',
+        reference: 'body: *',
+      },
+    ],
     test: 'test/pds/accounts/session-ends.test.ts',
   },
   {
@@ -417,6 +424,7 @@ export const deliberateDifferences: readonly Deliberate[] = [
     atoll: 'refused with `AccountTakedown`, but for `createReport` and its move',
     reference: 'signed and sent on',
     why: 'a takedown holds at once, whichever method is asked',
+    cases: each(['app.bsky.* tania*'], '401 AccountTakedown', '200'),
     test: 'test/pds/accounts/session-ends.test.ts',
   },
   {
@@ -438,6 +446,11 @@ export const deliberateDifferences: readonly Deliberate[] = [
     atoll: 'refused',
     reference: 'taken',
     why: 'tokens are made for an hour at most, and an app password is no moderator',
+    cases: each(
+      ['com.atproto.server.getServiceAuth: *com.atproto.admin.*, scope com.atproto.appPass*'],
+      BAD_REQUEST,
+      '200',
+    ),
     test: 'test/pds/accounts/session-ends.test.ts',
   },
   {
@@ -454,6 +467,9 @@ export const deliberateDifferences: readonly Deliberate[] = [
       'never empty; eight characters on the pages, and over XRPC on a public host (`PDS_PASSWORD_LENGTH_MIN`)',
     reference: 'any over XRPC',
     why: 'an empty one signs anybody in',
+    cases: [
+      ...each(['com.atproto.* password: ""', 'com.atproto.*: an empty password'], '400 InvalidPassword', '*'),
+    ],
     test: 'test/pds/accounts/session-ends.test.ts',
   },
   {

@@ -24,7 +24,6 @@ const NOBODY = 'nobody'
 /** Declared errors that no request here meets: which test meets them, or that neither server gives them. */
 const elsewhere: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'com.atproto.server.createAccount': {
-    InvalidPassword: NOBODY,
     UnresolvableDid: NOBODY,
     IncompatibleDidDoc: NOBODY,
   },

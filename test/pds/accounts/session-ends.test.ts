@@ -201,7 +201,11 @@ describe.each(acts)('$name', ({ carryOut, endsAppPasswords, password = PASSWORD 
 describe('sessions', () => {
   it('carry the generation of their account, and one that is no number is refused', async () => {
     const { agent, did } = await newUser()
-    expect(decodeJwt(agent.session!.accessJwt).gen).toBe(1)
+    expect(decodeJwt(agent.session!.accessJwt)).not.toHaveProperty('gen')
+    await operatorOf(pds).admin.updateAccountPassword({ did, password: NEW_PASSWORD })
+    const again = strangerTo(pds)
+    await again.login({ identifier: did, password: NEW_PASSWORD })
+    expect(decodeJwt(again.session!.accessJwt).gen).toBe(2)
     const strange = await new SignJWT({ scope: 'com.atproto.access', gen: '1' })
       .setProtectedHeader({ typ: 'at+jwt', alg: 'HS256' })
       .setAudience('did:web:localhost')
