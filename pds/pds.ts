@@ -525,8 +525,9 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   // Two applications side by side: one inside the other would prepare every request twice.
   return (request, response) => {
     if (!gate.admits(request, response)) return
-    const isXrpc = request.url?.startsWith('/xrpc/') === true && !request.url.startsWith(HEALTH_PATH)
-    if (isXrpc) sandbox(response)
+    const isBelowXrpc = request.url?.startsWith('/xrpc/') === true
+    if (isBelowXrpc) sandbox(response)
+    const isXrpc = isBelowXrpc && request.url?.startsWith(HEALTH_PATH) === false
     const answer = () =>
       isXrpc
         ? allowEveryOrigin(request, response, () => xrpc.router(request, response))

@@ -480,6 +480,42 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/config.test.ts',
   },
   {
+    title: 'limits',
+    atoll:
+      'on by default on a public host; IPv6 callers by their /64; `com.atproto.sync.*` has a budget of its own; what takes long, and subscribers, a share for each network',
+    reference: 'off by default, by address, none',
+    why: 'one stranger must not take all of it',
+    test: 'test/pds/operation.test.ts',
+  },
+  {
+    title: 'attempts to sign in',
+    atoll: 'counted for the account, by any spelling and any way in',
+    reference: 'by the text that was sent',
+    why: 'a limit that another spelling does not have is none',
+    test: 'test/pds/limits/sign-ins.test.ts',
+  },
+  {
+    title: '`atproto-proxy` on `getRecord`',
+    atoll: 'ignored',
+    reference: 'followed',
+    why: 'without an account behind it, it makes this an open relay',
+    test: 'test/pds/proxy.test.ts',
+  },
+  {
+    title: 'responses below `/xrpc/`',
+    atoll: '`nosniff`, and a content policy that lets nothing run; a blob is not handed out as a script',
+    reference: 'only blobs have it',
+    why: 'strangers put what they like into them',
+    test: 'test/pds/edge.test.ts',
+  },
+  {
+    title: 'JSON of more than 128 levels',
+    atoll: '400 `InvalidRequest`',
+    reference: '400, when the stack is used up',
+    why: 'a bound with a name',
+    test: 'test/pds/edge.test.ts',
+  },
+  {
     title: 'the sign-in and account pages',
     atoll: 'as often as the methods that do the same',
     reference: 'without limits',
