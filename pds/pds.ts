@@ -19,7 +19,7 @@ import { logger } from '#platform/log.ts'
 import { neighbours } from '#platform/neighbours.ts'
 import { unmapped } from '#platform/network-of.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
-import { importKey } from '#protocol/keys.ts'
+import { importKey, isK256Native } from '#protocol/keys.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { AppPasswords } from './accounts/app-passwords.ts'
 import { Checkups } from './accounts/checkup.ts'
@@ -115,6 +115,10 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   const log = logger('pds')
   refuseForeignData(config.dataDirectory)
   makePrivateFolder(config.dataDirectory)
+  if (!isK256Native)
+    log.warn(
+      'secp256k1 has no native binary here: signatures are made in JavaScript, slower. Reinstall with a compiler',
+    )
   const store = new Store({
     path: path.join(config.dataDirectory, DATABASE_FILE),
     disableAutoCheckpoint: config.disableWalAutoCheckpoint,

@@ -16,9 +16,13 @@ import {
   sign as signWith,
   verify as verifyWith,
 } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { multibaseToBytes } from '@atproto/crypto'
 import { base58btc } from 'multiformats/bases/base58'
 import secp256k1 from 'secp256k1'
+
+/** Whether K-256 runs in native code; in JavaScript it is slower, and not made to take the same time for every key. */
+export const isK256Native: boolean = canLoad('secp256k1/bindings.js')
 
 /** The JWT names of the two curves: `ES256K` is K-256 (secp256k1), `ES256` is P-256 (secp256r1). */
 export type KeyAlgorithm = 'ES256K' | 'ES256'
@@ -295,4 +299,13 @@ function isHighS(signature: Uint8Array, halfOrder: Uint8Array): boolean {
 
 function sha256(message: Uint8Array): Buffer {
   return hash('sha256', message, 'buffer')
+}
+
+function canLoad(module: string): boolean {
+  try {
+    createRequire(import.meta.url)(module)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -1,5 +1,5 @@
 /** `pds/main.ts` under plain Node, which strips types where vitest transforms them. */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { AtpAgent } from '@atproto/api'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -104,4 +104,30 @@ test('a port that is taken is told', async () => {
   expect(output).toMatch(
     new RegExp(`^The PDS cannot start: listen EADDRINUSE: address already in use .*:${first.port}\n$`),
   )
+})
+
+test('where secp256k1 has no binary it signs in JavaScript, and warns of it', async () => {
+  const folder = testFolder()
+  const log = path.join(folder, 'log')
+  const withoutBinary = `
+    import { Module } from 'node:module'
+    const load = Module._extensions['.node']
+    Module._extensions['.node'] = (module, file) => {
+      if (file.includes('secp256k1')) throw new Error('no binary')
+      return load(module, file)
+    }`
+  await using pds = await startPdsProcess({
+    plcUrl: plc.url,
+    folder: path.join(folder, 'pds'),
+    env: {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(withoutBinary)}`,
+      LOG_ENABLED: 'true',
+      LOG_DESTINATION: log,
+    },
+  })
+  const lines = readFileSync(log, 'utf8').trim().split('\n')
+  const warnings = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 40)
+  expect(warnings).toMatchObject([{ msg: expect.stringContaining('in JavaScript') }])
+  const { agent } = await createUser(pds, 'slow')
+  await agent.post({ text: 'signed all the same' })
 })
