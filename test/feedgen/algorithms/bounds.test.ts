@@ -174,7 +174,7 @@ describe('a question that takes too long', () => {
       evaluationMsMax: 500,
     })
     let seq = 0
-    for (let n = 0; n < 20; n++) seq = relay.emit(writer.post(`${n} ${'ab'.repeat(145)}`).event)
+    for (let n = 0; n < 200; n++) seq = relay.emit(writer.post(`${n} ${'ab'.repeat(145)}`).event)
     await feedgen.reached(relay.url, seq)
   })
   afterAll(async () => {
