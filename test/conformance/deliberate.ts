@@ -399,6 +399,17 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/limits/sign-ins.test.ts',
   },
   {
+    title: 'an identifier of more than 2,048 characters on `createSession`',
+    atoll: '400',
+    reference: '401',
+    why: 'no account has one',
+    cases: each(
+      ['com.atproto.server.createSession < identifier: "xxx*'],
+      BAD_REQUEST,
+      '401 AuthenticationRequired',
+    ),
+  },
+  {
     title: '`atproto-proxy` on `getRecord`',
     atoll: 'ignored',
     reference: 'followed',
