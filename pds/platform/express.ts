@@ -95,10 +95,17 @@ export function refuseDeepJson(app: Express): void {
   })
 }
 
+/** Every request with a body goes through here: leaves are told apart without a call. */
 function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
   if (levels === 0) return true
-  if (ArrayBuffer.isView(value)) return false
-  for (const key in value) if (isDeeper((value as Record<string, unknown>)[key], levels - 1)) return true
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object' && isDeeper(item, levels - 1)) return true
+    return false
+  }
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key]
+    if (typeof item === 'object' && isDeeper(item, levels - 1)) return true
+  }
   return false
 }
