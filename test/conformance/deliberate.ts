@@ -187,6 +187,13 @@ export const deliberateDifferences: readonly Deliberate[] = [
     ),
   },
   {
+    title: 'a blob whose bytes say nothing',
+    atoll: 'has the type that a record gives it, or that a later upload says',
+    reference: 'keeps the first upload’s word, `*/*` too',
+    why: 'a word that says nothing is none',
+    test: 'test/pds/blobs/references.test.ts',
+  },
+  {
     title: 'small CAR files',
     atoll: 'sent with their length, as they are',
     reference: 'streamed and compressed',
