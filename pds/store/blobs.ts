@@ -170,9 +170,12 @@ export class BlobStore {
     this.#counts = db.prepare((q, arg: Args<{ account: number }>) =>
       q.selectNoFrom((e) => [
         e
-          .selectFrom('blob')
-          .select((e) => e.fn.countAll<number>().as('count'))
-          .where('account', '=', arg.account)
+          .selectFrom('record_blob')
+          .innerJoin('blob', (join) =>
+            join.onRef('blob.cid', '=', 'record_blob.cid').on('blob.account', '=', arg.account),
+          )
+          .select((e) => e.fn.count<number>('record_blob.cid').distinct().as('count'))
+          .where('record_blob.repo', '=', repoOf(q, arg.account))
           .$asScalar()
           .$notNull()
           .as('received'),
@@ -292,7 +295,7 @@ export class BlobStore {
     this.#setTakedown.run({ account, cid: cidToBytes(cid), takedownRef })
   }
 
-  /** How many blobs an account has, and how many its records refer to. */
+  /** How many blobs an account's records refer to, and how many of those are here. */
   counts(account: number): { readonly received: number; readonly referenced: number } {
     return this.#counts.get({ account }) ?? { received: 0, referenced: 0 }
   }
