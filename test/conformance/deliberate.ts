@@ -63,7 +63,59 @@ export const deliberateDifferences: readonly Deliberate[] = [
     cases: [
       ...each(['com.atproto.repo.createRecord: a thing with a * number'], BAD_REQUEST, INTERNAL),
       ...each(['com.atproto.repo.createRecord: half a character as a key'], BAD_REQUEST, '200'),
+      ...each(
+        [
+          'half a character',
+          'a link that is none',
+          'a link and more',
+          'a link that is a number',
+          'bytes that are none',
+          'bytes and more',
+          'a blob of another kind',
+          'a blob without a size',
+          'a blob without a type',
+          'a blob of no type',
+          'a blob and more',
+          'a type that is none',
+          'an empty type',
+        ].map((label) => `com.atproto.repo.createRecord: a thing with ${label}`),
+        BAD_REQUEST,
+        '200',
+      ),
     ],
+  },
+  {
+    title: 'records of an account that is not active',
+    atoll:
+      '`RepoDeactivated` or `RepoTakendown`, as `com.atproto.sync.*` says (`getRecord` asks the AppView where there is one); its owner and the operator read them',
+    reference: 'not found, by several names',
+    why: 'one state, one answer; an owner may see what is theirs',
+    cases: [
+      ...['a stranger', 'another'].flatMap((viewer) => [
+        ...each([`com.atproto.repo.listRecords # dora to ${viewer}`], '400 RepoDeactivated', BAD_REQUEST),
+        ...each([`com.atproto.repo.listRecords # tania to ${viewer}`], '400 RepoTakendown', BAD_REQUEST),
+      ]),
+      ...['dora to dora*', 'dora to the operator', 'tania to tania*', 'tania to the operator'].flatMap(
+        (seen) => [
+          { key: `com.atproto.repo.listRecords # ${seen}`, ours: '200', reference: BAD_REQUEST },
+          { key: `com.atproto.repo.describeRepo # ${seen}`, ours: '200', reference: '400 Repo*' },
+          { key: `com.atproto.repo.getRecord # ${seen}`, ours: '*', reference: '*' },
+        ],
+      ),
+      ...each(
+        ['com.atproto.repo.* # dora to *', 'com.atproto.repo.* # tania to *'],
+        'cache-control: private; varies by authorization: yes',
+        'cache-control: ; varies by authorization: ',
+      ),
+    ],
+    test: 'test/pds/repo/reading.test.ts',
+  },
+  {
+    title: 'a form (`multipart/*`) sent to `uploadBlob`',
+    atoll: '400',
+    reference: 'stored as it is',
+    why: 'it is no picture, and the record that shows it fails later',
+    test: 'test/pds/repo/data-model.test.ts',
   },
   {
     title: 'CIDs of version 0',
