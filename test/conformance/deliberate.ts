@@ -603,6 +603,20 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/edge.test.ts',
   },
   {
+    title: '`/oauth/revoke` by a public app without a proof',
+    atoll: 'the session ends',
+    reference: 'says so, and goes on',
+    why: 'whoever has the token may lose it',
+    test: 'test/pds/oauth/app.test.ts',
+  },
+  {
+    title: 'preferences without an AppView',
+    atoll: 'kept here',
+    reference: 'nobody’s',
+    why: 'an account brings its own along',
+    test: 'test/pds/upstream.test.ts',
+  },
+  {
     title: 'the sign-in and account pages',
     atoll: 'as often as the methods that do the same',
     reference: 'without limits',
