@@ -625,6 +625,13 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/edge.test.ts',
   },
   {
+    title: 'the sign-in and account pages',
+    atoll: 'as often as the methods that do the same',
+    reference: 'without limits',
+    why: 'a limit that another way in does not have is none',
+    test: 'test/pds/oauth/settings.test.ts',
+  },
+  {
     title: '`/oauth/revoke` by a public app without a proof',
     atoll: 'the session ends',
     reference: 'says so, and goes on',
@@ -637,13 +644,6 @@ export const deliberateDifferences: readonly Deliberate[] = [
     reference: 'nobody’s',
     why: 'an account brings its own along',
     test: 'test/pds/upstream.test.ts',
-  },
-  {
-    title: 'the sign-in and account pages',
-    atoll: 'as often as the methods that do the same',
-    reference: 'without limits',
-    why: 'a limit that another way in does not have is none',
-    test: 'test/pds/oauth/settings.test.ts',
   },
   {
     title: 'a lost answer to an OAuth refresh',

@@ -166,7 +166,7 @@ describe('an account with an identity of its own', () => {
     const moved = await createWithDid(to, user, await movingToken(user.agent, TO))
     const again = async (more: object = {}) =>
       rejection(createWithDid(to, user, await movingToken(user.agent, TO), more))
-    for (const more of [{}, { handle: 'no handle' }, { inviteCode: 'used-up' }, { email: 'nonsense' }]) {
+    for (const more of [{}, { handle: 'admin.test' }, { inviteCode: 'used-up' }, { email: 'nonsense' }]) {
       expect(await again(more)).toMatchObject({ status: 400, error: 'AlreadyExists' })
     }
     // Only who proved that the identity is theirs hears of it.
