@@ -51,9 +51,8 @@ export interface ProviderOptions {
 }
 
 type RefreshArgs = Parameters<OAuthProvider['refreshTokenGrant']>
-type RevokeArgs = Parameters<OAuthProvider['revoke']>
 
-/** The library's provider, which forgives that the answer to an exchange of tokens got lost, and a proof that revoking needs none of. */
+/** The library's provider, which forgives that the answer to an exchange of tokens got lost. */
 class ForgivingProvider extends OAuthProvider {
   readonly #tokens: ProviderTokens
 
@@ -92,23 +91,6 @@ class ForgivingProvider extends OAuthProvider {
         scope,
       )
     })
-  }
-
-  /**
-   * A client without a key of its own need not prove anything to end a session: it has the token, and loses it. The library answers as if it had
-   * revoked the token, and leaves it.
-   */
-  override async revoke(...args: RevokeArgs): Promise<void> {
-    const [credentials, { token }, dpopProof] = args
-    if (dpopProof === null) {
-      const { client, clientAuth } = await this.authenticateClient(credentials, dpopProof)
-      const found = await this.tokenManager.findToken(token)
-      const isTheirs = found?.data.clientId === client.id && clientAuth.method === 'none'
-      if (isTheirs && (found.data.clientAuth?.method ?? 'none') === 'none') {
-        return this.tokenManager.deleteToken(found.id)
-      }
-    }
-    return super.revoke(...args)
   }
 
   async #isSame(...args: Parameters<OAuthProvider['compareClientAuth']>): Promise<boolean> {

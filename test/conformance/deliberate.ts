@@ -632,13 +632,6 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/oauth/settings.test.ts',
   },
   {
-    title: '`/oauth/revoke` by a public app without a proof',
-    atoll: 'the session ends',
-    reference: 'says so, and goes on',
-    why: 'whoever has the token may lose it',
-    test: 'test/pds/oauth/app.test.ts',
-  },
-  {
     title: 'preferences without an AppView',
     atoll: 'kept here',
     reference: 'nobody’s',

@@ -65,27 +65,6 @@ afterEach(() => {
 let names = 0
 const newUser = () => createUser(pds, `user${names++}`)
 
-/** Asks for the end of a session by hand, as an app that others wrote would, without a proof. */
-async function revoke(client_id: string, token: string): Promise<void> {
-  const body = new URLSearchParams({ token, client_id })
-  const answer = await fetch(`${pds.url}/oauth/revoke`, { method: 'POST', body })
-  expect(answer.status).toBe(200)
-}
-
-test.each(['refresh_token', 'access_token'] as const)(
-  'a public app ends its session with its %s alone',
-  async (kind) => {
-    const user = await newUser()
-    const app = loopbackApp(pds, plc.url, SCOPE)
-    const session = await signInToApp(app, pds, user, { scope: SCOPE })
-    const { tokenSet } = app.sessions.get(user.did)!
-    await revoke('http://localhost', tokenSet[kind])
-    expect(await askThrough(session, GET_SESSION), 'another app ends nothing').toMatchObject({ status: 200 })
-    await revoke(app.client.clientMetadata.client_id!, tokenSet[kind])
-    expect(await exchange(app, user.did, tokenSet.refresh_token)).toBe(400)
-  },
-)
-
 describe.each([
   ['on somebody’s own machine', () => loopbackApp(pds, plc.url, SCOPE)],
   ['with a server and a key of its own', () => confidential.on(pds)],

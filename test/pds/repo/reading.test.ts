@@ -4,13 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   createUser,
   type InProcessPds,
-  PASSWORD,
   rejection,
   startPds,
   type TestUser,
 } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
-import { bearerOf, operatorOf, strangerTo } from '../accounts/support.ts'
 
 let plc: PlcDirectory
 let pds: InProcessPds
@@ -71,14 +69,6 @@ test('of an account that was taken down', async () => {
   await operatorOf(pds).admin.updateSubjectStatus({ subject, takedown: { applied: true } })
   for (const read of reads(strangerTo(pds).com.atproto, user)) {
     expect(await rejection(read())).toMatchObject({ status: 400, error: 'RepoTakendown' })
-  }
-  const { data } = await strangerTo(pds).com.atproto.server.createSession({
-    identifier: user.handle,
-    password: PASSWORD,
-    allowTakendown: true,
-  })
-  for (const read of reads(bearerOf(pds, data.accessJwt), user)) {
-    expect(await read()).toMatchObject({ success: true })
   }
 })
 
