@@ -247,24 +247,24 @@ export class Accounts {
       address,
     }: { requester?: string; keepSession?: boolean; address?: string | undefined } = {},
   ): Promise<{ did: string; handle: string } & SessionTokens> {
+    // Before what would also be in the way: the handle, the address and the invite code that the account here has.
+    if (input.did !== undefined && input.did === requester) this.#assertNotHere(input.did)
     const { email, password } = this.#assertCredentials(input)
     const handle = await this.#handles.assertAllowed(input.handle, input.did)
-    using _invite = input.inviteCode ? this.#invites.hold(input.inviteCode) : undefined
+    const inviteCode = input.inviteCode?.trim()
+    using _invite = inviteCode ? this.#invites.hold(inviteCode) : undefined
     const names = [handle, email, ...(input.did === undefined ? [] : [input.did])]
     this.#assertFree({ handle, email: input.email ?? email })
     if (this.#inMaking.has(handle)) throw new AccountError(`Handle already taken: ${handle}`)
     if (this.#inMaking.has(email)) throw new AccountError(`Email already taken: ${input.email}`)
     if (input.did !== undefined) {
       if (input.did !== requester) throw new IdentityNotProvenError(input.did)
-      if (this.#store.accounts.byDid(input.did) !== undefined || this.#inMaking.has(input.did)) {
-        throw new AccountError('Repo already exists', 'AlreadyExists')
-      }
+      this.#assertNotHere(input.did)
       this.#moves.assertPlace(networkOf(address))
     }
     for (const name of names) this.#inMaking.add(name)
     try {
       const passwordHash = password === undefined ? null : await hashPassword(password)
-      const { inviteCode } = input
       const credentials = { handle, email, password: passwordHash, inviteCode, keepSession }
       return input.did === undefined
         ? await this.#make(credentials, input.recoveryKey)
@@ -282,6 +282,12 @@ export class Accounts {
     const handle = await this.#handles.assertAllowed(wanted, undefined)
     if (this.#store.accounts.byHandle(handle) !== undefined || this.#inMaking.has(handle)) {
       throw new HandleError(`Handle already taken: ${handle}`, 'taken')
+    }
+  }
+
+  #assertNotHere(did: string): void {
+    if (this.#store.accounts.byDid(did) !== undefined || this.#inMaking.has(did)) {
+      throw new AccountError('Repo already exists', 'AlreadyExists')
     }
   }
 
@@ -372,7 +378,8 @@ export class Accounts {
   }
 
   async #appPassword(account: Account | undefined, password: string): Promise<AppPassword | undefined> {
-    const hash = await hashAppPassword(account?.did ?? '', password)
+    // Made here, so no blank around it is part of it.
+    const hash = await hashAppPassword(account?.did ?? '', password.trim())
     return account && this.#store.appPasswords.byPassword(account.id, hash)
   }
 
@@ -461,7 +468,7 @@ export class Accounts {
       )
     }
     if (password !== undefined) assertPasswordLongEnough(password, this.#options.passwordCharactersMin)
-    if (this.#invites.required && !inviteCode) {
+    if (this.#invites.required && !inviteCode?.trim()) {
       throw new InviteError('No invite code provided', 'InvalidInviteCode')
     }
     if (!email) throw new AccountError('Email is required')

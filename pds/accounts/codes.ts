@@ -6,6 +6,15 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 /** A code of 50 bits, `xxxxx-xxxxx`. */
 export const randomCode = (): string => `${randomBase32(5)}-${randomBase32(5)}`
 
+/**
+ * A code of {@link randomCode} as it was made, from what somebody typed or pasted: in any case, with blanks, line ends and invisible
+ * characters, with another dash or none.
+ */
+export function codeAsMade(typed: string): string {
+  const plain = typed.toLowerCase().replace(/[\s\p{Dash_Punctuation}\p{Format}\u2212]/gu, '')
+  return /^[a-z2-7]{10}$/.test(plain) ? `${plain.slice(0, 5)}-${plain.slice(5)}` : plain
+}
+
 /** So many characters of base32, five bits each. */
 export function randomBase32(characters: number): string {
   return Array.from({ length: characters }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')

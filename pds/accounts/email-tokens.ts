@@ -7,7 +7,7 @@ import type { Tx } from '#platform/sqlite.ts'
 import type { CodePurpose } from '../mail/letters.ts'
 import { mailedCodeHash } from '../repo/key-secret.ts'
 import type { EmailToken, EmailTokenStore } from '../store/email-tokens.ts'
-import { randomCode } from './codes.ts'
+import { codeAsMade, randomCode } from './codes.ts'
 
 /** What a code is good for. */
 export type EmailTokenPurpose = CodePurpose
@@ -83,7 +83,10 @@ export class EmailTokens {
   }
 
   #hash(code: string): Buffer {
-    return mailedCodeHash(this.#keySecret, createHash('sha256').update(code.toUpperCase()).digest())
+    return mailedCodeHash(
+      this.#keySecret,
+      createHash('sha256').update(codeAsMade(code).toUpperCase()).digest(),
+    )
   }
 }
 

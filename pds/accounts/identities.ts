@@ -75,16 +75,13 @@ export class Identities {
   }
 
   /**
-   * Checks that an identity names this host and the account's key here, and, in the directory, gives this host a rotation key. What is kept
-   * of its document is looked up anew.
+   * Checks that an identity names this host and the account's key here. Whether this host has a rotation key is its owner's choice: one
+   * whose keys are their own alone signs each change themself. What is kept of its document is looked up anew.
    * @throws IdentityError, DidError, PlcError
    */
   async assertNamesUs(did: string): Promise<void> {
     const account = this.#store.accounts.byDid(did)
     const said = await this.#whatItSays(did)
-    if (said.rotationKeys !== undefined && !said.rotationKeys.includes(this.#plc.rotationKey)) {
-      throw new IdentityError('Server rotation key not included in PLC DID data')
-    }
     if (said.pds !== this.#options.publicUrl) {
       throw new IdentityError('DID document atproto_pds service endpoint does not match PDS public url')
     }
@@ -137,11 +134,8 @@ export class Identities {
    */
   async submit(account: Account, value: unknown): Promise<void> {
     const operation = this.#plc.parse(value)
-    const { rotationKeys, services, verificationMethods, alsoKnownAs } = operation
+    const { services, verificationMethods, alsoKnownAs } = operation
     const pds = services.atproto_pds
-    if (!rotationKeys.includes(this.#plc.rotationKey)) {
-      throw new IdentityError("Rotation keys do not include server's rotation key")
-    }
     if (pds?.type !== PDS_TYPE) throw new IdentityError('Incorrect type on atproto_pds service')
     if (pds.endpoint !== this.#options.publicUrl) {
       throw new IdentityError('Incorrect endpoint on atproto_pds service')
@@ -161,13 +155,12 @@ export class Identities {
   }
 
   async #whatItSays(did: string) {
-    // The document in the directory does not show the rotation keys.
+    // The directory itself is asked: its documents may be served from caches.
     if (did.startsWith('did:plc:')) {
       await this.#didDocuments.forget(did)
       return this.#plc.data(did)
     }
-    const { signingKey, pds } = identityData(await this.#didDocuments.resolve(did, { fresh: true }))
-    return { signingKey, pds, rotationKeys: undefined }
+    return identityData(await this.#didDocuments.resolve(did, { fresh: true }))
   }
 }
 

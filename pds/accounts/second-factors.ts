@@ -10,7 +10,7 @@ import type { Account } from '../store/accounts.ts'
 import type { Passkey, SecondFactorStore } from '../store/second-factors.ts'
 import type { Store } from '../store/store.ts'
 import { AccountError, LoginError } from './accounts.ts'
-import { randomCode } from './codes.ts'
+import { codeAsMade, randomCode } from './codes.ts'
 import type { Emails } from './emails.ts'
 import { type AuthenticatorSetup, isOneTimeCode, newAuthenticator, stepOf } from './one-time-codes.ts'
 import { hashAppPassword } from './passwords.ts'
@@ -113,7 +113,7 @@ export class SecondFactors {
    * @throws SecondFactorError
    */
   async assertCode({ id, did }: Pick<Account, 'id' | 'did'>, code: string): Promise<void> {
-    const typed = code.trim().toLowerCase().replaceAll(' ', '')
+    const typed = codeAsMade(code)
     const isBackupCode = !isOneTimeCode(typed)
     // A code counts as wrong until it was right: no more hashes are made at once than codes may be tried.
     const mayTry = await this.#store.db.write((tx) => {
@@ -148,7 +148,7 @@ export class SecondFactors {
    * @throws SecondFactorError when the app did not make the code; AccountError
    */
   async addAuthenticator(account: Account, secret: Buffer, code: string): Promise<string[] | undefined> {
-    const lastStep = stepOf(secret, code.replaceAll(' ', ''))
+    const lastStep = stepOf(secret, codeAsMade(code))
     if (lastStep === undefined) throw new SecondFactorError('InvalidToken')
     const encrypted = seal(this.#keySecret, secret)
     return this.#add(account, (tx) =>

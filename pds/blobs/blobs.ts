@@ -10,10 +10,12 @@ import { fileTypeFromBuffer } from 'file-type'
 import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { Turns } from '#platform/turns.ts'
+import { decode } from '#protocol/cbor.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import type { BlobPlace } from '../store/blobs.ts'
 import type { Store } from '../store/store.ts'
 import type { BlobFiles, ByteRange } from './files.ts'
+import { saysNothing, typeInRecord } from './references.ts'
 import type { Uploads } from './uploads.ts'
 
 /** A blob that may be referred to by a record. */
@@ -48,6 +50,8 @@ const UNREFERENCED_HOURS_MAX = 24
 const SWEEP_MINUTES = 60
 /** Blobs that one step looks at, or removes. */
 const STEP_BLOBS_MAX = 500
+/** Records that are asked for a blob's type when neither its bytes nor its upload say one. */
+const TYPE_RECORDS_MAX = 4
 
 export class Blobs implements AsyncDisposable {
   readonly #store: Store
@@ -74,7 +78,8 @@ export class Blobs implements AsyncDisposable {
 
   /**
    * Receives a blob; it is temporary until a record refers to it.
-   * @param claimedType what the caller says it is; what the bytes say counts for more
+   * @param claimedType what the caller says it is; what the bytes say counts for more, and where they say nothing, what a record says
+   * that refers to the blob already
    * @throws BlobTooLargeError, BlobTakendownError, BlobOwnerGoneError, BlobTimeoutError
    */
   async upload(
@@ -85,8 +90,8 @@ export class Blobs implements AsyncDisposable {
     const file = await this.#uploads.receive(stream, this.#bytesMax)
     const { cid, size } = file
     try {
-      const mimeType = (await fileTypeFromBuffer(file.head))?.mime ?? claimedType
-      await this.#turns.run(keyOf(owner.did, cid), async () => {
+      const ownType = (await fileTypeFromBuffer(file.head))?.mime
+      const mimeType = await this.#turns.run(keyOf(owner.did, cid), async () => {
         const { db, blobs } = this.#store
         await db.write((tx) => {
           if (blobs.get(owner.id, cid)?.takedownRef) {
@@ -95,16 +100,17 @@ export class Blobs implements AsyncDisposable {
           blobs.loosen(tx, owner.did, cid)
         })
         await this.#files.keep(owner.did, file)
-        await db.write((tx) => {
+        return await db.write((tx) => {
           if (this.#store.accounts.byId(owner.id) === undefined) {
             throw new BlobOwnerGoneError('Account not found')
           }
+          const mimeType = this.#typeOf(owner.id, cid, ownType, claimedType)
           blobs.put(tx, owner.id, cid, { mimeType, size })
           blobs.bind(tx, owner.did, cid)
+          return mimeType
         })
       })
-      const stored = this.#store.blobs.get(owner.id, cid)
-      return { cid, size, mimeType: stored?.mimeType ?? mimeType }
+      return { cid, size, mimeType }
     } finally {
       await this.#uploads.discard(file)
     }
@@ -115,8 +121,18 @@ export class Blobs implements AsyncDisposable {
     const blob = this.#store.blobs.get(id, cid)
     if (blob === undefined || blob.takedownRef !== null || !this.#store.blobs.isReferenced(id, cid))
       return undefined
-    const { mimeType, size } = blob
+    const { size } = blob
+    // Stored when an upload's word was the only one that counted.
+    const mimeType = saysNothing(blob.mimeType)
+      ? (this.#typeInRecords(id, cid) ?? blob.mimeType)
+      : blob.mimeType
     return { mimeType, size, open: (range) => this.#files.read(did, cid, range) }
+  }
+
+  /** The size in bytes of a blob that records may refer to; undefined when there is none, or it was taken down. */
+  sizeOf({ id }: { id: number }, cid: Cid): number | undefined {
+    const blob = this.#store.blobs.get(id, cid)
+    return blob === undefined || blob.takedownRef !== null ? undefined : blob.size
   }
 
   /**
@@ -148,6 +164,26 @@ export class Blobs implements AsyncDisposable {
     }
     if (cids.length > 0) tx.afterCommit(() => void this.sweep())
     return cids.length < limit
+  }
+
+  /** The type that a blob gets which is uploaded now, perhaps again. */
+  #typeOf(account: number, cid: Cid, ownType: string | undefined, claimedType: string): string {
+    const stored = this.#store.blobs.get(account, cid)?.mimeType
+    // Records and those who read them go by the type that it has.
+    if (stored !== undefined && !saysNothing(stored)) return stored
+    const better = ownType ?? this.#typeInRecords(account, cid)
+    if (better !== undefined) return better
+    const isFree = stored === undefined || !this.#store.blobs.isReferenced(account, cid)
+    return stored !== undefined && (!isFree || saysNothing(claimedType)) ? stored : claimedType
+  }
+
+  /** The type that records give a blob; undefined when none of them says one. */
+  #typeInRecords(account: number, cid: Cid): string | undefined {
+    for (const block of this.#store.blobs.referrers(account, cid, TYPE_RECORDS_MAX)) {
+      const type = typeInRecord(decode(block), cid)
+      if (type !== undefined) return type
+    }
+    return undefined
   }
 
   /** Sweeps now, and from now on at intervals. */

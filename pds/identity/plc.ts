@@ -40,7 +40,6 @@ export type OperationChanges = {
 
 /** What the directory says of an identity. */
 export interface PlcData {
-  readonly rotationKeys: readonly string[]
   readonly signingKey: string | undefined
   readonly pds: string | undefined
 }
@@ -149,8 +148,8 @@ export class Plc {
    */
   async data(did: string): Promise<PlcData> {
     const response = await this.#request(`/${encodeURIComponent(did)}/data`)
-    const { rotationKeys, verificationMethods, services } = (await response.json()) as DocumentData
-    return { rotationKeys, signingKey: verificationMethods.atproto, pds: services.atproto_pds?.endpoint }
+    const { verificationMethods, services } = (await response.json()) as DocumentData
+    return { signingKey: verificationMethods.atproto, pds: services.atproto_pds?.endpoint }
   }
 
   /**
@@ -185,6 +184,10 @@ export class Plc {
   ): Promise<Operation> {
     const last = await this.#lastOperation(did)
     if (last.type === 'plc_tombstone') throw new PlcOperationError('Did is tombstoned')
+    if ('rotationKeys' in last && !last.rotationKeys.includes(this.rotationKey)) {
+      const message = 'This server has no rotation key of the identity: sign the operation with your own'
+      throw new PlcOperationError(message)
+    }
     return createUpdateOp(last as CompatibleOp, this.#signer, change)
   }
 

@@ -10,6 +10,7 @@ import type { PasswordProof } from '../accounts/password-proofs.ts'
 import { PASSKEY_NAME_CHARACTERS_MAX, PASSKEYS_MAX, SecondFactorError } from '../accounts/second-factors.ts'
 import { TooManySignInsError } from '../oauth/browsers.ts'
 import type { Services } from '../services.ts'
+import { endingOf } from './ending.ts'
 import { type Html, html, trusted } from './html.ts'
 import { field, jsonField, type Pages, problem } from './page.ts'
 import { SECOND_FACTOR_PATH, SECURITY_PATH } from './paths.ts'
@@ -211,7 +212,9 @@ ${form(visit, 'show', html`<button class="second">Cancel</button>`)}`
     const overview = secondFactors.overview(account.id)
     const options = await passkeys.creationOptions(account)
     known.challenge = options.challenge
+    const ending = endingOf(account)
     const body = html`
+${ending !== undefined && html`<p class="notice bad" role="status">${ending}</p>`}
 ${good !== undefined && html`<p class="notice good" role="status">${good}</p>`}
 ${problem(bad)}
 ${backupCodes !== undefined && newBackupCodes(backupCodes)}

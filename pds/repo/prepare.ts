@@ -63,7 +63,7 @@ export function prepareRecord({
     throw new InvalidRecordError(`Invalid collection: ${String(collection).slice(0, 300)}`)
   if (!isValidRecordKey(rkey))
     throw new InvalidRecordError(`Invalid record key: ${String(rkey).slice(0, 512)}`)
-  const blobs = findBlobs(record)
+  const blobs = findBlobs(record, path)
   const validationStatus =
     validate === false ? undefined : check(collection, rkey, record, validate === true, path)
   const block = encodeRecord(record)
@@ -111,10 +111,18 @@ function encodeRecord(record: Record<string, unknown>): Buffer {
   }
 }
 
-/** The blobs that a record refers to. */
-function findBlobs(record: unknown): BlobReference[] {
+/**
+ * The blobs that a record refers to. Looks at all of it, and so at what the data model does not have: what would be stored as another record
+ * than was sent, or as one that nobody can read as it was meant.
+ * @param at where the record stands in what the caller sent
+ * @throws InvalidRecordError, BlobReferenceError
+ */
+function findBlobs(record: unknown, at: readonly (string | number)[]): BlobReference[] {
   const found: BlobReference[] = []
+  const place = [...at]
+  const fault = (what: string) => new InvalidRecordError(`Invalid record at ${pathText(place)}: ${what}`)
   const visit = (value: unknown, depth: number): void => {
+    if (typeof value === 'string' && !value.isWellFormed()) throw fault('half a surrogate pair')
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
     if (depth > RECORD_DEPTH_MAX)
       throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
@@ -123,13 +131,40 @@ function findBlobs(record: unknown): BlobReference[] {
     } else if (isLegacyBlobRef(value)) {
       throw new InvalidRecordError(`Legacy blobs are not allowed (${value.cid})`)
     } else if (Array.isArray(value)) {
-      for (const item of value) visit(item, depth + 1)
+      for (let i = 0; i < value.length; i++) inside(i, value[i], depth)
     } else if (!('asCID' in value)) {
-      for (const key in value) visit((value as Record<string, unknown>)[key], depth + 1)
+      const misuse = misuseIn(value)
+      if (misuse !== undefined) throw fault(misuse)
+      for (const key in value) {
+        if (!key.isWellFormed()) throw fault('half a surrogate pair in a key')
+        inside(key, (value as Record<string, unknown>)[key], depth)
+      }
     }
+  }
+  const inside = (key: string | number, value: unknown, depth: number): void => {
+    place.push(key)
+    visit(value, depth + 1)
+    place.pop()
   }
   visit(record, 0)
   return found
+}
+
+/** What is wrong with an object that uses a name of the data model; the library has read those that it could as links, bytes and blobs. */
+function misuseIn(value: object): string | undefined {
+  if ('$link' in value) return '$link stands alone, with a CID as text'
+  if ('$bytes' in value) return '$bytes stands alone, with base64 as text'
+  if (!('$type' in value) || value.$type === undefined) return undefined
+  if (typeof value.$type !== 'string' || value.$type === '') return '$type is a name'
+  if (value.$type === 'blob') return 'a blob has a ref (a link), a mimeType and a size, and nothing else'
+  return undefined
+}
+
+const PATH_CHARACTERS_MAX = 300
+
+function pathText(place: readonly (string | number)[]): string {
+  const text = place.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('')
+  return `$${text}`.slice(0, PATH_CHARACTERS_MAX).toWellFormed()
 }
 
 function cidOfBlob(ref: { readonly bytes: Uint8Array }): Cid {

@@ -222,6 +222,8 @@ class Change {
   /** Blocks of the records that were created or updated. */
   readonly records = new Map<Cid, Buffer>()
   readonly rev: string
+  /** Blobs that a record referred to until one of these writes. */
+  readonly #released = new Set<Cid>()
   /** The repository's id when blocks that leave it are kept for an export that is under way. */
   readonly retiresFrom: number | undefined
   readonly #store: Store
@@ -290,7 +292,7 @@ class Change {
   #update(record: PreparedRecord, current: RecordRef): void {
     this.#retire(record, current)
     this.#store.records.update(this.#tx, current.id, this.rev, record)
-    this.#store.blobs.unrefer(this.#tx, current.id)
+    this.#release(current)
     this.#refer(record.blobs, current.id)
     this.records.set(record.cid, record.block)
     this.ops.push({ action: 'update', path: keyOf(record), cid: record.cid, prev: current.cid })
@@ -306,7 +308,7 @@ class Change {
   #delete(path: RecordPath, current: RecordRef): void {
     this.#retire(path, current)
     this.#store.records.delete(this.#tx, current.id)
-    this.#store.blobs.unrefer(this.#tx, current.id)
+    this.#release(current)
     this.ops.push({ action: 'delete', path: keyOf(path), cid: null, prev: current.cid })
   }
 
@@ -324,19 +326,33 @@ class Change {
     }
   }
 
+  #release(record: RecordRef): void {
+    for (const cid of this.#store.blobs.ofRecord(record.id)) this.#released.add(cid)
+    this.#store.blobs.unrefer(this.#tx, record.id)
+  }
+
+  /**
+   * Whether a record refers to the blob, or did until this commit. What it says of the blob is taken then: it may be what another host let
+   * pass, and a record that was taken can be edited.
+   */
+  #isKnown(cid: Cid): boolean {
+    return this.#released.has(cid) || this.#store.blobs.isReferenced(this.#owner.id, cid)
+  }
+
   #refer(blobs: readonly BlobReference[], record: number): void {
     for (const { cid, mimeType, size } of blobs) {
       const blob = this.#store.blobs.get(this.#owner.id, cid)
       if (blob === undefined || blob.takedownRef !== null) {
         throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${formatCid(cid)}`)
       }
-      if (blob.mimeType !== mimeType) {
+      const isKnown = this.#isKnown(cid)
+      if (!isKnown && blob.mimeType !== mimeType) {
         throw new BlobReferenceError(
           'InvalidMimeType',
           `Referenced Mimetype does not match stored blob. Expected: ${blob.mimeType}, Got: ${mimeType}`,
         )
       }
-      if (blob.size !== size) {
+      if (!isKnown && blob.size !== size) {
         throw new BlobReferenceError(
           'InvalidSize',
           `Referenced Size does not match stored blob. Expected: ${blob.size}, Got: ${size}`,

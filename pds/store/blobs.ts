@@ -21,6 +21,8 @@ export interface BlobPlace {
 export class BlobStore {
   readonly #get
   readonly #isReferenced
+  readonly #referrers
+  readonly #ofRecord
   readonly #list
   readonly #missing
   readonly #page
@@ -50,6 +52,18 @@ export class BlobStore {
         .where('repo', '=', repoOf(q, arg.account))
         .where('cid', '=', arg.cid)
         .limit(1),
+    )
+    this.#referrers = db.prepare((q, arg: Args<{ account: number; cid: Buffer; limit: number }>) =>
+      q
+        .selectFrom('record_blob')
+        .innerJoin('record', 'record.id', 'record_blob.record')
+        .select('record.block')
+        .where('record_blob.repo', '=', repoOf(q, arg.account))
+        .where('record_blob.cid', '=', arg.cid)
+        .limit(arg.limit),
+    )
+    this.#ofRecord = db.prepare((q, arg: Args<{ record: number }>) =>
+      q.selectFrom('record_blob').select('cid').where('record', '=', arg.record),
     )
     this.#list = db.prepare(
       (q, arg: Args<{ account: number; since: string; cursor: Buffer; limit: number }>) =>
@@ -131,7 +145,9 @@ export class BlobStore {
         })
         // An upload of the same bytes begins its time as a temporary blob anew.
         .onConflict((conflict) =>
-          conflict.columns(['account', 'cid']).doUpdateSet({ createdAt: arg.createdAt }),
+          conflict
+            .columns(['account', 'cid'])
+            .doUpdateSet({ mimeType: arg.mimeType, createdAt: arg.createdAt }),
         ),
     )
     this.#refer = db.prepare((q, arg: Args<Omit<Schema['record_blob'], 'repo'> & { account: number }>) =>
@@ -154,9 +170,12 @@ export class BlobStore {
     this.#counts = db.prepare((q, arg: Args<{ account: number }>) =>
       q.selectNoFrom((e) => [
         e
-          .selectFrom('blob')
-          .select((e) => e.fn.countAll<number>().as('count'))
-          .where('account', '=', arg.account)
+          .selectFrom('record_blob')
+          .innerJoin('blob', (join) =>
+            join.onRef('blob.cid', '=', 'record_blob.cid').on('blob.account', '=', arg.account),
+          )
+          .select((e) => e.fn.count<number>('record_blob.cid').distinct().as('count'))
+          .where('record_blob.repo', '=', repoOf(q, arg.account))
           .$asScalar()
           .$notNull()
           .as('received'),
@@ -178,6 +197,16 @@ export class BlobStore {
   /** Whether a present record refers to the blob. */
   isReferenced(account: number, cid: Cid): boolean {
     return this.#isReferenced.get({ account, cid: cidToBytes(cid) }) !== undefined
+  }
+
+  /** The blocks of some present records that refer to the blob. */
+  referrers(account: number, cid: Cid, limit: number): Buffer[] {
+    return this.#referrers.all({ account, limit, cid: cidToBytes(cid) }).map(({ block }) => block)
+  }
+
+  /** The blobs that a record refers to. */
+  ofRecord(record: number): Cid[] {
+    return this.#ofRecord.all({ record }).map(({ cid }) => cidFromBytes(cid))
   }
 
   /** The blobs that records of revisions after `since` refer to, in the order of their CIDs. */
@@ -240,7 +269,7 @@ export class BlobStore {
       .map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
   }
 
-  /** Notes a blob whose bytes are durable. */
+  /** Notes a blob whose bytes are durable; one that is there takes the type. */
   put(tx: Tx, account: number, cid: Cid, blob: { mimeType: string; size: number }): void {
     this.#put.run({
       account,
@@ -266,7 +295,7 @@ export class BlobStore {
     this.#setTakedown.run({ account, cid: cidToBytes(cid), takedownRef })
   }
 
-  /** How many blobs an account has, and how many its records refer to. */
+  /** How many blobs an account's records refer to, and how many of those are here. */
   counts(account: number): { readonly received: number; readonly referenced: number } {
     return this.#counts.get({ account }) ?? { received: 0, referenced: 0 }
   }

@@ -1,12 +1,12 @@
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import type { PersonCredentials, ServiceCredentials } from '../auth/credentials.ts'
 import { hasFullPassword, SCOPES_EVEN_TAKENDOWN } from '../auth/verifier.ts'
-import type { AppViewServices } from '../services.ts'
+import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 
 const NSID = 'app.bsky.actor.getPreferences'
 
-export default ({ auth, preferences, proxy }: Pick<AppViewServices, 'auth' | 'preferences' | 'proxy'>) =>
+export default ({ auth, preferences, proxy }: Pick<Services, 'auth' | 'preferences' | 'proxy'>) =>
   endpoint<object, undefined, PersonCredentials | ServiceCredentials>({
     auth: (exchange) =>
       auth.accessOrModeration(exchange, {

@@ -4,12 +4,12 @@ import { InvalidRequestError } from '@atproto/xrpc-server'
 import type { Preference } from '../accounts/preferences.ts'
 import type { PersonCredentials } from '../auth/credentials.ts'
 import { hasFullPassword } from '../auth/verifier.ts'
-import type { AppViewServices } from '../services.ts'
+import type { Services } from '../services.ts'
 import { endpoint } from './endpoint.ts'
 
 const NSID = 'app.bsky.actor.putPreferences'
 
-export default ({ auth, preferences, proxy }: Pick<AppViewServices, 'auth' | 'preferences' | 'proxy'>) =>
+export default ({ auth, preferences, proxy }: Pick<Services, 'auth' | 'preferences' | 'proxy'>) =>
   endpoint<object, Method.InputSchema, PersonCredentials>({
     auth: (exchange) => auth.access(exchange, { permission: proxy.permission(NSID), checkTakedown: true }),
     handler: async ({ request, input, credentials }) => {

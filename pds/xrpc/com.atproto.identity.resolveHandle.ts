@@ -13,7 +13,7 @@ export default ({ accounts, handles, appView }: Pick<Services, 'accounts' | 'han
       // A name of ours that nobody has is nobody's; other names are looked up where they live.
       if (handles.isLocal(handle)) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
       const did = appView ? await appView.resolveHandle(handle) : await handles.resolve(handle)
-      if (did === undefined) throw new InvalidRequestError('Unable to resolve handle')
+      if (did === undefined) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
       return json({ did })
     },
   })

@@ -3,11 +3,18 @@ import { INVALID_HANDLE } from '@atproto/syntax'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
+import { readRepo } from './viewing.ts'
 
-export default ({ accounts, reader, didDocuments }: Pick<Services, 'accounts' | 'reader' | 'didDocuments'>) =>
+export default ({
+  auth,
+  accounts,
+  reader,
+  didDocuments,
+}: Pick<Services, 'auth' | 'accounts' | 'reader' | 'didDocuments'>) =>
   endpoint<Method.QueryParams>({
-    handler: async ({ params: { repo } }) => {
-      const account = accounts.hosted(repo)
+    handler: async ({ params: { repo }, request, response }) => {
+      const account =
+        (await readRepo({ auth, accounts }, repo, { request, response })) ?? accounts.hosted(repo)
       const didDoc = await didDocuments.find(account.did)
       if (didDoc === undefined) throw new InvalidRequestError(`Could not resolve DID: ${account.did}`)
       return json({

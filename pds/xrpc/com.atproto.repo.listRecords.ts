@@ -2,20 +2,19 @@ import type { ComAtprotoRepoListRecords as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import { formatCid } from '#protocol/cid.ts'
 import { cborToJsonText } from '#protocol/json.ts'
-import { statusOf } from '../accounts/status.ts'
 import type { Services } from '../services.ts'
 import { endpoint, jsonText } from './endpoint.ts'
+import { readRepo } from './viewing.ts'
 import { uriOf } from './writing.ts'
 
 const LIMIT_DEFAULT = 50
 
-export default ({ accounts, reader }: Pick<Services, 'accounts' | 'reader'>) =>
+export default ({ auth, accounts, reader }: Pick<Services, 'auth' | 'accounts' | 'reader'>) =>
   endpoint<Method.QueryParams>({
-    handler: ({ params: { repo, collection, limit = LIMIT_DEFAULT, cursor, reverse = false } }) => {
-      const account = accounts.find(repo)
-      if (account === undefined || statusOf(account) !== 'active') {
-        throw new InvalidRequestError(`Could not find repo: ${repo}`)
-      }
+    handler: async ({ params, request, response }) => {
+      const { repo, collection, limit = LIMIT_DEFAULT, cursor, reverse = false } = params
+      const account = await readRepo({ auth, accounts }, repo, { request, response })
+      if (account === undefined) throw new InvalidRequestError(`Could not find repo: ${repo}`)
       const page = reader.records(account, { collection, limit, cursor, reverse })
       const records = page.map(({ rkey, cid, block }) => {
         const uri = JSON.stringify(uriOf(account.did, collection, rkey))

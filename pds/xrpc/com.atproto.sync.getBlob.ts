@@ -11,6 +11,8 @@ import { type Viewer, viewedRepo } from './viewing.ts'
 /** A status that XRPC has no name for. */
 const RANGE_NOT_SATISFIABLE = 416 as ResponseType
 const PARTIAL_CONTENT = 206
+/** What a player on another site's page reads of a part. */
+const RANGE_HEADERS = 'Accept-Ranges, Content-Length, Content-Range'
 /** What a browser would run, were it let: a page of this host must not take its scripts out of strangers' blobs. */
 const RUN: ReadonlySet<string> = new Set([
   'audioworklet',
@@ -36,6 +38,7 @@ export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 
       if (blob === undefined) throw new InvalidRequestError('Blob not found')
       // A range of what the client saw before (`If-Range`): no name for that was given out, so it gets all of it.
       const { range: asked, 'if-range': ifRange } = request.headers
+      response.appendHeader('Access-Control-Expose-Headers', RANGE_HEADERS)
       const range = ifRange === undefined ? parseRange(asked, blob.size) : undefined
       if (range === null) {
         response.setHeader('content-range', `bytes */${blob.size}`)

@@ -99,6 +99,10 @@ export function toXrpcError(error: unknown): XRPCError {
   if (error instanceof BlobTimeoutError)
     return new UpstreamTimeoutError('Operation timed out, please try again.')
   if (error instanceof PlcError) {
+    if (error.status === ResponseType.RateLimitExceeded) {
+      const message = 'The PLC directory takes no more requests now. Try again later.'
+      return new XRPCError(ResponseType.RateLimitExceeded, message)
+    }
     const refused = error.status !== undefined && error.status < 500
     return refused ? new InvalidRequestError(error.message) : new UpstreamFailureError(error.message)
   }

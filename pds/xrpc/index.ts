@@ -87,6 +87,8 @@ import adminRemoveSecondFactors from './social.atoll.admin.removeSecondFactors.t
 
 /** The methods by NSID, each made from the services it asks for. */
 export const endpoints: Record<string, (services: Services) => AnyEndpoint> = {
+  'app.bsky.actor.getPreferences': actorGetPreferences,
+  'app.bsky.actor.putPreferences': actorPutPreferences,
   'com.atproto.admin.deleteAccount': adminDeleteAccount,
   'com.atproto.admin.disableAccountInvites': adminDisableAccountInvites,
   'com.atproto.admin.disableInviteCodes': adminDisableInviteCodes,
@@ -163,10 +165,8 @@ export const endpoints: Record<string, (services: Services) => AnyEndpoint> = {
 
 /** Those that are served here only when the operator named an AppView; without one they are passed on as all others. */
 export const appViewEndpoints: Record<string, (services: AppViewServices) => AnyEndpoint> = {
-  'app.bsky.actor.getPreferences': actorGetPreferences,
   'app.bsky.actor.getProfile': actorGetProfile,
   'app.bsky.actor.getProfiles': actorGetProfiles,
-  'app.bsky.actor.putPreferences': actorPutPreferences,
   'app.bsky.feed.getActorLikes': feedGetActorLikes,
   'app.bsky.feed.getAuthorFeed': feedGetAuthorFeed,
   'app.bsky.feed.getFeed': feedGetFeed,

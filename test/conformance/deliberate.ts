@@ -63,7 +63,59 @@ export const deliberateDifferences: readonly Deliberate[] = [
     cases: [
       ...each(['com.atproto.repo.createRecord: a thing with a * number'], BAD_REQUEST, INTERNAL),
       ...each(['com.atproto.repo.createRecord: half a character as a key'], BAD_REQUEST, '200'),
+      ...each(
+        [
+          'half a character',
+          'a link that is none',
+          'a link and more',
+          'a link that is a number',
+          'bytes that are none',
+          'bytes and more',
+          'a blob of another kind',
+          'a blob without a size',
+          'a blob without a type',
+          'a blob of no type',
+          'a blob and more',
+          'a type that is none',
+          'an empty type',
+        ].map((label) => `com.atproto.repo.createRecord: a thing with ${label}`),
+        BAD_REQUEST,
+        '200',
+      ),
     ],
+  },
+  {
+    title: 'records of an account that is not active',
+    atoll:
+      '`RepoDeactivated` or `RepoTakendown`, as `com.atproto.sync.*` says (`getRecord` asks the AppView where there is one); its owner and the operator read them',
+    reference: 'not found, by several names',
+    why: 'one state, one answer; an owner may see what is theirs',
+    cases: [
+      ...['a stranger', 'another'].flatMap((viewer) => [
+        ...each([`com.atproto.repo.listRecords # dora to ${viewer}`], '400 RepoDeactivated', BAD_REQUEST),
+        ...each([`com.atproto.repo.listRecords # tania to ${viewer}`], '400 RepoTakendown', BAD_REQUEST),
+      ]),
+      ...['dora to dora*', 'dora to the operator', 'tania to tania*', 'tania to the operator'].flatMap(
+        (seen) => [
+          { key: `com.atproto.repo.listRecords # ${seen}`, ours: '200', reference: BAD_REQUEST },
+          { key: `com.atproto.repo.describeRepo # ${seen}`, ours: '200', reference: '400 Repo*' },
+          { key: `com.atproto.repo.getRecord # ${seen}`, ours: '*', reference: '*' },
+        ],
+      ),
+      ...each(
+        ['com.atproto.repo.* # dora to *', 'com.atproto.repo.* # tania to *'],
+        'cache-control: private; varies by authorization: yes',
+        'cache-control: ; varies by authorization: ',
+      ),
+    ],
+    test: 'test/pds/repo/reading.test.ts',
+  },
+  {
+    title: 'a form (`multipart/*`) sent to `uploadBlob`',
+    atoll: '400',
+    reference: 'stored as it is',
+    why: 'it is no picture, and the record that shows it fails later',
+    test: 'test/pds/repo/data-model.test.ts',
   },
   {
     title: 'CIDs of version 0',
@@ -185,6 +237,13 @@ export const deliberateDifferences: readonly Deliberate[] = [
       'body: {"blob":*"mimeType":*',
       'body: {"blob":*"mimeType":*',
     ),
+  },
+  {
+    title: 'a blob whose bytes say nothing',
+    atoll: 'has the type that a record gives it, or that a later upload says',
+    reference: 'keeps the first upload’s word, `*/*` too',
+    why: 'a word that says nothing is none',
+    test: 'test/pds/blobs/references.test.ts',
   },
   {
     title: 'small CAR files',
@@ -361,6 +420,34 @@ export const deliberateDifferences: readonly Deliberate[] = [
     reference: 'signed',
     why: 'the directory would not take it',
     test: 'test/pds/accounts/identities.test.ts',
+  },
+  {
+    title: 'an identity whose rotation keys are its owner’s alone',
+    atoll: 'may submit operations, and be activated',
+    reference: 'refused',
+    why: 'whose keys an identity has is for its owner to say',
+    test: 'test/pds/accounts/identities.test.ts',
+  },
+  {
+    title: '`importedBlobs` in `checkAccountStatus`',
+    atoll: 'of the blobs that records refer to',
+    reference: 'every upload',
+    why: 'tools compare it with `expectedBlobs`',
+    test: 'test/pds/accounts/moving-in.test.ts',
+  },
+  {
+    title: '`resolveHandle` of a name elsewhere that does not resolve',
+    atoll: '`HandleNotFound`',
+    reference: 'no name',
+    why: 'the lexicon has it',
+    test: 'test/pds/accounts/identities.test.ts',
+  },
+  {
+    title: 'mailed codes, one-time codes and invite codes as people paste them',
+    atoll: 'with blanks, line ends, another dash or none',
+    reference: 'exactly as they were made',
+    why: 'what people paste',
+    test: 'test/pds/accounts/email-tokens.test.ts',
   },
   {
     title: 'a proxy header, or a service for notifications, whose DID does not resolve',
@@ -543,6 +630,13 @@ export const deliberateDifferences: readonly Deliberate[] = [
     reference: 'without limits',
     why: 'a limit that another way in does not have is none',
     test: 'test/pds/oauth/settings.test.ts',
+  },
+  {
+    title: 'preferences without an AppView',
+    atoll: 'kept here',
+    reference: 'nobody’s',
+    why: 'an account brings its own along',
+    test: 'test/pds/upstream.test.ts',
   },
   {
     title: 'a lost answer to an OAuth refresh',

@@ -122,6 +122,7 @@ describe.each(['disk', 's3', 's3rver'])('blobs on %s', (kind) => {
       expect([range, response.status]).toEqual([range, 206])
       expect(response.headers.get('content-range')).toBe(`bytes ${first}-${last}/${size}`)
       expect(response.headers.get('content-length')).toBe(String(last - first + 1))
+      expect(response.headers.get('access-control-expose-headers')).toContain('Content-Range')
       expect(response.headers.get('content-security-policy')).toBe("default-src 'none'; sandbox")
       expect(response.headers.get('x-content-type-options')).toBe('nosniff')
       expect(response.headers.get('content-type')).toBe('image/png')

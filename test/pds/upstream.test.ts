@@ -197,21 +197,30 @@ describe('without an AppView', () => {
   })
   afterAll(() => host?.[Symbol.asyncDispose]())
 
-  test.each([
-    METHOD,
-    'app.bsky.actor.getPreferences',
-    'app.bsky.feed.getTimeline',
-    'com.example.thing',
-    'tools.ozone.team.listMembers',
-  ])('%s is served by nobody, unless the request says by whom', async (nsid) => {
-    const { statusCode, body } = await host.ask(`/xrpc/${nsid}`)
-    expect({ statusCode, body: await body.json() }).toEqual({
-      statusCode: 400,
-      body: { error: 'InvalidRequest', message: `No service configured for ${nsid}` },
+  test.each([METHOD, 'app.bsky.feed.getTimeline', 'com.example.thing', 'tools.ozone.team.listMembers'])(
+    '%s is served by nobody, unless the request says by whom',
+    async (nsid) => {
+      const { statusCode, body } = await host.ask(`/xrpc/${nsid}`)
+      expect({ statusCode, body: await body.json() }).toEqual({
+        statusCode: 400,
+        body: { error: 'InvalidRequest', message: `No service configured for ${nsid}` },
+      })
+      const headers = { 'atproto-proxy': `${services.did}#bsky_appview` }
+      const answer = await host.ask(`/xrpc/${nsid}`, { headers })
+      expect(await answer.body.json()).toEqual({ asked: nsid })
+    },
+  )
+
+  test('preferences are kept here', async () => {
+    const preferences = [{ $type: 'app.bsky.actor.defs#adultContentPref', enabled: true }]
+    const put = await host.ask('/xrpc/app.bsky.actor.putPreferences', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ preferences }),
     })
-    const headers = { 'atproto-proxy': `${services.did}#bsky_appview` }
-    const answer = await host.ask(`/xrpc/${nsid}`, { headers })
-    expect(await answer.body.json()).toEqual({ asked: nsid })
+    expect(put.statusCode).toBe(200)
+    const got = await host.ask('/xrpc/app.bsky.actor.getPreferences')
+    expect(await got.body.json()).toEqual({ preferences })
   })
 
   test('handles are looked up where they live, and records of others are not found', async () => {

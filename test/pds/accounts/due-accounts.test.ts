@@ -163,8 +163,11 @@ describe('an account that moved in and was never active', () => {
   const hasKey = (did: string) => inside(pds, (db) => db.prepare<[string]>(KEPT).pluck().get(did)) === 1
   const isEmptied = (did: string) => {
     const account = pds.services.accounts.find(did)!
-    return pds.services.checkups.of(account).then(({ indexedRecords, importedBlobs }) => {
-      return indexedRecords === 0 && importedBlobs === 0
+    const blobs = inside(pds, (db) =>
+      db.prepare<[number]>('SELECT count(*) FROM blob WHERE account = ?').pluck().get(account.id),
+    )
+    return pds.services.checkups.of(account).then(({ indexedRecords }) => {
+      return indexedRecords === 0 && blobs === 0
     })
   }
 

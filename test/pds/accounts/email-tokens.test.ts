@@ -39,6 +39,27 @@ test('a code is five and five characters of base32, and is taken in small letter
   expect(await create('confirm_email', ADA)).not.toBe(code)
 })
 
+test('a code is taken as people type and paste it', async () => {
+  const code = await create('reset_password', ADA)
+  const [first, second] = code.split('-') as [string, string]
+  for (const typed of [
+    ` ${code}`,
+    `${code}\r\n`,
+    `${first}${second}`,
+    `${first} ${second}`,
+    `${first} - ${second}`,
+    `${first}\u2013${second}`,
+    `${first}\u2011${second}\u200b`,
+    `\u00a0${first.toLowerCase()}\u2212${second}\t`,
+  ]) {
+    expect(() => tokens.assertValid('reset_password', ADA, typed), JSON.stringify(typed)).not.toThrow()
+    expect(tokens.accountOf('reset_password', typed)).toBe(ADA)
+  }
+  for (const typed of [first, `${code}A`, `${first}.${second}`, `${second}-${first}`]) {
+    expect(() => tokens.assertValid('reset_password', ADA, typed)).toThrow(invalid)
+  }
+})
+
 test('a code is good for one account and one purpose', async () => {
   const code = await create('confirm_email', ADA)
   await create('reset_password', ADA)

@@ -117,7 +117,6 @@ describe('an operation in the directory', () => {
     const elsewhere = { type: 'AtprotoPersonalDataServer', endpoint: 'https://elsewhere.example' }
     const before = await directory(did, 'log')
     for (const [changes, message] of [
-      [{ rotationKeys: [other] }, "Rotation keys do not include server's rotation key"],
       [
         { services: { atproto_pds: { ...elsewhere, type: 'Other' } } },
         'Incorrect type on atproto_pds service',
@@ -142,6 +141,30 @@ describe('an operation in the directory', () => {
     expect(await directory(did, 'log')).toEqual(before)
     expect(kindsOf(await eventsOf(pds, did))).toEqual(['identity', 'account', 'commit', 'sync'])
     expect(await identities.resolveAtprotoData(did, true)).toMatchObject({ handle, pds: pds.url })
+  })
+
+  test('is submitted for an identity whose keys are its owner’s alone, and then signed by them', async () => {
+    const user = await newUser()
+    const { agent, did } = user
+    const { identity, server } = agent.com.atproto
+    const rotationKeys = [generateKey('ES256K').did]
+    const { data } = await identity.signPlcOperation({ token: await codeOf(user), rotationKeys })
+    await identity.submitPlcOperation(data)
+    expect(await directory(did)).toMatchObject({ rotationKeys })
+    expect((await server.checkAccountStatus()).data.validDid).toBe(true)
+    await server.deactivateAccount({})
+    await server.activateAccount()
+    const { rotationKeys: offered } = (await identity.getRecommendedDidCredentials()).data
+    expect(offered).toEqual([recovery, expect.stringMatching(/^did:key:/)])
+    const message = 'This server has no rotation key of the identity: sign the operation with your own'
+    expect(await rejection(identity.signPlcOperation({ token: await codeOf(user) }))).toMatchObject({
+      status: 400,
+      message,
+    })
+    expect(await rejection(agent.updateHandle({ handle: 'renamed-by-us.test' }))).toMatchObject({
+      status: 400,
+      message,
+    })
   })
 
   test('is for the account’s own password, and also for who was taken down', async () => {
@@ -185,6 +208,16 @@ describe('an operation in the directory', () => {
     expect(await rejection(agent.com.atproto.server.activateAccount())).toMatchObject({ status: 400 })
     expect((await agent.com.atproto.server.checkAccountStatus()).data.validDid).toBe(false)
   })
+})
+
+test('a name elsewhere that does not resolve is not found', async () => {
+  for (const handle of ['nobody.invalid', 'nobody-here.test']) {
+    expect(await rejection(stranger().resolveHandle({ handle }))).toMatchObject({
+      status: 400,
+      error: 'HandleNotFound',
+      message: 'Unable to resolve handle',
+    })
+  }
 })
 
 describe('an identity', () => {

@@ -161,6 +161,50 @@ describe('an account with an identity of its own', () => {
     expect(await rejection(again)).toMatchObject({ status: 400, error: 'AlreadyExists' })
   })
 
+  test('is said to be here before its handle, address and invite code are said to be taken', async () => {
+    const user = await mover()
+    const moved = await createWithDid(to, user, await movingToken(user.agent, TO))
+    const again = async (more: object = {}) =>
+      rejection(createWithDid(to, user, await movingToken(user.agent, TO), more))
+    for (const more of [{}, { handle: 'admin.test' }, { inviteCode: 'used-up' }, { email: 'nonsense' }]) {
+      expect(await again(more)).toMatchObject({ status: 400, error: 'AlreadyExists' })
+    }
+    // Only who proved that the identity is theirs hears of it.
+    expect(await rejection(createWithDid(to, user, undefined))).toMatchObject({
+      message: `Handle already taken: ${user.handle}`,
+    })
+    expect((await moved.com.atproto.server.getSession()).data.did).toBe(user.did)
+  })
+
+  test('has as many blobs as its records refer to', async () => {
+    const user = await mover()
+    const moved = await createWithDid(to, user, await movingToken(user.agent, TO))
+    const bytes = ['one', 'two', 'three'].map((text) => Buffer.from(text))
+    const refs = await Promise.all(
+      bytes.map(async (bytes) => (await user.agent.uploadBlob(bytes, { encoding: 'text/plain' })).data.blob),
+    )
+    for (const rkey of ['a', 'b']) {
+      await user.agent.com.atproto.repo.createRecord({
+        repo: user.did,
+        collection: 'com.example.thing',
+        rkey,
+        record: { files: refs.slice(0, 2) },
+      })
+    }
+    const { data: archive } = await user.agent.com.atproto.sync.getRepo({ did: user.did })
+    await moved.com.atproto.repo.importRepo(archive, { encoding: 'application/vnd.ipld.car' })
+    const counts = async () => {
+      const { expectedBlobs, importedBlobs } = (await moved.com.atproto.server.checkAccountStatus()).data
+      return [expectedBlobs, importedBlobs]
+    }
+    expect(await counts()).toEqual([2, 0])
+    await moved.uploadBlob(bytes[0]!, { encoding: 'text/plain' })
+    expect(await counts()).toEqual([2, 1])
+    await moved.uploadBlob(bytes[1]!, { encoding: 'text/plain' })
+    await moved.uploadBlob(bytes[2]!, { encoding: 'text/plain' })
+    expect(await counts()).toEqual([2, 2])
+  })
+
   test('may not carry a PLC operation, and no other kind of authorization', async () => {
     const user = await mover()
     expect(await rejection(createWithDid(to, user, undefined, { plcOp: {} }))).toMatchObject({

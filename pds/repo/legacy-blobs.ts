@@ -1,0 +1,33 @@
+/**
+ * Profiles from the time when records named blobs in another form (`{cid, mimeType}`). Clients read such a profile, change a field and put it
+ * back, so a profile that is there is taken, and written in the form of today. This is the one place where another record is stored than was
+ * sent.
+ */
+import { isLegacyBlobRef } from '@atproto/lex-data'
+import { type Cid, cidToLink, parseCid } from '#protocol/cid.ts'
+import { BlobReferenceError } from './errors.ts'
+
+export const PROFILE = 'app.bsky.actor.profile'
+
+const BLOB_FIELDS = ['avatar', 'banner'] as const
+
+/**
+ * A profile with its blobs in the form of today.
+ * @param sizeOf the size of a blob that is here, in bytes
+ * @throws BlobReferenceError when one is not
+ */
+export function withTypedBlobs(
+  profile: Record<string, unknown>,
+  sizeOf: (cid: Cid) => number | undefined,
+): Record<string, unknown> {
+  const typed = { ...profile }
+  for (const field of BLOB_FIELDS) {
+    const blob = profile[field]
+    if (!isLegacyBlobRef(blob)) continue
+    const cid = parseCid(blob.cid)
+    const size = sizeOf(cid)
+    if (size === undefined) throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${blob.cid}`)
+    typed[field] = { $type: 'blob', ref: cidToLink(cid), mimeType: blob.mimeType, size }
+  }
+  return typed
+}
