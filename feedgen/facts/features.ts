@@ -6,6 +6,7 @@
  */
 import { type CborObject, type CborValue, isMap } from '#protocol/cbor.ts'
 import { hostForm, languageForm, tagForm } from './forms.ts'
+import { gifAlt, isGif } from './gifs.ts'
 import { wordsOf } from './words.ts'
 
 /** The places of a post in which words are looked for. */
@@ -152,15 +153,15 @@ function readPictures(pictures: CborObject[], found: Found): void {
   }
 }
 
-/** Hosts whose cards apps show as moving pictures. */
-const GIF_HOSTS = new Set(['media.tenor.com', 'tenor.com', 'media.giphy.com', 'giphy.com'])
-
 function readCard(card: CborObject | undefined, found: Found): void {
   const uri = string(card?.uri)
   if (uri === undefined) return
   found.links.push(uri)
-  found.media.add(hostOf(uri).some((host) => GIF_HOSTS.has(host)) ? 'gif' : 'card')
-  found.cards.push(string(card?.title) ?? '', string(card?.description) ?? '')
+  const description = string(card?.description) ?? ''
+  const isMoving = hostOf(uri).some((host) => isGif(uri, host))
+  found.media.add(isMoving ? 'gif' : 'card')
+  if (isMoving) found.alts.push(gifAlt(description))
+  found.cards.push(string(card?.title) ?? '', description)
 }
 
 /** The CID of a blob; of one that is none, nothing. */
