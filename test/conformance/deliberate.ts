@@ -208,6 +208,17 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/xrpc/bodies.test.ts',
   },
   {
+    title: 'an upload that does not unpack',
+    atoll: '400',
+    reference: '500',
+    why: 'the caller’s mistake',
+    cases: each(
+      ['com.atproto.repo.uploadBlob ! encoding gzip, wrongly'],
+      BAD_REQUEST,
+      '500 InternalServerError',
+    ),
+  },
+  {
     title: '`importRepo` without `PDS_MAX_REPO_IMPORT_SIZE`',
     atoll: '1 GiB as unpacked',
     reference: 'the limit of blobs',
@@ -495,6 +506,17 @@ export const deliberateDifferences: readonly Deliberate[] = [
     test: 'test/pds/limits/sign-ins.test.ts',
   },
   {
+    title: 'an identifier of more than 2,048 characters on `createSession`',
+    atoll: '400',
+    reference: '401',
+    why: 'no account has one',
+    cases: each(
+      ['com.atproto.server.createSession < identifier: "xxx*'],
+      BAD_REQUEST,
+      '401 AuthenticationRequired',
+    ),
+  },
+  {
     title: '`atproto-proxy` on `getRecord`',
     atoll: 'ignored',
     reference: 'followed',
@@ -521,6 +543,20 @@ export const deliberateDifferences: readonly Deliberate[] = [
     reference: 'without limits',
     why: 'a limit that another way in does not have is none',
     test: 'test/pds/oauth/settings.test.ts',
+  },
+  {
+    title: 'a lost answer to an OAuth refresh',
+    atoll: 'the same tokens again for 30 seconds, to the same key',
+    reference: 'ends the session',
+    why: 'networks lose answers',
+    test: 'test/pds/oauth/app.test.ts',
+  },
+  {
+    title: '`Content-Encoding` on `/oauth/*`',
+    atoll: '415',
+    reference: 'unpacked, whatever its size',
+    why: 'no app sends it',
+    test: 'test/pds/oauth/app.test.ts',
   },
   {
     title: 'the sign-in and account pages of the library',

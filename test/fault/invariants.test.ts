@@ -84,7 +84,7 @@ const damages: Damage[] = [
       files.set(`did:plc:nobody/${formatCid(cid)}`, { cid, size: 1 })
     },
   ],
-  [/has a row of repository 999/, 'UPDATE node SET repo = 999'],
+  [/has a row of repository 999/, 'UPDATE OR IGNORE node SET repo = 999'],
   [/unfinished uploads/, (_, { uploads }) => uploads.push('1.upload')],
 ]
 

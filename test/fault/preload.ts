@@ -49,7 +49,11 @@ if (syncMs > 0 || syncedSize !== undefined || syncFails !== undefined) {
     const failure = ++syncs === syncFails ? Object.assign(new Error('EIO'), { code: 'EIO' }) : null
     fdatasync(file, (error) => {
       setTimeout(() => {
-        if (syncedSize !== undefined && failure === null) fs.writeFileSync(syncedSize, String(size))
+        if (syncedSize !== undefined && failure === null) {
+          // Whole or not at all: the process may be killed at any moment.
+          fs.writeFileSync(`${syncedSize}.new`, String(size))
+          fs.renameSync(`${syncedSize}.new`, syncedSize)
+        }
         done(error ?? failure)
       }, syncMs)
     })

@@ -239,7 +239,7 @@ describe('requests', () => {
   const mails = ['15 in 1440 minutes', '5 in 60 minutes']
   /** A wish to be deleted is answered with a mail here, to an address that nobody may have confirmed. */
   const OWN_LIMITS: Record<string, string[]> = {
-    'com.atproto.server.deactivateAccount': ['50 in 1440 minutes', '15 in 60 minutes'],
+    'com.atproto.server.deactivateAccount': mails,
   }
 
   const REFERENCE_LIMITS: Record<string, string[]> = {

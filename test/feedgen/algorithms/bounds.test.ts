@@ -171,10 +171,10 @@ describe('a question that takes too long', () => {
       plcUrl: directory.url,
       serviceDid: SERVICE_DID,
       definitionCostMax: 1_000_000,
-      evaluationMsMax: 500,
+      evaluationMsMax: 300,
     })
     let seq = 0
-    for (let n = 0; n < 20; n++) seq = relay.emit(writer.post(`${n} ${'ab'.repeat(145)}`).event)
+    for (let n = 0; n < 1_000; n++) seq = relay.emit(writer.post(`${n} ${'ab'.repeat(145)}`).event)
     await feedgen.reached(relay.url, seq)
   })
   afterAll(async () => {

@@ -1,4 +1,5 @@
 /** Apps on their way through OAuth: let in, writing, refused, refreshing, stolen from, signed out. */
+import { gzipSync } from 'node:zlib'
 import { JoseKey, type OAuthSession } from '@atproto/oauth-client-node'
 import type { JWK } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -184,6 +185,16 @@ describe.each([
     await visitor.open((await client.authorize(pds.url, { scope: SCOPE })).href)
     await expect(client.callback(await visitor.reject())).rejects.toThrow(/rejected/)
   })
+})
+
+test('what apps send is not unpacked, whatever it would unpack to', async () => {
+  const answer = await fetch(`${pds.url}/oauth/par`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-encoding': 'gzip, gzip' },
+    body: gzipSync(gzipSync('{}')),
+  })
+  expect(answer.status).toBe(415)
+  expect(await answer.json()).toMatchObject({ error: 'invalid_request' })
 })
 
 describe('a proof that an app holds its key', () => {

@@ -3,7 +3,7 @@ import path from 'node:path'
 import Sqlite3 from 'better-sqlite3'
 import { expect, it } from 'vitest'
 import { Sqlite } from '#platform/sqlite.ts'
-import { migrations } from '../../../pds/store/migrations.ts'
+import { functions, migrations } from '../../../pds/store/migrations.ts'
 import { Store } from '../../../pds/store/store.ts'
 import { temporaryFolder } from '../../support/processes.ts'
 
@@ -16,7 +16,7 @@ it('an end that was set by its date alone is thirty days off at least, and of a 
   using folder = temporaryFolder()
   const file = path.join(folder.path, 'atoll.sqlite')
   const before = migrations.findIndex((step) => step.includes('ADD COLUMN sessionGeneration'))
-  new Sqlite({ path: file, migrations: migrations.slice(0, before), onFatal })[Symbol.dispose]()
+  new Sqlite({ path: file, migrations: migrations.slice(0, before), functions, onFatal })[Symbol.dispose]()
   const db = new Sqlite3(file)
   const now = Date.now()
   const inDays = (days: number) => new Date(now + days * DAY_MS).toISOString()
