@@ -83,11 +83,11 @@ function* ofFilter(filter: Filter, path: string): Generator<Warning> {
       yield* ofSet(filter.in, `${path}/in`)
       break
     case 'media':
-      if ((filter.countMin ?? 0) > (filter.countMax ?? Number.POSITIVE_INFINITY))
+      if (filter.countMax !== undefined && (filter.countMin ?? 0) > filter.countMax)
         yield { path, says: 'countMin is above countMax, so it is never true' }
       break
     case 'age':
-      if ((filter.hoursMin ?? 0) > (filter.hoursMax ?? Number.POSITIVE_INFINITY))
+      if (filter.hoursMax !== undefined && (filter.hoursMin ?? 0) > filter.hoursMax)
         yield { path, says: 'hoursMin is above hoursMax, so it is never true' }
   }
 }

@@ -53,6 +53,8 @@ export class IndexFacts implements Facts {
   // --- names
 
   async accounts(dids: readonly string[]): Promise<Map<string, AccountId>> {
+    // PostgreSQL takes a list of nothing for one of numbers.
+    if (dids.length === 0) return new Map()
     const found = await this.#all<{ did: string; id: number }>(
       sql`select a.did, a.id from ${this.#given(dids)} join accounts a on a.did = g.value`,
     )
@@ -88,6 +90,7 @@ export class IndexFacts implements Facts {
       const author = part?.collection === POST ? authors.get(part.did) : undefined
       if (part && author !== undefined) wanted.set(`${author}/${part.rkey}`, uri)
     }
+    if (wanted.size === 0) return found
     const rkeys = [...parts.values()].flatMap((part) => part?.rkey ?? [])
     const rows = await this.#all<FoundPost & { rkey: string }>(
       sql`select p.rkey, ${columns} from posts p where ${this.#among('p.author', [...authors.values()])}
