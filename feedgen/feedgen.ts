@@ -1,5 +1,6 @@
 /** The feed generator, put together: the only file here that constructs services. */
 import type { RequestListener } from 'node:http'
+import cors from 'cors'
 import express from 'express'
 import { trustOf } from '#platform/callers.ts'
 import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.ts'
@@ -46,7 +47,7 @@ export interface Feedgen extends AsyncDisposable {
 }
 
 /** Lists are served while newer ones are made behind them; all together take some 200 MB at most. */
-const listOptions = { freshMs: 1000, staleMsMax: 60_000, itemsMax: 1_000_000 }
+const listOptions = { freshMs: 1000, staleMsMax: 60_000, itemsMax: 1_000_000, waitMsMax: 1500 }
 /** Lists of feeds that may wait to be made, and what readers ask. */
 const listJobsMax = 500
 const askedJobsMax = 20
@@ -145,12 +146,16 @@ function createApp({ rateLimits }: FeedgenConfig, services: Services): RequestLi
     .use(createPages(services))
     .use(xrpc)
     .use(errorHandler(logger('pages')))
+  const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
   return (request, response) => {
     if (!gate.admits(request, response)) return
     sandbox(response)
-    app(request, response)
+    allowEveryOrigin(request, response, () => app(request, response))
   }
 }
+
+/** For how long browsers remember that any page may ask. */
+const CORS_SECONDS = 86_400
 
 const FEED_PATH = '/xrpc/app.bsky.feed.getFeedSkeleton'
 const BUDGET_MS = 5 * 60_000

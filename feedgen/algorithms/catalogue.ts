@@ -5,6 +5,7 @@
 import type { IndexReader } from '../index/reader.ts'
 import type { FeedPage, FeedRequest } from './algorithm.ts'
 import { definedPage, type Kitchen } from './defined.ts'
+import { ALGORITHM_NSID } from './definition.ts'
 import { type Definitions, GENERATOR_NSID, type LiveDefinition } from './definitions.ts'
 import { type Algorithm, algorithms, type Feed } from './index.ts'
 
@@ -51,6 +52,24 @@ export class Catalogue {
     if (!feed) return undefined
     const served = publisherDid ? author === publisherDid : await index.hasGenerator(uri)
     return served ? { uri, ...feed } : undefined
+  }
+
+  /** Why the feed behind a URI, which {@link find} does not find, is not served here, for people to read. */
+  async whyNot(uri: string): Promise<string> {
+    const { definitions, index } = this.#options
+    const [, author = '', rkey] = /^at:\/\/([^/]+)\/app\.bsky\.feed\.generator\/([^/]+)$/.exec(uri) ?? []
+    if (rkey === undefined) return `a feed is named by the URI of its record, at://DID/${GENERATOR_NSID}/KEY`
+    if (!author.startsWith('did:'))
+      return `this feed is asked for by the handle ${author}; name it by its DID`
+    const live = definitions.find(uri)
+    if (live?.refusal) {
+      const { path, reason } = live.refusal
+      return `the definition of this feed is refused: ${path === '' ? '' : `${path}: `}${reason}`
+    }
+    if (live) return 'the record of this feed does not name this service'
+    if (await index.hasGenerator(uri))
+      return `this feed has no algorithm: there is no record ${ALGORITHM_NSID}/${rkey} beside its own`
+    return 'this feed is not known here'
   }
 
   /** All feeds that are served. */

@@ -57,7 +57,10 @@ async function placeOf(
   const { plan } = live
   if (plan === undefined) throw new Error(`${live.uri} is not served`)
   const key = `${live.feed} ${live.version} ${plan.looksAtViewer ? viewer : ''}`
-  const newest = () => kitchen.lists.newest(key, () => make(live, viewer, kitchen))
+  const newest = () =>
+    kitchen.lists.newest(key, () => make(live, viewer, kitchen), {
+      isOwn: plan.looksAtViewer && viewer !== '',
+    })
   if (cursor === undefined) return { list: await newest(), from: 0 }
   const [id, at, post] = decodeCursor(cursor, ['number', 'number', 'number'])
   const list = kitchen.lists.find(key, id)

@@ -144,13 +144,22 @@ async function filter(
     (candidate) => ruleFor(candidate) as Rule,
     inquiry,
   )
-  const kept = all.filter((candidate) => {
+  const kept = all.flatMap((candidate) => {
     const rule = ruleFor(candidate)
-    if (rule === undefined) return true
+    if (rule === undefined) return candidate
     inquiry.check()
-    const known = considered.get(candidate.post.id) as Considered
+    const { id } = candidate.post
+    const known = considered.get(id) as Considered
     // Of a post whose record went meanwhile nothing can be said.
-    return (known.features !== undefined || !asksRecord(rule)) && holds(rule, known, around)
+    if (known.features === undefined && asksRecord(rule)) return []
+    if (holds(rule, known, around)) return candidate
+    if (candidate.reposted === undefined) return []
+    const asRepost = { ...known, isRepost: true }
+    if (!holds(plan.where ?? rule, asRepost, around)) return []
+    const reposted = { ...candidate, repost: candidate.reposted, reposted: undefined }
+    considered.set(id, asRepost)
+    candidates.set(id, reposted)
+    return reposted
   })
   return { considered, around, kept }
 }

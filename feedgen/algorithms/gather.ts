@@ -11,6 +11,8 @@ export interface Candidate {
   readonly post: PostFacts
   /** How it came to be there, if that is not as a post. */
   readonly repost?: RepostFacts
+  /** A repost that brought it too, for filters that ask for reposts. */
+  readonly reposted?: RepostFacts
   /** The sources that brought it: their paths. */
   readonly from: readonly string[]
   /** Whether its record has already been found to agree with `where`. */
@@ -205,11 +207,9 @@ async function postedBy(
     for (const repost of await inquiry.facts.repostedBy(accounts, window))
       found.set(repost.post.id, { post: repost.post, repost, from, decided: false })
   }
-  // What they posted themselves stands there as a post, whoever of them passed it on.
+  // What they posted themselves stands there as a post, whoever of them passed it on; filters may ask for either.
   for (const post of await inquiry.facts.byAuthors(accounts, window))
-    found.set(post.id, { post, from, decided: false })
-  const own = new Set(accounts)
-  for (const [id, { post, repost }] of found) if (repost && own.has(post.author)) found.delete(id)
+    found.set(post.id, { post, reposted: found.get(post.id)?.repost, from, decided: false })
   return found
 }
 
@@ -256,7 +256,8 @@ function addAll(all: Candidates, more: Candidates): void {
 /** Brought twice, a post is there as a post if once it was. */
 function merged(a: Candidate, b: Candidate): Candidate {
   const { post, repost } = a.repost && !b.repost ? b : a
-  return { post, repost, from: [...a.from, ...b.from], decided: a.decided || b.decided }
+  const reposted = repost ? undefined : (a.reposted ?? b.reposted ?? a.repost ?? b.repost)
+  return { post, repost, reposted, from: [...a.from, ...b.from], decided: a.decided || b.decided }
 }
 
 function firstOf<T>(values: Iterable<T>, max: number): T[] {

@@ -6,6 +6,7 @@ import { type Definitions, type LiveDefinition, tooDear } from './definitions.ts
 import type { Evaluator, JobAsker } from './evaluator.ts'
 import type { Explanation } from './explain.ts'
 import type { Backtest, Preview } from './jobs.ts'
+import { type Warning, warningsOf } from './lint.ts'
 import { compile, type Plan } from './plan.ts'
 import { InvalidDefinitionError, readDefinition } from './read.ts'
 
@@ -48,13 +49,13 @@ export class Inquiries {
   async preview(
     record: unknown,
     { viewer, limit, ...asker }: Asker & { limit: number },
-  ): Promise<Preview & { cost: number }> {
+  ): Promise<Preview & { cost: number; warnings: Warning[] }> {
     const plan = this.#planOf(record)
     const { definition } = plan
     const feeds = feedsOf({ plan }, this.#options)
     const job = { kind: 'preview', definition, feeds, viewer, limit, now: Date.now() } as const
     const preview = await this.#options.evaluator.run(job, asker)
-    return { ...preview, cost: totalOf(plan.cost) }
+    return { ...preview, cost: totalOf(plan.cost), warnings: warningsOf(definition) }
   }
 
   /**

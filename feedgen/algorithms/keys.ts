@@ -5,9 +5,10 @@
  * words, and by `pt`. The cover with the fewest posts behind it is the one to look definitions up by.
  */
 import { type PostFeatures, type TextPlace, textPlaces } from '../facts/features.ts'
+import { hostForm, languageForm, tagForm } from '../facts/forms.ts'
 import { wordsOf } from '../facts/words.ts'
 import type { Filter } from './definition.ts'
-import { hostsAbove, normalHost, type Rule } from './rule.ts'
+import { hostsAbove, type Rule } from './rule.ts'
 
 export type KeyKind = TextPlace | 'tag' | 'author' | 'lang' | 'domain' | 'mention' | 'media' | 'type'
 
@@ -90,9 +91,9 @@ function coverOfFilter(filter: Filter): Cover {
     case 'text':
       return coverOfText(filter)
     case 'tag':
-      return covering('tag', filter.any.map(lower), 0.5)
+      return covering('tag', filter.any.map(tagForm), 0.5)
     case 'domain':
-      return covering('domain', filter.any.map(normalHost), 1)
+      return covering('domain', filter.any.map(hostForm), 1)
     case 'mention':
       return covering('mention', filter.dids, 0.01)
     case 'media':
@@ -123,8 +124,9 @@ function coverOfText({ words, phrase, regex, in: places = ['text'] }: Extract<Fi
 }
 
 function coverOfLanguages({ any, every = [] }: Extract<Filter, { kind: 'lang' }>): Cover {
-  const covers = (any ?? every).map(lower).map((lang) => {
-    return covering('lang', [keyOfLanguage(lang)], SHARES[keyOfLanguage(lang)] ?? otherLanguageShare)
+  const covers = (any ?? every).map(languageForm).map((lang) => {
+    const key = keyOfLanguage(lang)
+    return key === '*' ? everyPost : covering('lang', [key], SHARES[key] ?? otherLanguageShare)
   })
   return any ? union(covers) : covers.reduce((a, b) => (b.share < a.share ? b : a), everyPost)
 }
@@ -150,10 +152,6 @@ function union(covers: readonly Cover[]): Cover {
     keys: covers.flatMap(({ keys }) => keys),
     share: covers.reduce((sum, { share }) => sum + share, 0),
   }
-}
-
-function lower(text: string): string {
-  return text.toLowerCase()
 }
 
 /** All kinds of keys, those of texts first. */

@@ -7,7 +7,8 @@
 
 import type { AccountId, LabelFacts, PostFacts } from '../facts/facts.ts'
 import type { PostFeatures } from '../facts/features.ts'
-import { wordsOf } from '../facts/words.ts'
+import { hostForm, languageForm, tagForm, takesIn } from '../facts/forms.ts'
+import { termOf } from '../facts/words.ts'
 import type { ActorSet, CountName, Filter } from './definition.ts'
 import { compareNumbers, fieldTest } from './field.ts'
 import { InvalidDefinitionError } from './invalid.ts'
@@ -72,11 +73,11 @@ export function compileRule(filter: Filter, path: string): Rule {
     case 'text':
       return { op: 'says', path, filter, ...textTest(filter, path) }
     case 'tag':
-      return { op: 'says', path, filter, test: includesAny(filter.any, ({ tags }) => tags) }
+      return { op: 'says', path, filter, test: includesAny(filter.any.map(tagForm), ({ tags }) => tags) }
     case 'lang':
       return { op: 'says', path, filter, test: langTest(filter, path) }
     case 'domain': {
-      const wanted = new Set(filter.any.map(normalHost))
+      const wanted = new Set(filter.any.map(hostForm))
       const test = ({ domains }: PostFeatures) =>
         domains.some((host) => hostsAbove(host).some((h) => wanted.has(h)))
       return { op: 'says', path, filter, test }
@@ -218,19 +219,19 @@ function textTest(filter: Extract<Filter, { kind: 'text' }>, path: string) {
     return { test, repeatedSteps }
   }
   const wanted = (words ?? [phrase as string]).map((text, i) => {
-    const normal = wordsOf(text)
-    if (normal === '') {
+    const term = termOf(text)
+    if (term === undefined) {
       throw new InvalidDefinitionError(
         words ? `${path}/words/${i}` : `${path}/phrase`,
         'there is no word in it',
       )
     }
-    return normal
+    return term
   })
   const test = (features: PostFeatures) =>
     places.some((place) => {
       const said = features.words(place)
-      return said !== '' && wanted.some((normal) => said.includes(normal))
+      return said !== '' && wanted.some((term) => term.isIn(said, features.texts[place]))
     })
   return { test }
 }
@@ -238,9 +239,8 @@ function textTest(filter: Extract<Filter, { kind: 'text' }>, path: string) {
 function langTest(filter: Extract<Filter, { kind: 'lang' }>, path: string) {
   exactlyOne(filter, ['any', 'every', 'none'], path)
   const { any, every, none } = filter
-  const wanted = (any ?? every ?? none ?? []).map((lang) => lang.toLowerCase())
-  const speaks = (langs: readonly string[], lang: string) =>
-    langs.some((said) => said === lang || said.startsWith(`${lang}-`))
+  const wanted = (any ?? every ?? none ?? []).map(languageForm)
+  const speaks = (langs: readonly string[], lang: string) => langs.some((said) => takesIn(lang, said))
   if (every) return ({ langs }: PostFeatures) => wanted.every((lang) => speaks(langs, lang))
   const some = ({ langs }: PostFeatures) => langs.length > 0 && wanted.some((lang) => speaks(langs, lang))
   return any ? some : (features: PostFeatures) => !some(features)
@@ -260,13 +260,8 @@ function typeTest(filter: Extract<Filter, { kind: 'type' }>) {
 }
 
 function includesAny(wanted: readonly string[], of: (features: PostFeatures) => readonly string[]) {
-  const set = new Set(wanted.map((text) => (text.startsWith('did:') ? text : text.toLowerCase())))
+  const set = new Set(wanted)
   return (features: PostFeatures) => of(features).some((text) => set.has(text))
-}
-
-/** A host name as features have it. */
-export function normalHost(host: string): string {
-  return host.toLowerCase().replace(/^www\./, '')
 }
 
 /** A host and the domains above it: `a.b.org`, `b.org`, `org`. */

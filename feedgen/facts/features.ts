@@ -5,6 +5,8 @@
  * Records come from strangers: whatever has another shape than its lexicon says is as if it were not there.
  */
 import { type CborObject, type CborValue, isMap } from '#protocol/cbor.ts'
+import { hostForm, languageForm, tagForm } from './forms.ts'
+import { gifAlt, isGif } from './gifs.ts'
 import { wordsOf } from './words.ts'
 
 /** The places of a post in which words are looked for. */
@@ -23,11 +25,11 @@ export interface PostFeatures {
   readonly texts: Readonly<Record<TextPlace, string>>
   /** The words of a place, as {@link wordsOf} says. */
   words(place: TextPlace): string
-  /** Hashtags without the `#`, lower case, of the text and beside it. */
+  /** Hashtags of the text and beside it, as {@link tagForm} says. */
   readonly tags: readonly string[]
-  /** Language tags as the post declares them, lower case. */
+  /** Language tags that the post declares, as {@link languageForm} says. */
   readonly langs: readonly string[]
-  /** The hosts that it links to, lower case, without `www.`. */
+  /** The hosts that it links to, as {@link hostForm} says. */
   readonly domains: readonly string[]
   /** DIDs of accounts that it mentions. */
   readonly mentions: readonly string[]
@@ -52,7 +54,7 @@ export function featuresOf(record: CborObject, author: string): PostFeatures {
   const found = new Found()
   readFacets(record.facets, found)
   readEmbed(record.embed, found)
-  for (const tag of strings(record.tags)) found.tags.add(tag.toLowerCase())
+  for (const tag of strings(record.tags)) found.tags.add(tagForm(tag))
   const reply = object(record.reply)
   const text = string(record.text) ?? ''
   const createdAt = Date.parse(string(record.createdAt) ?? '')
@@ -77,7 +79,7 @@ export function featuresOf(record: CborObject, author: string): PostFeatures {
       return known
     },
     tags: [...found.tags],
-    langs: strings(record.langs).map((lang) => lang.toLowerCase()),
+    langs: strings(record.langs).map(languageForm),
     domains: [...new Set(found.links.flatMap(hostOf))],
     mentions: [...found.mentions],
     media: [...found.media],
@@ -109,8 +111,7 @@ function readFacets(facets: CborValue | undefined, found: Found): void {
   for (const facet of objects(facets)) {
     for (const feature of objects(facet.features)) {
       const { $type, tag, uri, did } = feature
-      if ($type === 'app.bsky.richtext.facet#tag' && typeof tag === 'string')
-        found.tags.add(tag.toLowerCase())
+      if ($type === 'app.bsky.richtext.facet#tag' && typeof tag === 'string') found.tags.add(tagForm(tag))
       else if ($type === 'app.bsky.richtext.facet#link' && typeof uri === 'string') found.links.push(uri)
       else if ($type === 'app.bsky.richtext.facet#mention' && typeof did === 'string') found.mentions.add(did)
     }
@@ -152,15 +153,15 @@ function readPictures(pictures: CborObject[], found: Found): void {
   }
 }
 
-/** Hosts whose cards apps show as moving pictures. */
-const GIF_HOSTS = new Set(['media.tenor.com', 'tenor.com', 'media.giphy.com', 'giphy.com'])
-
 function readCard(card: CborObject | undefined, found: Found): void {
   const uri = string(card?.uri)
   if (uri === undefined) return
   found.links.push(uri)
-  found.media.add(hostOf(uri).some((host) => GIF_HOSTS.has(host)) ? 'gif' : 'card')
-  found.cards.push(string(card?.title) ?? '', string(card?.description) ?? '')
+  const description = string(card?.description) ?? ''
+  const isMoving = hostOf(uri).some((host) => isGif(uri, host))
+  found.media.add(isMoving ? 'gif' : 'card')
+  if (isMoving) found.alts.push(gifAlt(description))
+  found.cards.push(string(card?.title) ?? '', description)
 }
 
 /** The CID of a blob; of one that is none, nothing. */
@@ -170,8 +171,8 @@ function cidOf(blob: CborValue | undefined): string {
 }
 
 function hostOf(uri: string): string[] {
-  const host = /^https?:\/\/(?:[^/?#@]*@)?([^/?#:]+)/i.exec(uri)?.[1]
-  return host === undefined ? [] : [host.toLowerCase().replace(/^www\.|\.$/g, '')]
+  const host = /^https?:\/\//i.test(uri) ? hostForm(uri) : ''
+  return host === '' ? [] : [host]
 }
 
 function uriOf(reference: CborValue | undefined): string | undefined {

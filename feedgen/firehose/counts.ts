@@ -55,7 +55,7 @@ export class Counts {
   /** Records in verified commits, of whatever type. */
   readonly ops = { create: 0, update: 0, delete: 0 }
   /** What became of events in the index. */
-  readonly outcomes = { applied: 0, jumped: 0, stale: 0, deleted: 0 }
+  readonly outcomes = { applied: 0, jumped: 0, stale: 0, deleted: 0, refused: 0 }
   /** What was passed over, by the reason. */
   readonly faults = new Map<Fault, number>()
 

@@ -105,6 +105,7 @@ export class LabelStream implements Stream {
     if (label.src !== did) throw new EventFault('malformed-label', 'a label in the name of another labeler')
     if (Buffer.byteLength(label.val) > valueBytesMax || label.uri.length > uriCharactersMax)
       throw new EventFault('malformed-label', 'a label of something or with something too long')
+    if (label.val.includes('\0')) throw new EventFault('malformed-label', 'a label with U+0000 in its value')
     let labeler: Labeler
     try {
       labeler = await labelers.get(did)

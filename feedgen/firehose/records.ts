@@ -140,7 +140,7 @@ function listRow({ record }: Found): NewRecords['lists'] {
   const { purpose, name } = record
   if (typeof purpose !== 'string' || typeof name !== 'string')
     throw malformed('a list without a purpose or a name')
-  return { purpose, name: name.slice(0, listNameCharactersMax) }
+  return { purpose, name: shortened(name, listNameCharactersMax) }
 }
 
 function listItemRow({ record }: Found): NewRecords['list_items'] {
@@ -193,6 +193,11 @@ function sortTime(createdAt: CborValue | undefined, seenAt: number): number {
 function map(value: CborValue | undefined, field: string): CborObject {
   if (value === undefined || !isMap(value)) throw malformed(`${field} is not an object`)
   return value
+}
+
+/** The beginning of a text, without half a character at its end. */
+function shortened(text: string, charactersMax: number): string {
+  return text.length <= charactersMax ? text : text.slice(0, charactersMax).replace(/[\uD800-\uDBFF]$/, '')
 }
 
 /** A copy: a block may be a view of a whole event. */

@@ -3,6 +3,7 @@
  *
  * An event may come twice (after a reconnect, or from two endpoints); its repository's revision tells.
  */
+import { isValidDid } from '@atproto/syntax'
 import { Draft } from './draft.ts'
 import {
   type AccountChange,
@@ -120,7 +121,7 @@ export class Batch {
 
   async #addLabels({ id: src }: AccountRow, { labels }: LabelsChange): Promise<Outcome> {
     const { rows, now } = this.#tx
-    const parts = labels.map(({ uri }) => (uri.startsWith('did:') ? { did: uri } : parseUri(uri)))
+    const parts = labels.map(({ uri }) => (isValidDid(uri) ? { did: uri } : parseUri(uri)))
     const accounts = await this.#names.accounts(rows, new Set(parts.flatMap((part) => part?.did ?? [])))
     const uris = labels.map(({ uri }) => uri).filter((uri) => parseUri(uri)?.collection === POST)
     const posts = await this.#names.posts(rows, uris, now)

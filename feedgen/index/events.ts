@@ -171,9 +171,10 @@ export type RepositoryTable = (typeof repositoryTables)[number]
 
 /**
  * What became of an event: `stale` ones had been seen before (or newer ones of that repository), `deleted` ones are of an account that is
- * gone; after a `jumped` one it is not known which older records of the repository are still there.
+ * gone; after a `jumped` one it is not known which older records of the repository are still there. `refused` is
+ * what the store cannot hold: it was dropped and logged.
  */
-export type Outcome = 'applied' | 'jumped' | 'stale' | 'deleted'
+export type Outcome = 'applied' | 'jumped' | 'stale' | 'deleted' | 'refused'
 
 /** How far an endpoint was followed. */
 export interface Position {

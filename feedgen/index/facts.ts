@@ -15,6 +15,7 @@ import type {
 } from '../facts/facts.ts'
 import type { StoreKind } from './rows.ts'
 import { type PostRow, type Schema, tierMax } from './schema.ts'
+import { storableText } from './text.ts'
 import { formatUri, LIST, POST, parseUri, REPOST } from './uris.ts'
 
 type FoundPost = Pick<
@@ -52,6 +53,8 @@ export class IndexFacts implements Facts {
   // --- names
 
   async accounts(dids: readonly string[]): Promise<Map<string, AccountId>> {
+    // PostgreSQL takes a list of nothing for one of numbers.
+    if (dids.length === 0) return new Map()
     const found = await this.#all<{ did: string; id: number }>(
       sql`select a.did, a.id from ${this.#given(dids)} join accounts a on a.did = g.value`,
     )
@@ -87,6 +90,7 @@ export class IndexFacts implements Facts {
       const author = part?.collection === POST ? authors.get(part.did) : undefined
       if (part && author !== undefined) wanted.set(`${author}/${part.rkey}`, uri)
     }
+    if (wanted.size === 0) return found
     const rkeys = [...parts.values()].flatMap((part) => part?.rkey ?? [])
     const rows = await this.#all<FoundPost & { rkey: string }>(
       sql`select p.rkey, ${columns} from posts p where ${this.#among('p.author', [...authors.values()])}
@@ -371,15 +375,19 @@ export class IndexFacts implements Facts {
 
   /** The values as a table `g` with the column `value`, bound as one. */
   #given(values: readonly (string | number)[]): RawBuilder<unknown> {
-    if (this.#kind === 'sqlite') return sql`json_each(${JSON.stringify(values)}) g`
-    return sql`unnest(${[...new Set(values)]}::${arrayType(values)}) as g(value)`
+    if (this.#kind === 'sqlite') return sql`json_each(${JSON.stringify(values.map(storable))}) g`
+    return sql`unnest(${[...new Set(values.map(storable))]}::${arrayType(values)}) as g(value)`
   }
 
   #among(column: string, values: readonly (string | number)[]): RawBuilder<unknown> {
     if (this.#kind === 'sqlite')
-      return sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`
-    return sql`${sql.ref(column)} = any(${values}::${arrayType(values)})`
+      return sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values.map(storable))}))`
+    return sql`${sql.ref(column)} = any(${values.map(storable)}::${arrayType(values)})`
   }
+}
+
+function storable<T extends string | number>(value: T): string | T {
+  return typeof value === 'string' ? storableText(value) : value
 }
 
 function arrayType([first]: readonly (string | number)[]): RawBuilder<unknown> {

@@ -144,9 +144,16 @@ const fourth: Migration = {
   },
 }
 
+/** Posts were matched by other rules for words, tags, languages and hosts: the past is matched again. */
+const fifth: Migration = {
+  async up(db: Kysely<unknown>) {
+    await sql`update definitions set filled_version = null`.execute(db)
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
-  const steps = { '001': first, '002': second(kind), '003': third, '004': fourth }
+  const steps = { '001': first, '002': second(kind), '003': third, '004': fourth, '005': fifth }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()
   if (error) throw new Error('the tables of the index cannot be brought up to date', { cause: error })

@@ -3,12 +3,34 @@
  * the rows of exactly the events before the cursor. How events become rows is `batch.ts`'s and `draft.ts`'s.
  */
 import { crashPoint } from '#platform/crash-points.ts'
+import { type Logger, logger } from '#platform/log.ts'
 import type { MatchWriter } from '../facts/definitions.ts'
 import type { DefinitionId, PostId } from '../facts/facts.ts'
 import { Batch } from './batch.ts'
-import type { IndexEvent, Outcome, Position } from './events.ts'
+import type { Change, IndexEvent, NewLabel, Outcome, Position } from './events.ts'
 import { Names } from './names.ts'
+import { isRefusal } from './refusals.ts'
 import type { Store, Tx } from './store.ts'
+
+/** What became of events, and how many parts of events were dropped. */
+interface Applied {
+  outcomes: Outcome[]
+  partsRefused: number
+}
+
+/** Ends a transaction that was only a trial. */
+class RolledBack extends Error {}
+
+/** What an event consists of, where that can be told apart. */
+type Part = Change | NewLabel
+
+function partsOf(event: IndexEvent): readonly Part[] {
+  return 'changes' in event ? event.changes : 'labels' in event ? event.labels : []
+}
+
+function withParts(event: IndexEvent, parts: readonly Part[]): IndexEvent {
+  return { ...event, ...('changes' in event ? { changes: parts } : { labels: parts }) } as IndexEvent
+}
 
 /** Matches that are removed in one transaction. */
 const matchesPerStep = 1000
@@ -16,19 +38,90 @@ const matchesPerStep = 1000
 export class Recorder implements MatchWriter {
   readonly #store: Store
   readonly #names = new Names()
+  readonly #log: Logger = logger('index')
 
   constructor(store: Store) {
     this.#store = store
   }
 
-  /** Writes the events in their order, and how far that brings the endpoint. Resolves, with what became of each, once it is committed. */
+  /**
+   * Writes the events in their order, and how far that brings the endpoint. Resolves, with what became of each, once it is committed; after
+   * those stands one `refused` for each part of an event that was dropped. What the store refuses for good keeps nothing else out.
+   */
   async apply(events: readonly IndexEvent[], position?: Position): Promise<Outcome[]> {
+    const { outcomes, partsRefused } = await this.#apply(events, position)
+    return [...outcomes, ...Array<Outcome>(partsRefused).fill('refused')]
+  }
+
+  async #apply(events: readonly IndexEvent[], position: Position | undefined): Promise<Applied> {
     try {
-      const outcomes = await this.#store.transaction((tx) => this.#write(tx, events, position))
+      return { outcomes: await this.#commit(events, position), partsRefused: 0 }
+    } catch (error) {
+      if (events.length === 0 || !isRefusal(error)) throw error
+      if (events.length === 1) return this.#applyPart(events[0]!, position, error)
+      const middle = events.length >> 1
+      const first = await this.#apply(events.slice(0, middle), undefined)
+      const second = await this.#apply(events.slice(middle), position)
+      return {
+        outcomes: [...first.outcomes, ...second.outcomes],
+        partsRefused: first.partsRefused + second.partsRefused,
+      }
+    }
+  }
+
+  /** Writes what the store takes of an event that it refused whole. */
+  async #applyPart(event: IndexEvent, position: Position | undefined, cause: unknown): Promise<Applied> {
+    const parts = partsOf(event)
+    const accepted = parts.length > 1 ? await this.#accepted(event, parts) : []
+    if (accepted.length > 0 && accepted.length < parts.length) {
+      try {
+        const outcomes = await this.#commit([withParts(event, accepted)], position)
+        return { outcomes, partsRefused: parts.length - accepted.length }
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+      }
+    }
+    this.#log.error({ did: event.did, kind: event.kind, err: cause }, 'the store refuses an event; dropped')
+    await this.#commit([], position)
+    return { outcomes: ['refused'], partsRefused: 0 }
+  }
+
+  /** Those of the event's parts that the store takes, found by halves in transactions that are rolled back. */
+  async #accepted(event: IndexEvent, parts: readonly Part[]): Promise<Part[]> {
+    try {
+      await this.#commit([withParts(event, parts)], undefined, { rollBack: true })
+      return [...parts]
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const [part] = parts
+      if (parts.length === 1 && part) {
+        this.#log.error({ did: event.did, uri: part.uri, err: error }, 'the store refuses a record; dropped')
+        return []
+      }
+      const middle = parts.length >> 1
+      return [
+        ...(await this.#accepted(event, parts.slice(0, middle))),
+        ...(await this.#accepted(event, parts.slice(middle))),
+      ]
+    }
+  }
+
+  async #commit(
+    events: readonly IndexEvent[],
+    position: Position | undefined,
+    { rollBack = false } = {},
+  ): Promise<Outcome[]> {
+    try {
+      const outcomes = await this.#store.transaction(async (tx) => {
+        const written = await this.#write(tx, events, position)
+        if (rollBack) throw new RolledBack()
+        return written
+      })
       crashPoint('index.afterCommit')
       return outcomes
     } catch (error) {
       this.#names.forget()
+      if (error instanceof RolledBack) return []
       throw error
     }
   }

@@ -7,6 +7,7 @@
 import type Sqlite from 'better-sqlite3'
 import { CompiledQuery, type Kysely } from 'kysely'
 import { bytesColumns, type NewRow, type Row, type Schema, type Table, textColumns } from './schema.ts'
+import { storableText } from './text.ts'
 
 export type StoreKind = 'sqlite' | 'postgres'
 
@@ -179,7 +180,7 @@ export class PostgresRows implements Rows {
 
   async #run<R>(text: string, columns: string[], rows: readonly object[]): Promise<R[]> {
     if (rows.length === 0) return []
-    const arrays = columns.map((column) => rows.map((row) => (row as Values)[column]))
+    const arrays = columns.map((column) => rows.map((row) => storedValue(row, column)))
     return (await this.#tx.executeQuery<R>(CompiledQuery.raw(text, arrays))).rows
   }
 }
@@ -198,5 +199,10 @@ function columnsOf(rows: readonly object[]): string[] {
 }
 
 function valuesOf(row: object, columns: readonly string[]): unknown[] {
-  return columns.map((column) => (row as Values)[column])
+  return columns.map((column) => storedValue(row, column))
+}
+
+function storedValue(row: object, column: string): unknown {
+  const value = (row as Values)[column]
+  return typeof value === 'string' ? storableText(value) : value
 }

@@ -1,4 +1,5 @@
 /** The parts of record URIs. */
+import { isValidDid, isValidNsid, isValidRecordKey } from '@atproto/syntax'
 
 export interface RecordUri {
   did: string
@@ -9,8 +10,8 @@ export interface RecordUri {
 /** The URI's parts; undefined when it is not `at://did/collection/rkey`. */
 export function parseUri(uri: string): RecordUri | undefined {
   const [scheme, , did, collection, rkey, ...more] = uri.split('/')
-  if (scheme !== 'at:' || !did?.startsWith('did:') || !collection || !rkey || more.length > 0)
-    return undefined
+  if (scheme !== 'at:' || !did || !collection || !rkey || more.length > 0) return undefined
+  if (!isValidDid(did) || !isValidNsid(collection) || !isValidRecordKey(rkey)) return undefined
   return { did, collection, rkey }
 }
 

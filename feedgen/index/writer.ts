@@ -1,4 +1,5 @@
 /** The way into the index: has each post matched against the live definitions, has everything written, and says when definitions changed. */
+import { type Logger, logger } from '#platform/log.ts'
 import { decode, isMap } from '#protocol/cbor.ts'
 import type { MatchWriter } from '../facts/definitions.ts'
 import type { DefinitionId, PostId } from '../facts/facts.ts'
@@ -17,6 +18,7 @@ export type MethodsOf<T> = { [K in keyof T]: T[K] }
 
 export class IndexWriter implements MatchWriter {
   readonly #recorder: MethodsOf<Recorder>
+  readonly #log: Logger = logger('index')
   #match: Match | undefined
   #definitionsChanged: () => void = () => {}
 
@@ -41,7 +43,7 @@ export class IndexWriter implements MatchWriter {
       if (!('changes' in event)) continue
       for (const { table, uri, row } of event.changes) {
         if (table === 'posts') {
-          if (row && this.#match) row.matches = matchesOf(uri, row, this.#match)
+          if (row && this.#match) row.matches = this.#matchesOf(uri, row, this.#match)
         } else if (table === 'definitions' || table === 'generators') changesDefinitions = true
       }
     }
@@ -76,9 +78,15 @@ export class IndexWriter implements MatchWriter {
   setFilled(definition: DefinitionId, version: number): Promise<void> {
     return this.#recorder.setFilled(definition, version)
   }
-}
 
-function matchesOf(uri: string, { record: bytes }: NewPost, match: Match): readonly DefinitionId[] {
-  const record = decode(bytes)
-  return isMap(record) ? match(featuresOf(record, parseUri(uri)?.did ?? '')) : []
+  /** The definitions that take in a post; none when matching fails, as it would each time. */
+  #matchesOf(uri: string, { record: bytes }: NewPost, match: Match): readonly DefinitionId[] {
+    try {
+      const record = decode(bytes)
+      return isMap(record) ? match(featuresOf(record, parseUri(uri)?.did ?? '')) : []
+    } catch (error) {
+      this.#log.error({ uri, err: error }, 'a post cannot be matched against the definitions')
+      return []
+    }
+  }
 }

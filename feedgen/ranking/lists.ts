@@ -6,6 +6,8 @@
  * nobody looked at for longest are dropped, and everything is at a restart. Whoever finds his list gone goes on in the newest one.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /** A list and the number that finds it again. */
 export interface List<T> {
   readonly id: number
@@ -16,6 +18,8 @@ export interface ListsOptions {
   freshMs: number
   staleMsMax: number
   itemsMax: number
+  /** How long who looks at an older list waits for the next, where they say that nobody else looks at it. */
+  waitMsMax?: number
   /** Whether a list that cannot be made for this reason leaves the one before in service, however old. */
   isPassing?: (error: unknown) => boolean
   now?: () => number
@@ -36,12 +40,19 @@ export class Lists<T> {
   #lastId = 0
 
   constructor(options: ListsOptions) {
-    this.#options = { now: Date.now, isPassing: () => false, ...options }
+    this.#options = { now: Date.now, isPassing: () => false, waitMsMax: 0, ...options }
   }
 
-  /** The newest list of a key, which `make` makes. */
-  async newest(key: string, make: () => Promise<readonly T[]>): Promise<List<T>> {
-    const { now, freshMs, staleMsMax, isPassing } = this.#options
+  /**
+   * The newest list of a key, which `make` makes.
+   * @param options `isOwn`: one person alone looks at this key, and would see the list of before once more; they wait a little for the next
+   */
+  async newest(
+    key: string,
+    make: () => Promise<readonly T[]>,
+    { isOwn = false }: { isOwn?: boolean } = {},
+  ): Promise<List<T>> {
+    const { now, freshMs, staleMsMax, isPassing, waitMsMax } = this.#options
     const newest = this.#newest.get(key)
     if (newest === undefined) return this.#make(key, make)
     const age = now() - newest.madeAt
@@ -54,8 +65,9 @@ export class Lists<T> {
       })
     }
     // What goes wrong is told to whoever waits for it; the next one tries again.
-    making.catch(() => undefined)
-    return this.#touch(key, newest.list)
+    const made = making.catch(() => undefined)
+    const next = isOwn ? await Promise.race([made, pause(waitMsMax)]) : undefined
+    return next ?? this.#touch(key, newest.list)
   }
 
   /** The list of that key and number, if it is still kept. */
@@ -107,6 +119,11 @@ export class Lists<T> {
     this.#lastId = Math.max(now, this.#lastId + 1)
     return this.#lastId
   }
+}
+
+/** Time alone, which keeps no process running. */
+function pause(ms: number): Promise<undefined> {
+  return sleep(ms, undefined, { ref: false })
 }
 
 function nameOf(key: string, id: number): string {

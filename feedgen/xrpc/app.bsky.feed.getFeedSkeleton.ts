@@ -29,7 +29,7 @@ export default function getFeedSkeleton({
     handler: async ({ params, req }) => {
       const { feed: uri, limit, cursor } = params as unknown as Params
       const feed = await feeds.find(uri)
-      if (!feed) throw new InvalidRequestError('this feed is not served here', 'UnknownFeed')
+      if (!feed) throw new InvalidRequestError(await feeds.whyNot(uri), 'UnknownFeed')
       const viewer = await viewers.identify(req.headers.authorization, NSID)
       if (viewer === null && feed.needsViewer) {
         throw new AuthRequiredError(

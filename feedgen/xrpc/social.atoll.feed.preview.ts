@@ -23,8 +23,10 @@ export default function preview({
       const viewer = (await viewers.identify(req.headers.authorization, NSID)) ?? undefined
       const asker = askers.of(req, res, viewer)
       const { definition, limit = limitDefault } = (input as unknown as { body: Input }).body
-      const { items, stages, cost } = await asking(() => inquiries.preview(definition, { ...asker, limit }))
-      return { encoding: 'application/json', body: { feed: items.map(itemOf), stages, cost } }
+      const { items, stages, cost, warnings } = await asking(() =>
+        inquiries.preview(definition, { ...asker, limit }),
+      )
+      return { encoding: 'application/json', body: { feed: items.map(itemOf), stages, cost, warnings } }
     },
   }
 }

@@ -75,6 +75,7 @@ describe.skipIf(!hasShared)('the recorded firehose', () => {
         applied: manifest.commit_frames + manifest.account,
         jumped: 0,
         stale: 0,
+        refused: 0,
         deleted: 0,
       })
     expect(urisIn(dump(feedgen.file))).toEqual(await urisExpected())

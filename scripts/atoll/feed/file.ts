@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { ALGORITHM_NSID } from '../../../feedgen/algorithms/definition.ts'
+import { type Warning, warningsOf } from '../../../feedgen/algorithms/lint.ts'
 import { compile, type Plan } from '../../../feedgen/algorithms/plan.ts'
 import { InvalidDefinitionError, readDefinition } from '../../../feedgen/algorithms/read.ts'
 import { CommandError } from '../../command.ts'
@@ -11,6 +12,7 @@ export interface DefinitionFile {
   /** The record, as it stands in the file; with the present time where the file has no `createdAt`. */
   record: RecordValue
   plan: Plan
+  warnings: Warning[]
 }
 
 /**
@@ -24,12 +26,18 @@ export async function readDefinitionFile(file: string): Promise<DefinitionFile> 
   }
   const record = { $type: ALGORITHM_NSID, createdAt: new Date().toISOString(), ...json }
   try {
-    return { record, plan: compile(readDefinition(record)) }
+    const plan = compile(readDefinition(record))
+    return { record, plan, warnings: warningsOf(plan.definition) }
   } catch (error) {
     if (error instanceof InvalidDefinitionError)
       throw new CommandError(`${file} is not valid: ${error.message}`)
     throw error
   }
+}
+
+/** A warning on one line. */
+export function warningLine({ path, says }: Warning): string {
+  return `warning  ${path}: ${says}`
 }
 
 /**

@@ -15,6 +15,7 @@ import { parseFeed } from './reference.ts'
 interface ImportOptions extends NetworkOptions, OutputOptions {
   out?: string
   strict?: boolean
+  partial?: boolean
 }
 
 /** `atoll feed import` */
@@ -53,7 +54,11 @@ type Import = (from: string, network: Network, didOf: DidOf) => Promise<Imported
 function importer(name: string, summary: string, make: Import): Command {
   return withNetwork(command(name, summary))
     .option('-o, --out <file>', 'where the definition goes (default: it is printed)')
-    .option('--strict', 'fail when something is lost')
+    .option('--strict', 'fail when anything is lost')
+    .option(
+      '--partial',
+      'go on without conditions that cannot be carried over, with the posts that they kept out',
+    )
     .action(async (from: string, options: ImportOptions) => {
       const network = new Network(options)
       const imported = await make(from, network, didOfNetwork(network)).catch((error) => {
@@ -73,6 +78,16 @@ function report({ definition, name, description, notes }: Imported, options: Imp
   if (options.strict && lost > 0) {
     throw new CommandError(
       [...notes.map(line), `${lost} parts would be lost: nothing was written.`].join('\n'),
+    )
+  }
+  const widening = notes.filter(({ widens }) => widens)
+  if (widening.length > 0 && !options.partial) {
+    throw new CommandError(
+      [
+        ...widening.map(line),
+        `${widening.length} conditions would be lost, and the feed would have posts that they keep out: nothing was written.`,
+        'Take them out of the original, or go on without them with --partial.',
+      ].join('\n'),
     )
   }
   if (options.out !== undefined) writeJson(options.out, record)

@@ -1,8 +1,10 @@
 /** `atoll feed preview`: what a definition would show now, stage by stage. */
 import type { Command } from 'commander'
+import type { Warning } from '../../../feedgen/algorithms/lint.ts'
 import { command, examples, integer } from '../options.ts'
-import { type OutputOptions, printResult, table } from '../output.ts'
+import { type OutputOptions, printNote, printResult, table } from '../output.ts'
 import { type AskOptions, findSubject, hasPoints, type Reason, says, withHost, withViewer } from './ask.ts'
+import { warningLine } from './file.ts'
 import { textsOf } from './posts.ts'
 
 const pageItemsMax = 100
@@ -11,6 +13,8 @@ interface Preview {
   feed: { post: string; repost?: string; scoreMilli?: number; why: Reason[] }[]
   stages: { name: string; in: number; out: number; micros: number }[]
   cost: number
+  /** Hosts of before do not tell. */
+  warnings?: Warning[]
 }
 
 type PreviewOptions = AskOptions & OutputOptions & { limit: number; why?: boolean }
@@ -37,6 +41,7 @@ export function previewCommand(): Command {
         const posts = preview.feed.map(({ post }) => post)
         const texts = options.json ? new Map<string, string>() : await textsOf(posts, network)
         const show = { texts, points: hasPoints(definition), why: options.why }
+        if (!options.json) for (const warning of preview.warnings ?? []) printNote(warningLine(warning))
         printResult(options, preview, () => describe(preview, show))
       })
     })

@@ -5,11 +5,11 @@ import { type Command, Option } from 'commander'
 import { CommandError, UsageError } from '../../command.ts'
 import { question } from '../../prompt.ts'
 import { command, examples, recordKey, withSignIn } from '../options.ts'
-import type { OutputOptions } from '../output.ts'
+import { type OutputOptions, printNote } from '../output.ts'
 import { type AccountOptions, type SignedIn, withAccount } from '../sign-in.ts'
 import { builtInNames, publishBuiltIn, unpublishBuiltIn } from './built-in.ts'
 import { printChanges } from './changes.ts'
-import { readDefinitionFile } from './file.ts'
+import { readDefinitionFile, warningLine } from './file.ts'
 import { findHost, hostWith, presetHost } from './host.ts'
 import { generatorOf, type Presentation, uploadAvatar, withPresentation } from './presentation.ts'
 import { algorithmOf, type Change, changeFeed, hostOf } from './records.ts'
@@ -59,7 +59,8 @@ export function publishCommand(): Command {
 }
 
 async function publishFile(file: string, options: PublishOptions): Promise<Change[]> {
-  const { record, plan } = await readDefinitionFile(file)
+  const { record, plan, warnings } = await readDefinitionFile(file)
+  for (const warning of warnings) printNote(warningLine(warning))
   const rkey = options.rkey ?? keyOfFile(file)
   return withAccount(options, async ({ agent, network }) => {
     const host = options.host === undefined ? undefined : await findHost(options.host, network)

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { totalOf } from '../../../feedgen/algorithms/cost.ts'
 import { command, examples } from '../options.ts'
 import { type OutputOptions, printResult, table } from '../output.ts'
-import { readDefinitionFile } from './file.ts'
+import { readDefinitionFile, warningLine } from './file.ts'
 
 /** `atoll feed validate` */
 export function validateCommand(): Command {
@@ -14,16 +14,17 @@ export function validateCommand(): Command {
       examples({ 'atoll feed validate cats.json': 'ends with 1 when the definition is not valid' }),
     )
     .action(async (file: string, options: OutputOptions) => {
-      const { plan } = await readDefinitionFile(file)
+      const { plan, warnings } = await readDefinitionFile(file)
       const { isPersonal } = plan
       const cost = totalOf(plan.cost)
-      printResult(options, { valid: true, cost, parts: plan.cost, isPersonal }, () =>
+      printResult(options, { valid: true, cost, parts: plan.cost, isPersonal, warnings }, () =>
         [
           `${file} is valid. It costs its host ${cost} points${isPersonal ? ', for each viewer' : ''}.`,
           table(
             plan.cost.map(({ path, points }) => [`  ${path}`, String(points)]),
             [1],
           ),
+          ...warnings.map(warningLine),
         ].join('\n'),
       )
     })

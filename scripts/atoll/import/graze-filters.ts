@@ -247,8 +247,17 @@ function anyOf(
   const place = placeOf(variable, at, context)
   const terms = texts(list)
   if (!place || terms.length === 0) return undefined
-  if (isRegex !== true && ignoreCase !== false && terms.every((term) => WORDS.test(term))) {
-    return textFilter({ words: terms }, [place])
+  if (isRegex !== true && ignoreCase !== false) {
+    // An odd entry alone becomes an expression.
+    const words = terms.filter((term) => WORDS.test(term))
+    const odd = terms.filter((term) => !WORDS.test(term))
+    const options = { ignoreCase: true, places: [place] }
+    const rest =
+      odd.length > 0
+        ? regexFilter(`(?:^|\\W)(?:${odd.map(quote).join('|')})(?:\\W|$)`, options, at, context.notes)
+        : undefined
+    const filters = [...(words.length > 0 ? [textFilter({ words }, [place])] : []), ...(rest ? [rest] : [])]
+    return filters.length > 1 ? { kind: 'any', of: filters } : filters[0]
   }
   const pattern = isRegex === true ? terms.join('|') : `(?:^|\\W)(?:${terms.map(quote).join('|')})(?:\\W|$)`
   return regexFilter(pattern, { ignoreCase: ignoreCase !== false, places: [place] }, at, context.notes)
@@ -302,7 +311,7 @@ function within(filter: Filter, operator: unknown, at: string, context: Context)
 async function didsOf(names: string[], at: string, context: Context): Promise<string[]> {
   const dids = await Promise.all(names.map((name) => didOfName(name, context.didOf)))
   for (const [index, did] of dids.entries())
-    if (!did) context.notes.lost(at, `nobody is called ${names[index]}`)
+    if (!did) context.notes.lostFilter(at, `nobody is called ${names[index]}`)
   return dids.filter((did) => did !== undefined)
 }
 
@@ -325,6 +334,6 @@ function quote(term: string): string {
 }
 
 function lost({ notes }: Context, at: string, says: string): undefined {
-  notes.lost(at, says)
+  notes.lostFilter(at, says)
   return undefined
 }

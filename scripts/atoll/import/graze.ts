@@ -10,6 +10,7 @@ import type {
   Source,
   Term,
 } from '../../../feedgen/algorithms/definition.ts'
+import { fitted } from './fit.ts'
 import { filterOf } from './graze-filters.ts'
 import {
   all,
@@ -51,11 +52,10 @@ export async function importGraze(document: unknown, didOf: DidOf): Promise<Impo
   }
   const hours = typeof settings.time_window === 'number' ? settings.time_window : windowHoursPreset
   return {
-    definition: {
-      ...fromSources(where, windowOf(hours)),
-      ...ordered,
-      createdAt: new Date().toISOString(),
-    },
+    definition: fitted(
+      { ...fromSources(where, windowOf(hours)), ...ordered, createdAt: new Date().toISOString() },
+      notes,
+    ),
     name: text(feed.display_name),
     description: text(feed.description),
     notes: notes.list,

@@ -15,6 +15,8 @@ export interface Note {
   at: string
   kind: 'lost' | 'changed'
   says: string
+  /** Whether the feed has more posts without it than it had. */
+  widens?: true
 }
 
 /** Gathers notes. */
@@ -23,6 +25,11 @@ export class Notes {
 
   lost(at: string, says: string): void {
     this.list.push({ at, kind: 'lost', says })
+  }
+
+  /** A condition that is lost: what it kept out would come in. */
+  lostFilter(at: string, says: string): void {
+    this.list.push({ at, kind: 'lost', says, widens: true })
   }
 
   changed(at: string, says: string): void {

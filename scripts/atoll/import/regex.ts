@@ -31,7 +31,7 @@ export function regexFilter(
   const flag = flags && `(?${flags})`
   const parts = faultOf(flag + pattern) === undefined ? [pattern] : split(pattern, flag)
   if (parts === undefined) {
-    notes.lost(at, `the regular expression ${oneLine(pattern, 60)}: ${faultOf(flag + pattern)}`)
+    notes.lostFilter(at, `the regular expression ${oneLine(pattern, 60)}: ${faultOf(flag + pattern)}`)
     return undefined
   }
   const filters = parts.map((part): Filter => textFilter({ regex: flag + part }, places))

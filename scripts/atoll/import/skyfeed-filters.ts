@@ -136,6 +136,6 @@ function regexOf(block: Json, at: string, notes: Notes): Filter | undefined {
 }
 
 function lost(notes: Notes, at: string, says: string): undefined {
-  notes.lost(at, says)
+  notes.lostFilter(at, says)
   return undefined
 }

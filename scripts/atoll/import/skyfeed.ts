@@ -8,6 +8,7 @@
  */
 import { BSKY_LABELER_DID } from '@atproto/api'
 import type { Definition, Filter, Hop, Score, Source, Term } from '../../../feedgen/algorithms/definition.ts'
+import { fitted } from './fit.ts'
 import {
   all,
   type DidOf,
@@ -68,7 +69,7 @@ export async function importSkyfeed(document: unknown, didOf: DidOf): Promise<Im
   }
   if (state.posts.length === 0) throw new ImportError('None of its inputs could be carried over.')
   return {
-    definition: definitionOf(state, notes),
+    definition: fitted(definitionOf(state, notes), notes),
     name: text(record.displayName) ?? text(builder.displayName),
     description: text(record.description),
     notes: notes.list,
@@ -109,7 +110,7 @@ async function run(block: Json, at: string, state: State, notes: Notes, didOf: D
       else state.limit = countOf(block.count, 100)
       return
     default:
-      notes.lost(at, `a block of the type ${block.type} is not known`)
+      notes.lostFilter(at, `a block of the type ${block.type} is not known`)
   }
 }
 
@@ -213,7 +214,7 @@ function add(posts: Branch[], { source, where }: Branch): void {
 function keepCommon(at: string, state: State, notes: Notes): void {
   const [first, second, ...others] = state.posts
   if (!first || !second || others.length > 0) {
-    notes.lost(at, 'what is there more than once, of other than two inputs')
+    notes.lostFilter(at, 'what is there more than once, of other than two inputs')
     return
   }
   const source: Source = { kind: 'intersect', of: [first.source, second.source] }
@@ -233,7 +234,7 @@ function stash(block: Json, at: string, state: State, notes: Notes): void {
     return
   }
   const stashed = state.stashes.get(key)
-  if (!stashed) notes.lost(at, `nothing was stashed as ${key}`)
+  if (!stashed) notes.lostFilter(at, `nothing was stashed as ${key}`)
   else if (action === 'pop') state.posts.push(...stashed)
   else if (action === 'subtract') subtract(stashed, at, state, notes)
   else notes.lost(at, `${action} of a stash is not known`)
@@ -253,7 +254,7 @@ function subtract(taken: Branch[], at: string, state: State, notes: Notes): void
       source: { kind: 'minus', from: [source], take },
       where,
     }))
-  } else notes.lost(at, 'taking away what filters let through of a source that posts do not tell')
+  } else notes.lostFilter(at, 'taking away what filters let through of a source that posts do not tell')
 }
 
 const hops = new Map<string, Hop>([
@@ -274,7 +275,7 @@ function replace(block: Json, at: string, state: State, notes: Notes): void {
   }
   if (target === 'all_replies') notes.changed(at, 'direct replies only')
   if (state.posts.some(({ where }) => where.length > 0)) {
-    notes.lost(at, 'the filters before it: posts are replaced as they come from their sources')
+    notes.lostFilter(at, 'the filters before it: posts are replaced as they come from their sources')
   }
   if (['parent', 'root', 'quoted'].includes(to) && block.keepItemsWithMissingTarget !== false) {
     notes.changed(at, `posts without a ${to} do not stay`)
@@ -283,7 +284,9 @@ function replace(block: Json, at: string, state: State, notes: Notes): void {
   state.posts = [{ source: { kind: 'hop', to, of }, where: [] }]
 }
 
-function definitionOf({ posts, score, limit, perAuthor }: State, notes: Notes): Definition {
+function definitionOf(state: State, notes: Notes): Definition {
+  const { score, limit, perAuthor } = state
+  const { posts, byHand } = apart(state.posts, notes)
   const where = whereOf(posts, notes)
   const arrange = {
     ...(perAuthor !== undefined && { perAuthor: { max: perAuthor } }),
@@ -294,7 +297,25 @@ function definitionOf({ posts, score, limit, perAuthor }: State, notes: Notes): 
     ...(where && { where }),
     ...(score && { score }),
     ...(Object.keys(arrange).length > 0 && { arrange }),
+    ...(byHand.length > 0 && { place: { manualAdd: byHand } }),
     createdAt: new Date().toISOString(),
+  }
+}
+
+/** Single posts that passed other filters than the rest are put in by hand: no filter tells them from the others. */
+function apart(posts: Branch[], notes: Notes): { posts: Branch[]; byHand: string[] } {
+  const [first] = posts
+  const isAlike = posts.every(
+    ({ where }) =>
+      where.length === first?.where.length && where.every((filter) => first.where.includes(filter)),
+  )
+  const named = posts.filter(({ source }) => source.kind === 'posts')
+  if (isAlike || named.length === posts.length) return { posts, byHand: [] }
+  const filtered = named.some(({ where }) => where.length > 0)
+  if (filtered) notes.changed('blocks', 'single posts are put in by hand, and no filter is asked about them')
+  return {
+    posts: posts.filter(({ source }) => source.kind !== 'posts'),
+    byHand: named.flatMap(({ source }) => (source.kind === 'posts' ? source.uris : [])),
   }
 }
 
@@ -309,8 +330,12 @@ function whereOf(posts: Branch[], notes: Notes): Filter | undefined {
   const widest = Math.max(...posts.map(({ source }) => ('windowHours' in source ? source.windowHours : 0)))
   const either = rests.map(({ source, rest }): Filter => {
     const member = memberOf(source, widest)
+    // Of posts that do not show where they come from, nothing keeps those of the other inputs apart.
     if (!member)
-      notes.changed('blocks', `the filters for ${source.kind} let posts of the other inputs through too`)
+      notes.lostFilter(
+        'blocks',
+        `the filters of the other inputs: posts of the input ${source.kind} are not told from theirs`,
+      )
     return all([...(member ?? []), ...rest]) ?? { kind: 'all', of: [] }
   })
   return all([...common, { kind: 'any', of: either }])

@@ -56,7 +56,9 @@ describe('an endpoint', () => {
     await again.reached(relay.url, seq)
     expect(relay.cursors).toEqual([0, 1, 2])
     expect(dump(again.file)).toMatchObject({ posts: { length: 3 }, repos: [{ jumped: 0 }] })
-    await expect.poll(() => again.counts.outcomes).toEqual({ applied: 1, jumped: 0, stale: 0, deleted: 0 })
+    await expect
+      .poll(() => again.counts.outcomes)
+      .toEqual({ applied: 1, jumped: 0, stale: 0, deleted: 0, refused: 0 })
   })
 
   test('is followed from now on where that is asked for', async () => {
@@ -112,7 +114,9 @@ describe('an endpoint', () => {
       await feedgen.reached(one.url, seqs[0]!)
       await feedgen.reached(two.url, seqs[1]!)
     }
-    await expect.poll(() => feedgen.counts.outcomes).toEqual({ applied: 3, jumped: 0, stale: 3, deleted: 0 })
+    await expect
+      .poll(() => feedgen.counts.outcomes)
+      .toEqual({ applied: 3, jumped: 0, stale: 3, deleted: 0, refused: 0 })
     expect(dump(feedgen.file)).toMatchObject({
       posts: { length: 2 },
       likes: { length: 1 },

@@ -6,6 +6,7 @@ import { openPostgres } from '../../../feedgen/index/postgres.ts'
 import { tierOf } from '../../../feedgen/index/schema.ts'
 import { openSqliteReader } from '../../../feedgen/index/sqlite.ts'
 import type { Change, CommitChange, IndexEvent, Outcome } from '../../../feedgen/index/writer.ts'
+import { encode } from '../../../pds/protocol/cbor.ts'
 import { type Random, seededRandom } from '../../support/random.ts'
 import { dump, dumpPostgres } from '../support.ts'
 import { newLocation, type StoreName, stores, usePostgres, writtenIndex } from './stores.ts'
@@ -329,5 +330,128 @@ describe.for(stores)('the index in %s', (store) => {
     expect((await index.tables()).engagement).toHaveLength(count)
     await index.index.writer.apply([{ kind: 'account', did: 'did:plc:a', active: false, status: 'deleted' }])
     expect(await index.tables()).toMatchObject({ likes: [], engagement: [], repos: [] })
+  })
+
+  describe('texts that one of the stores cannot hold', () => {
+    const NUL = '\u0000'
+    const commit = (did: string, changes: Change[]): CommitChange => ({
+      kind: 'commit',
+      did,
+      rev: '1',
+      since: null,
+      data: 'one',
+      changes,
+    })
+    const post = (did: string, rkey: string, row: object = {}): Change => ({
+      table: 'posts',
+      uri: uriOf(did, 'posts', rkey),
+      row: {
+        record: encode({ $type: 'app.bsky.feed.post', text: rkey }),
+        sort_at: 1,
+        seen_at: 1,
+        reply_root: null,
+        reply_parent: null,
+        quote: null,
+        ...row,
+      },
+    })
+
+    test('are held in one form by both, and keep nothing out', async () => {
+      const { index, tables } = await newIndex(store)
+      const purpose = `app.bsky.graph.defs#curatelist${NUL}`
+      const lists: [string, string][] = [
+        ['1', `a${NUL}b`],
+        ['2', 'half \uD83D'],
+      ]
+      const outcomes = await index.writer.apply([
+        commit(
+          'did:plc:a',
+          lists.map(([rkey, name]) => ({
+            table: 'lists',
+            uri: uriOf('did:plc:a', 'lists', rkey),
+            row: { purpose, name },
+          })),
+        ),
+        commit('did:plc:b', [
+          post('did:plc:b', '1', { quote: `at://did:plc:a/app.bsky.feed.post/${NUL}` }),
+          post('did:plc:b', '2', { reply_parent: `at://did:plc:${NUL}/app.bsky.feed.post/1` }),
+          {
+            table: 'likes',
+            uri: uriOf('did:plc:b', 'likes', 1),
+            row: { subject: `at://did:plc:a/app.bsky.feed.post/${NUL}` },
+          },
+        ]),
+        { kind: 'account', did: 'did:plc:c', active: false, status: `taken${NUL}down` },
+        {
+          kind: 'labels',
+          did: 'did:plc:d',
+          labels: [`at://did:plc:b/app.bsky.feed.post/1`, `at://did:plc:b/app.bsky.feed.post/${NUL}`].map(
+            (uri) => ({ uri, val: `spam${NUL}`, neg: false, madeAt: 1, expiresAt: null }),
+          ),
+        },
+      ])
+      expect(outcomes).toEqual(['applied', 'applied', 'applied', 'applied'])
+      const liked = uriOf('did:plc:b', 'posts', 1)
+      await index.interactions.keep('did:plc:viewer', undefined, [
+        { item: liked, event: 'app.bsky.feed.defs#interactionShare', feedContext: NUL, reqId: '\uDC00' },
+        { item: `at://did:plc:b/app.bsky.feed.post/${NUL}`, event: NUL },
+      ])
+      const found = await tables()
+      expect(found.lists).toMatchObject([{ name: 'a\uFFFDb' }, { name: 'half \uFFFD' }])
+      expect(found.posts).toMatchObject([
+        { uri: liked, quote: null },
+        { uri: uriOf('did:plc:b', 'posts', 2), reply_parent: null },
+      ])
+      expect(found.likes).toEqual([])
+      expect(found.actors).toMatchObject([{ status: 'taken\uFFFDdown' }])
+      expect(found.labels).toMatchObject([{ uri: liked, val: 'spam\uFFFD' }])
+      const { facts } = index
+      const window = { since: 0, limit: 10 }
+      expect(await facts.labelled('did:plc:d', [`spam${NUL}`], window)).toHaveLength(1)
+      expect(await facts.accounts([`did:plc:${NUL}`])).toEqual(new Map())
+      expect(await facts.postsByUri([`at://did:plc:b/app.bsky.feed.post/${NUL}`])).toEqual(new Map())
+      expect(await facts.members(`at://did:plc:${NUL}/app.bsky.graph.list/1`, { limit: 1 })).toEqual([])
+      expect(await index.reader.hasGenerator(`at://did:plc:a/app.bsky.feed.generator/${NUL}`)).toBe(false)
+      expect([
+        ...(await index.reader.served([liked, `at://did:plc:b/x/${NUL}`], { signedIn: true })),
+      ]).toEqual([liked])
+    })
+
+    test('what the store refuses for good is dropped, and the rest of its batch lands', async () => {
+      const { index, tables } = await newIndex(store)
+      const did = (i: number) => `did:plc:author${i}`
+      const events: IndexEvent[] = Array.from({ length: 9 }, (_, i) =>
+        commit(did(i), [post(did(i), '1'), post(did(i), '2', i === 5 ? { sort_at: Number.NaN } : {})]),
+      )
+      events[2] = commit(did(2), [post(did(2), '1', { sort_at: Number.NaN })])
+      events[7] = {
+        kind: 'labels',
+        did: did(7),
+        labels: [1, Number.NaN, 3].map((madeAt, i) => ({
+          uri: did(i),
+          val: 'spam',
+          neg: false,
+          madeAt,
+          expiresAt: null,
+        })),
+      }
+      const outcomes = await index.writer.apply(events, { endpoint: 'ws://relay', seq: 9 })
+      expect(outcomes).toEqual([
+        ...events.map((_, i) => (i === 2 ? 'refused' : 'applied')),
+        // A post of one commit, and one label.
+        'refused',
+        'refused',
+      ])
+      const { posts, labels, cursors } = await tables()
+      expect(posts!.map((row) => (row as { uri: string }).uri).sort()).toEqual(
+        [0, 1, 3, 4, 5, 6, 8]
+          .flatMap((i) => ['1', '2'].map((rkey) => uriOf(did(i), 'posts', rkey)))
+          .filter((uri) => uri !== uriOf(did(5), 'posts', '2')),
+      )
+      expect(labels).toMatchObject([{ uri: did(0) }, { uri: did(2) }])
+      expect(cursors).toEqual([{ endpoint: 'ws://relay', seq: 9 }])
+      const next = { ...commit(did(5), [post(did(5), '3')]), rev: '2', prevData: 'one', data: 'two' }
+      expect(await index.writer.apply([next])).toEqual(['applied'])
+    })
   })
 })

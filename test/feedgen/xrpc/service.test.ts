@@ -89,6 +89,31 @@ describe('getFeedSkeleton', () => {
     expect(await feedgen.get(METHOD, { feed: feed! })).toMatchObject({ status: 400, body: { error } })
   })
 
+  test.for([
+    [feedUri('unheard-of'), 'not known here'],
+    [feedUri('latest', 'alice.test'), 'name it by its DID'],
+    [`at://${publisherDid}/app.bsky.feed.post/latest`, 'named by the URI of its record'],
+  ] as const)('says why it does not serve %s', async ([feed, message]) => {
+    const { body } = await feedgen.get(METHOD, { feed })
+    expect(body.message).toContain(message)
+  })
+
+  test('answers pages of every origin', async () => {
+    const url = `${feedgen.url}/xrpc/${METHOD}?feed=${encodeURIComponent(feedUri('latest'))}`
+    const preflight = await fetch(url, {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://studio.example',
+        'access-control-request-headers': 'authorization,atoll-page',
+      },
+    })
+    expect(preflight.status).toBe(204)
+    expect(preflight.headers.get('access-control-allow-origin')).toBe('*')
+    expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization')
+    const { headers } = await fetch(url, { headers: { origin: 'https://studio.example' } })
+    expect(headers.get('access-control-allow-origin')).toBe('*')
+  })
+
   test.for([{ limit: '0' }, { limit: '101' }, { limit: 'x' }, { cursor: 'rubbish' }])(
     'refuses %o',
     async (params) => {

@@ -417,7 +417,9 @@ describe('import', () => {
   it('writes a definition that can be published, and says what was lost', async () => {
     const out = path.join(folder.path, 'imported.json')
     const from = file('skyfeed.json', { blocks })
-    const run = await atoll(['feed', 'import', 'skyfeed', from, '--out', out])
+    const whole = await atoll(['feed', 'import', 'skyfeed', from, '--out', out])
+    expect(whole).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('--partial') })
+    const run = await atoll(['feed', 'import', 'skyfeed', from, '--partial', '--out', out])
     expect(run).toMatchObject({
       code: 0,
       stdout: `1 parts were lost, 0 changed. Written to ${out}.\n`,

@@ -203,6 +203,34 @@ describe('skyfeed', () => {
     expect(lost(whole)).toEqual(['blocks[1]'])
   })
 
+  it('puts single posts in by hand, and leaves the filters of other inputs alone', async () => {
+    const post = 'at://did:plc:abc/app.bsky.feed.post/rules'
+    const imported = await skyfeed([
+      firehose,
+      { type: 'regex', value: 'boat' },
+      { type: 'input', inputType: 'post', postUri: post },
+    ])
+    expect(definitionOf(imported)).toEqual({
+      sources: [network],
+      where: { kind: 'text', regex: '(?i)boat' },
+      place: { manualAdd: [post] },
+    })
+    const feed = { type: 'input', inputType: 'feed', feedUri: 'at://did:plc:abc/app.bsky.feed.generator/x' }
+    const unsure = await skyfeed([firehose, { type: 'regex', value: 'boat' }, feed])
+    expect(unsure.notes.filter(({ widens }) => widens)).toHaveLength(1)
+  })
+
+  it('splits lists that are too long for one, and writes languages as they are written', async () => {
+    const tags = Array.from({ length: 450 }, (_, i) => `boat${i}`)
+    const imported = await skyfeed([
+      { type: 'input', inputType: 'tags', tags },
+      { type: 'remove', subject: 'language', language: 'pt_BR', operator: '!=' },
+    ])
+    const { sources, where } = definitionOf(imported)
+    expect(sources.flatMap((source) => (source.kind === 'tags' ? source.tags : []))).toEqual(tags)
+    expect(where).toEqual({ kind: 'lang', any: ['pt-BR'] })
+  })
+
   it('says what is lost, and where', async () => {
     const imported = await skyfeed([
       firehose,
@@ -226,6 +254,30 @@ describe('skyfeed', () => {
 
 describe('graze', () => {
   const graze = (filter: object, more: object = {}) => importGraze({ filter, ...more }, didOf)
+
+  it('leaves words words beside an odd entry, and splits what is too long', async () => {
+    const hashtags = Array.from({ length: 300 }, (_, i) => `кот${i}`)
+    const filter = {
+      and: [
+        { regex_any: ['text', ['кот', 'chat noir', 'a.b'], true, false] },
+        { entity_matches: ['hashtags', hashtags] },
+        { entity_matches: ['langs', ['pt_BR', 'no language']] },
+      ],
+    }
+    const imported = await importGraze({ filter }, didOf)
+    expect(imported.notes.filter(({ widens }) => widens)).toHaveLength(1)
+    const { where } = definitionOf(imported)
+    const [words, tags, langs] = where?.kind === 'all' ? where.of : []
+    expect(words).toMatchObject({
+      kind: 'any',
+      of: [
+        { kind: 'text', words: ['кот', 'chat noir'] },
+        { kind: 'text', regex: expect.stringContaining('a\\.b') },
+      ],
+    })
+    expect(tags).toMatchObject({ kind: 'any', of: [{ kind: 'tag' }, { kind: 'tag' }] })
+    expect(langs).toEqual({ kind: 'lang', any: ['pt-BR'] })
+  })
 
   it('carries a feed over, as its interface gives it', async () => {
     const imported = await importGraze(

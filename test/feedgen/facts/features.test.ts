@@ -1,0 +1,36 @@
+/** What a record says of itself. */
+import { describe, expect, test } from 'vitest'
+import { featuresOf } from '../../../feedgen/facts/features.ts'
+
+const cardOf = (uri: string, description = '') =>
+  featuresOf(
+    { text: '', embed: { $type: 'app.bsky.embed.external', external: { uri, title: 'Title', description } } },
+    'did:plc:a',
+  )
+
+describe('a card', () => {
+  test.for([
+    ['https://media.tenor.com/AAAAC/cat.gif?hh=280&ww=498', 'gif'],
+    ['https://static.klipy.com/ii/4e7b/84/ef/x.webp', 'gif'],
+    ['https://media3.giphy.com/media/abc/giphy.mp4', 'gif'],
+    ['https://i.giphy.com/abc.webp', 'gif'],
+    ['https://gifs.example.org/dance.GIF#x', 'gif'],
+    ['https://new-host.example/a/b.webp?ww=10&hh=20', 'gif'],
+    ['https://eviltenor.com/view/x', 'card'],
+    ['https://tenor.com.example.org/view', 'card'],
+    ['https://example.org/about-gif', 'card'],
+    ['https://example.org/?file=a.gif', 'card'],
+    ['https://example.org/x?hh=a&ww=10', 'card'],
+  ] as const)('of %s is a %s', ([uri, kind]) => {
+    expect(cardOf(uri).media).toEqual([kind])
+  })
+
+  test('of a GIF has its alt text in the description, with or without the prefix of the app', () => {
+    const uri = 'https://static.klipy.com/x.gif'
+    expect(cardOf(uri, 'Alt: a cat falls off a shelf').texts.alt).toBe('a cat falls off a shelf')
+    expect(cardOf(uri, 'ALT: Cat Falling GIF').texts.alt).toBe('Cat Falling GIF')
+    expect(cardOf(uri, 'a cat').texts.alt).toBe('a cat')
+    expect(cardOf(uri, 'Alt: a cat').texts.card).toContain('a cat')
+    expect(cardOf('https://example.org/x', 'Alt: a cat').texts.alt).toBe('')
+  })
+})
