@@ -1,14 +1,9 @@
 /** Records of accounts that are not active: one answer wherever they are asked for, and their owners read them. */
 import type { AtpAgent } from '@atproto/api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  createUser,
-  type InProcessPds,
-  rejection,
-  startPds,
-  type TestUser,
-} from '../../support/pds.ts'
+import { createUser, type InProcessPds, rejection, startPds, type TestUser } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+import { bearerOf, operatorOf, strangerTo } from '../accounts/support.ts'
 
 let plc: PlcDirectory
 let pds: InProcessPds
