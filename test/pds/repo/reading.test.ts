@@ -3,7 +3,7 @@ import type { AtpAgent } from '@atproto/api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createUser, type InProcessPds, rejection, startPds, type TestUser } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
-import { bearerOf, operatorOf, strangerTo } from '../accounts/support.ts'
+import { operatorOf, strangerTo } from '../accounts/support.ts'
 
 let plc: PlcDirectory
 let pds: InProcessPds
