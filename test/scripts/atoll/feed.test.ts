@@ -432,7 +432,7 @@ describe('import', () => {
       stdout: '',
       stderr: expect.stringContaining('nothing was written'),
     })
-    const nowhere = await atoll(['feed', 'import', 'skyfeed', from, '--out', folder.path])
+    const nowhere = await atoll(['feed', 'import', 'skyfeed', from, '--partial', '--out', folder.path])
     expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('Could not write') })
     const wrong = await atoll(['feed', 'import', 'graze', from])
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('It has no filter') })
