@@ -7,7 +7,7 @@ import { OAuthError } from '@atproto/oauth-provider/errors'
 import { oauthMiddleware } from '@atproto/oauth-provider/middleware'
 import { buildProtectedResourceMetadata } from '@atproto/oauth-provider/utils'
 import { type RequestHandler, Router } from 'express'
-import { isGone, statusOf } from '#platform/express.ts'
+import { isTheirs, statusOf } from '#platform/express.ts'
 import type { Logger } from '#platform/log.ts'
 import { USER_AGENT_CHARACTERS_MAX } from './device-store.ts'
 import type { OAuthProvider } from './provider.ts'
@@ -37,8 +37,7 @@ export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): 
     onError: (request, _response, error, message) => {
       // What a client or a person did wrong is told to them; the operator hears of what went wrong here.
       const status = error instanceof OAuthError ? error.statusCode : statusOf(error)
-      const isTheirs = (status !== undefined && status < 500) || isGone(request)
-      if (!isTheirs) log.error({ err: error }, message)
+      if (!isTheirs(status, request)) log.error({ err: error }, message)
     },
   })
   // The library unpacks bodies of any size, and takes one that does not unpack for a fault of its own. Apps send them as they are.

@@ -26,8 +26,7 @@ export const errorHandler =
   (log: Logger): ErrorRequestHandler =>
   (error: unknown, request, response, next) => {
     const status = statusOf(error)
-    const isTheirs = (status !== undefined && status < 500) || isGone(request)
-    log[isTheirs ? 'info' : 'error']({ err: error, path: request.path }, 'a request failed')
+    log[isTheirs(status, request) ? 'info' : 'error']({ err: error, path: request.path }, 'a request failed')
     if (response.headersSent) return next(error)
     const isTold = status !== undefined && status < 500
     response
@@ -46,16 +45,19 @@ export function logFailuresOf(app: Express, log: Logger): void {
       return {
         error: ({ err, nsid, status }: { err: unknown; nsid?: string; status?: number }, message: string) => {
           // A method that nobody here serves (501) is asked for by mistake.
-          const isTheirs = (status !== undefined && status < 500) || status === 501 || isGone(this)
-          log[isTheirs ? 'info' : 'error']({ err, nsid, status }, message)
+          log[status === 501 || isTheirs(status, this) ? 'info' : 'error']({ err, nsid, status }, message)
         },
       }
     },
   })
 }
 
+/** Whether a request failed by what its client did: its own mistake, told by a status, or that it went away. */
+export const isTheirs = (status: number | undefined, request: IncomingMessage): boolean =>
+  (status !== undefined && status < 500) || isGone(request)
+
 /** Whether the client of a request went away before it was answered; a socket that was reset has no address before it is destroyed. */
-export const isGone = ({ socket }: IncomingMessage): boolean =>
+const isGone = ({ socket }: IncomingMessage): boolean =>
   socket.destroyed || socket.remoteAddress === undefined
 
 /** The status that an error of a parser names. */

@@ -97,30 +97,19 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
   const renewed = (encrypted: Buffer): Buffer => seal(next, unseal(secret, encrypted))
   const keys = await store.db.write((tx) => {
     let count = 0
-    for (let after = 0; ; ) {
-      const page = store.accounts.signingKeys(after, KEYS_PAGE)
+    for (const page of pagesOf((after) => store.accounts.signingKeys(after, KEYS_PAGE), 0, 'id')) {
       for (const { id, signingKey } of page) store.accounts.setSigningKey(tx, id, renewed(signingKey))
       count += page.length
-      const last = page.at(-1)
-      if (last === undefined) break
-      after = last.id
     }
     for (const { name, signingKey } of store.reservedKeys.all())
       store.reservedKeys.set(tx, name, renewed(signingKey))
-    for (let after = 0; ; ) {
-      const page = store.secondFactors.authenticators(after, KEYS_PAGE)
-      for (const { account, secret } of page) store.secondFactors.setSecret(tx, account, renewed(secret))
-      const last = page.at(-1)
-      if (last === undefined) break
-      after = last.account
+    const factors = store.secondFactors
+    for (const page of pagesOf((after) => factors.authenticators(after, KEYS_PAGE), 0, 'account')) {
+      for (const { account, secret } of page) factors.setSecret(tx, account, renewed(secret))
     }
-    for (let after = ''; ; ) {
-      const page = store.devices.sessions(after, KEYS_PAGE)
+    for (const page of pagesOf((after) => store.devices.sessions(after, KEYS_PAGE), '', 'id')) {
       for (const { id, sessionId } of page)
         store.devices.setSession(tx, id, sealSession(next, unsealSession(secret, sessionId)))
-      const last = page.at(-1)
-      if (last === undefined) break
-      after = last.id
     }
     // Their codes are not here to be hashed under another key; they hold for minutes, and people ask for new ones.
     store.emailTokens.deleteOfAll(tx)
@@ -128,6 +117,15 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
     return count
   })
   return { keys, old: install(path) }
+}
+
+/** All rows, a page at a time, in the order of a column. */
+function* pagesOf<C extends string, K, R extends Record<C, K>>(
+  read: (after: K) => R[],
+  first: K,
+  column: C,
+): Generator<R[]> {
+  for (let page = read(first); page.length > 0; page = read(page.at(-1)![column])) yield page
 }
 
 /** Puts the next secret in the place of the present one. @returns where that lies now */

@@ -121,32 +121,32 @@ function findBlobs(record: unknown, at: readonly (string | number)[]): BlobRefer
   const found: BlobReference[] = []
   const place = [...at]
   const fault = (what: string) => new InvalidRecordError(`Invalid record at ${pathText(place)}: ${what}`)
-  const visit = (value: unknown, depth: number): void => {
+  const visit = (value: unknown): void => {
     if (typeof value === 'string' && !value.isWellFormed()) throw fault('half a surrogate pair')
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
-    if (depth > RECORD_DEPTH_MAX)
+    if (place.length - at.length > RECORD_DEPTH_MAX)
       throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
     if (isTypedBlobRef(value, { strict: false })) {
       found.push({ cid: cidOfBlob(value.ref), mimeType: value.mimeType, size: value.size })
     } else if (isLegacyBlobRef(value)) {
       throw new InvalidRecordError(`Legacy blobs are not allowed (${value.cid})`)
     } else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) inside(i, value[i], depth)
+      for (let i = 0; i < value.length; i++) inside(i, value[i])
     } else if (!('asCID' in value)) {
       const misuse = misuseIn(value)
       if (misuse !== undefined) throw fault(misuse)
       for (const key in value) {
         if (!key.isWellFormed()) throw fault('half a surrogate pair in a key')
-        inside(key, (value as Record<string, unknown>)[key], depth)
+        inside(key, (value as Record<string, unknown>)[key])
       }
     }
   }
-  const inside = (key: string | number, value: unknown, depth: number): void => {
+  const inside = (key: string | number, value: unknown): void => {
     place.push(key)
-    visit(value, depth + 1)
+    visit(value)
     place.pop()
   }
-  visit(record, 0)
+  visit(record)
   return found
 }
 

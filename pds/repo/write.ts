@@ -327,8 +327,7 @@ class Change {
   }
 
   #release(record: RecordRef): void {
-    for (const cid of this.#store.blobs.ofRecord(record.id)) this.#released.add(cid)
-    this.#store.blobs.unrefer(this.#tx, record.id)
+    for (const cid of this.#store.blobs.unrefer(this.#tx, record.id)) this.#released.add(cid)
   }
 
   /**

@@ -22,7 +22,6 @@ export class BlobStore {
   readonly #get
   readonly #isReferenced
   readonly #referrers
-  readonly #ofRecord
   readonly #list
   readonly #missing
   readonly #page
@@ -61,9 +60,6 @@ export class BlobStore {
         .where('record_blob.repo', '=', repoOf(q, arg.account))
         .where('record_blob.cid', '=', arg.cid)
         .limit(arg.limit),
-    )
-    this.#ofRecord = db.prepare((q, arg: Args<{ record: number }>) =>
-      q.selectFrom('record_blob').select('cid').where('record', '=', arg.record),
     )
     this.#list = db.prepare(
       (q, arg: Args<{ account: number; since: string; cursor: Buffer; limit: number }>) =>
@@ -157,7 +153,7 @@ export class BlobStore {
         .onConflict((conflict) => conflict.doNothing()),
     )
     this.#unrefer = db.prepare((q, arg: Args<{ record: number }>) =>
-      q.deleteFrom('record_blob').where('record', '=', arg.record),
+      q.deleteFrom('record_blob').where('record', '=', arg.record).returning('cid'),
     )
     this.#setTakedown = db.prepare(
       (q, arg: Args<{ account: number; cid: Buffer; takedownRef: string | null }>) =>
@@ -202,11 +198,6 @@ export class BlobStore {
   /** The blocks of some present records that refer to the blob. */
   referrers(account: number, cid: Cid, limit: number): Buffer[] {
     return this.#referrers.all({ account, limit, cid: cidToBytes(cid) }).map(({ block }) => block)
-  }
-
-  /** The blobs that a record refers to. */
-  ofRecord(record: number): Cid[] {
-    return this.#ofRecord.all({ record }).map(({ cid }) => cidFromBytes(cid))
   }
 
   /** The blobs that records of revisions after `since` refer to, in the order of their CIDs. */
@@ -285,9 +276,9 @@ export class BlobStore {
     this.#refer.run({ account, record, rev, cid: cidToBytes(cid) })
   }
 
-  /** Forgets every reference of a record. */
-  unrefer(_tx: Tx, record: number): void {
-    this.#unrefer.run({ record })
+  /** Forgets every reference of a record. @returns the blobs that it referred to */
+  unrefer(_tx: Tx, record: number): Cid[] {
+    return this.#unrefer.all({ record }).map(({ cid }) => cidFromBytes(cid))
   }
 
   /** Takes a blob down for a reason, or (null) lifts that; nothing when there is no such blob. */
