@@ -6,9 +6,10 @@ import { type Definitions, type LiveDefinition, tooDear } from './definitions.ts
 import type { Evaluator, JobAsker } from './evaluator.ts'
 import type { Explanation } from './explain.ts'
 import type { Backtest, Preview } from './jobs.ts'
-import { type Warning, warningsOf } from './lint.ts'
+import { warningsOf } from './lint.ts'
 import { compile, type Plan } from './plan.ts'
 import { InvalidDefinitionError, readDefinition } from './read.ts'
+import type { Warning } from './warning.ts'
 
 export interface InquiriesOptions {
   definitions: Definitions

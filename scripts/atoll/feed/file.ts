@@ -2,9 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { ALGORITHM_NSID } from '../../../feedgen/algorithms/definition.ts'
-import { type Warning, warningsOf } from '../../../feedgen/algorithms/lint.ts'
+import { warningsOf } from '../../../feedgen/algorithms/lint.ts'
 import { compile, type Plan } from '../../../feedgen/algorithms/plan.ts'
 import { InvalidDefinitionError, readDefinition } from '../../../feedgen/algorithms/read.ts'
+import type { Warning } from '../../../feedgen/algorithms/warning.ts'
 import { CommandError } from '../../command.ts'
 import type { RecordValue } from './records.ts'
 
