@@ -14,7 +14,16 @@ describe('a card', () => {
     ['https://static.klipy.com/ii/4e7b/84/ef/x.webp', 'gif'],
     ['https://media3.giphy.com/media/abc/giphy.mp4', 'gif'],
     ['https://i.giphy.com/abc.webp', 'gif'],
+    ['https://static.klipy.com/ii/4e7b/84/ef/x.gif?hh=280&ww=498&mp4=a&webm=b', 'gif'],
+    ['https://media.giphy.com/media/v1.tracking/abc/giphy.gif', 'gif'],
+    ['https://www.giphy.com/gifs/cat-falls-abc', 'gif'],
     ['https://gifs.example.org/dance.GIF#x', 'gif'],
+    ['https://tenor.com/view/cat-falls-123', 'card'],
+    ['https://giphy.com/about', 'card'],
+    ['https://klipy.com/developers', 'card'],
+    ['https://static.klipy.com/logo.svg', 'card'],
+    ['https://media.giphy.com/terms', 'card'],
+    ['https://example.org/x?hh=0&ww=10', 'card'],
     ['https://new-host.example/a/b.webp?ww=10&hh=20', 'gif'],
     ['https://eviltenor.com/view/x', 'card'],
     ['https://tenor.com.example.org/view', 'card'],
@@ -26,7 +35,7 @@ describe('a card', () => {
   })
 
   test('of a GIF has its alt text in the description, with or without the prefix of the app', () => {
-    const uri = 'https://static.klipy.com/x.gif'
+    const uri = 'https://static.klipy.com/ii/x.gif'
     expect(cardOf(uri, 'Alt: a cat falls off a shelf').texts.alt).toBe('a cat falls off a shelf')
     expect(cardOf(uri, 'ALT: Cat Falling GIF').texts.alt).toBe('Cat Falling GIF')
     expect(cardOf(uri, 'a cat').texts.alt).toBe('a cat')
