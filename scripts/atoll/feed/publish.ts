@@ -4,6 +4,7 @@ import { isValidRecordKey } from '@atproto/syntax'
 import { type Command, Option } from 'commander'
 import { CommandError, UsageError } from '../../command.ts'
 import { question } from '../../prompt.ts'
+import { Network } from '../network.ts'
 import { command, examples, recordKey, withSignIn } from '../options.ts'
 import { type OutputOptions, printNote } from '../output.ts'
 import { type AccountOptions, type SignedIn, withAccount } from '../sign-in.ts'
@@ -59,7 +60,7 @@ export function publishCommand(): Command {
 }
 
 async function publishFile(file: string, options: PublishOptions): Promise<Change[]> {
-  const { record, plan, warnings } = await readDefinitionFile(file)
+  const { record, plan, warnings } = await readDefinitionFile(file, new Network(options))
   for (const warning of warnings) printNote(warningLine(warning))
   const rkey = options.rkey ?? keyOfFile(file)
   return withAccount(options, async ({ agent, network }) => {

@@ -144,6 +144,56 @@ describe('validate', () => {
   })
 })
 
+describe('the short form', () => {
+  const typed = (who: string) => `{
+    // What people type.
+    "sources": [{ "kind": "list", "uri": "https://bsky.app/profile/${who}/lists/birds", "windowHours": 24 }],
+    "where": { "$type": "text", "words": ["heron", "egret"] },
+    "createdAt": "2026-11-01T00:00:00.000Z",
+  }`
+
+  it('is published whole, and printed short again', async () => {
+    const birds = file('birds.jsonc', typed(alice.did))
+    const options = as(alice)
+    const published = await atoll(['feed', 'publish', birds, '--host', feedgen.url, '--json'], options)
+    expect(published.json(), published.stderr).toMatchObject([{ outcome: 'created' }])
+    const { value } = await record(alice.agent, ALGORITHM, 'birds')
+    const uri = `at://${alice.did}/app.bsky.graph.list/birds`
+    expect(value).toEqual({
+      $type: ALGORITHM,
+      sources: [{ $type: 'social.atoll.feed.sources#list', uri, windowHours: 24 }],
+      where: { $type: 'social.atoll.feed.where#text', words: ['heron', 'egret'] },
+      createdAt: '2026-11-01T00:00:00.000Z',
+    })
+    const feed = `at://${alice.did}/${GENERATOR}/birds`
+    const [short, whole] = await Promise.all([
+      atoll(['feed', 'fmt', feed], options),
+      atoll(['feed', 'fmt', birds, '--whole'], options),
+    ])
+    expect(JSON.parse(short.stdout)).toEqual({
+      sources: [{ kind: 'list', uri, windowHours: 24 }],
+      where: { kind: 'text', words: ['heron', 'egret'] },
+      createdAt: value.createdAt,
+    })
+    expect(short.stdout).toContain('"where": { "kind": "text", "words": ["heron", "egret"] }')
+    expect(JSON.parse(whole.stdout)).toEqual(value)
+  })
+
+  it('may name people by handle, and says which name is nobody’s', async () => {
+    const options = as(alice, { PDS_DID_PLC_URL: plc.url })
+    const known = atoll(['feed', 'fmt', file('known.jsonc', typed(alice.handle)), '--pds', pds.url], options)
+    const nobody = atoll(
+      ['feed', 'validate', file('no.jsonc', typed('nobody.test')), '--pds', pds.url],
+      options,
+    )
+    expect((await known).stdout).toContain(`at://${alice.did}/app.bsky.graph.list/birds`)
+    expect(await nobody).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not valid: sources/0/uri: Could not find nobody.test'),
+    })
+  })
+})
+
 describe('publish and unpublish', () => {
   it('write both records in one commit, and keep what is there', async () => {
     const definition = file('cats.json', cats)
