@@ -20,10 +20,12 @@ import { Fill } from './algorithms/fill.ts'
 import { Inquiries } from './algorithms/inquiries.ts'
 import type { Shown } from './algorithms/jobs.ts'
 import { mayPublish } from './algorithms/publishers.ts'
+import type { FindRecord } from './algorithms/references.ts'
 import { Visibility } from './algorithms/visibility.ts'
 import { Backfill } from './backfill/backfill.ts'
 import { needsOf } from './backfill/needs.ts'
 import { Pasts } from './backfill/pasts.ts'
+import { RecordFinder } from './backfill/record-finder.ts'
 import { Servers } from './backfill/servers.ts'
 import type { FeedgenConfig, RateLimitsConfig } from './config.ts'
 import { Counts } from './firehose/counts.ts'
@@ -84,6 +86,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       definitions,
       evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: askedJobsMax, msMax })),
       costMax: config.definitionCostMax,
+      find: createFinder(config, keys),
     }),
     askers: new Askers(),
     viewers: new TokenVerifier({
@@ -202,6 +205,12 @@ function fetchWhatIsNeeded(
   const wanted = served.flatMap(({ plan }) => plan?.definition ?? [])
   for (const definition of wanted) following.wantLabelers(needsOf(definition).labelers)
   backfill?.want(wanted)
+}
+
+/** Asks accounts' servers, unless those are not to be asked for anything. */
+function createFinder({ backfill, devMode }: FeedgenConfig, keys: AuthorKeys): FindRecord {
+  if (!backfill) return async () => 'unknown'
+  return new RecordFinder({ servers: new Servers({ authors: keys, allowPrivate: devMode }) }).find
 }
 
 function createBackfill({ serviceDid, devMode }: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {

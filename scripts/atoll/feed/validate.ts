@@ -1,6 +1,7 @@
 /** `atoll feed validate`: whether a definition can be run, what it costs, and what its creator should know of it. */
 import type { Command } from 'commander'
 import { totalOf } from '../../../feedgen/algorithms/cost.ts'
+import { missingOf } from '../../../feedgen/algorithms/references.ts'
 import { Network, type NetworkOptions } from '../network.ts'
 import { command, examples, withNetwork } from '../options.ts'
 import { type OutputOptions, printResult, table } from '../output.ts'
@@ -16,8 +17,12 @@ export function validateCommand(): Command {
       'after',
       examples({ 'atoll feed validate cats.json': 'ends with 1 when the definition is not valid' }),
     )
-    .action(async (file: string, options: NetworkOptions & OutputOptions) => {
-      const { plan, warnings } = await readDefinitionFile(file, new Network(options))
+    .option('--offline', 'do not ask whether the lists, feeds and labelers that it names exist')
+    .action(async (file: string, options: NetworkOptions & OutputOptions & { offline?: boolean }) => {
+      const network = new Network(options)
+      const { plan, warnings: found } = await readDefinitionFile(file, network)
+      const missing = options.offline ? [] : await missingOf(plan.definition, network.find)
+      const warnings = [...found, ...missing]
       const { isPersonal } = plan
       const cost = totalOf(plan.cost)
       printResult(options, { valid: true, cost, parts: plan.cost, isPersonal, warnings }, () =>

@@ -147,7 +147,7 @@ describe('validate', () => {
 describe('the short form', () => {
   const typed = (who: string) => `{
     // What people type.
-    "sources": [{ "kind": "list", "uri": "https://bsky.app/profile/${who}/lists/birds", "windowHours": 24 }],
+    "sources": [{ "kind": "list", "uri": "https://bsky.app/profile/${who}/lists/3k2akd5kqzc2a", "windowHours": 24 }],
     "where": { "$type": "text", "words": ["heron", "egret"] },
     "createdAt": "2026-11-01T00:00:00.000Z",
   }`
@@ -157,8 +157,9 @@ describe('the short form', () => {
     const options = as(alice)
     const published = await atoll(['feed', 'publish', birds, '--host', feedgen.url, '--json'], options)
     expect(published.json(), published.stderr).toMatchObject([{ outcome: 'created' }])
+    expect(published.stderr).toMatch(/^warning {2}sources\/0\/uri: names a list, .* that does not exist$/m)
     const { value } = await record(alice.agent, ALGORITHM, 'birds')
-    const uri = `at://${alice.did}/app.bsky.graph.list/birds`
+    const uri = `at://${alice.did}/app.bsky.graph.list/3k2akd5kqzc2a`
     expect(value).toEqual({
       $type: ALGORITHM,
       sources: [{ $type: 'social.atoll.feed.sources#list', uri, windowHours: 24 }],
@@ -181,12 +182,24 @@ describe('the short form', () => {
 
   it('may name people by handle, and says which name is nobody’s', async () => {
     const options = as(alice, { PDS_DID_PLC_URL: plc.url })
+    await alice.agent.com.atproto.repo.putRecord({
+      repo: alice.did,
+      collection: 'app.bsky.graph.list',
+      rkey: '3k2akd5kqzc2a',
+      record: {
+        purpose: 'app.bsky.graph.defs#curatelist',
+        name: 'Birds',
+        createdAt: new Date().toISOString(),
+      },
+    })
+    const there = atoll(['feed', 'validate', file('there.jsonc', typed(alice.did)), '--json'], options)
+    expect((await there).json()).toMatchObject({ valid: true, warnings: [] })
     const known = atoll(['feed', 'fmt', file('known.jsonc', typed(alice.handle)), '--pds', pds.url], options)
     const nobody = atoll(
       ['feed', 'validate', file('no.jsonc', typed('nobody.test')), '--pds', pds.url],
       options,
     )
-    expect((await known).stdout).toContain(`at://${alice.did}/app.bsky.graph.list/birds`)
+    expect((await known).stdout).toContain(`at://${alice.did}/app.bsky.graph.list/3k2akd5kqzc2a`)
     expect(await nobody).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('is not valid: sources/0/uri: Could not find nobody.test'),
