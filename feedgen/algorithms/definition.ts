@@ -93,8 +93,14 @@ export type Filter =
   | { kind: 'mention'; dids: string[] }
   | { kind: 'author'; in: ActorSet }
   | { kind: 'type'; any: PostType[] }
-  /** It shows one of the kinds, and as many pictures and videos. */
-  | { kind: 'media'; any: MediaKind[]; countMin?: number; countMax?: number }
+  /** It shows one of the kinds, and as many pictures and videos; of those and GIFs, so many have alt text. */
+  | {
+      kind: 'media'
+      any: MediaKind[]
+      countMin?: number
+      countMax?: number
+      alt?: 'every' | 'some' | 'none'
+    }
   /** It has one of the labels, put on by its author or, where they are named, by one of these labelers. */
   | { kind: 'label'; any: string[]; by?: string[] }
   | { kind: 'count'; of: CountName; op: Comparison; n: number }

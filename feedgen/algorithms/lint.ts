@@ -208,6 +208,8 @@ function reasonOf(filter: Filter, verdict: Verdict, { reposts, hoursMax }: Reach
     case 'media': {
       const { countMin = 0, countMax } = filter
       if (countMax !== undefined && countMin > countMax) return `countMin is above countMax, so it ${holds}`
+      if (filter.alt !== undefined && verdict === 'never')
+        return `${holds}: no such post has pictures, videos or GIFs, or as many`
       return verdict === 'never' ? `${holds}: no such post has as many pictures and videos` : holds
     }
     case 'age': {

@@ -144,7 +144,11 @@ function told(
     case 'media': {
       const { kinds, count } = value as Shown
       const { countMin = 0, countMax = MEDIA_COUNT_MAX } = filter
-      return count >= countMin && count <= countMax && kinds.some((kind) => filter.any.includes(kind))
+      const isShown =
+        count >= countMin && count <= countMax && kinds.some((kind) => filter.any.includes(kind))
+      if (!isShown || filter.alt === undefined) return isShown
+      // Alt texts are another matter, but there is none where there is nothing to describe.
+      return kinds.some((kind) => kind !== 'none' && kind !== 'card') && undefined
     }
     case 'age': {
       const { hoursMin = 0, hoursMax } = filter

@@ -3,6 +3,7 @@ import { BSKY_LABELER_DID } from '@atproto/api'
 import type { Comparison, Edge, FieldComparison, Filter } from '../../../feedgen/algorithms/definition.ts'
 import type { MediaKind, TextPlace } from '../../../feedgen/facts/features.ts'
 import {
+  all,
   type DidOf,
   didOfName,
   isObject,
@@ -135,7 +136,10 @@ async function compare(
   if (value === null && ['eq', 'ne'].includes(op)) {
     if (path === 'reply')
       return isEqual ? not({ kind: 'type', any: ['reply'] }) : { kind: 'type', any: ['reply'] }
-    if (path.includes('[*]') && places.has(path)) return isSaid(path, isEqual)
+    if (path.includes('[*].alt')) {
+      const pictures: Filter = { kind: 'media', any: ['image'] }
+      return isEqual ? not(pictures) : pictures
+    }
     return field(path, isEqual ? 'absent' : 'exists', {}, at, context)
   }
   if (Array.isArray(value) && path === 'langs' && ['eq', 'ne'].includes(op)) {
@@ -158,10 +162,14 @@ async function compare(
   return lost(context, at, `comparing ${path} with ${JSON.stringify(value)}`)
 }
 
-/** Whether there is a text in a place; with `isEmpty`, that there is none. */
+/** Whether there is a text in a place; with `isEmpty`, that there is a place for one, with none in it. */
 function isSaid(path: string, isEmpty: boolean): Filter {
-  const anything = textFilter({ regex: '(?s).' }, [places.get(path) as TextPlace])
-  return isEmpty ? not(anything) : anything
+  const place = places.get(path) as TextPlace
+  const anything = textFilter({ regex: '(?s).' }, [place])
+  if (place !== 'alt') return isEmpty ? not(anything) : anything
+  const any: MediaKind[] = [path.includes('[*]') ? 'image' : 'video']
+  if (!isEmpty) return { kind: 'media', any, alt: 'some' }
+  return all([{ kind: 'media', any }, not({ kind: 'media', any, alt: 'every' })]) as Filter
 }
 
 /** A list that has these values and no more. */
@@ -326,8 +334,9 @@ function anyOf(
   return regexFilter(pattern, { ignoreCase: ignoreCase !== false, places: [place] }, at, context.notes)
 }
 
-/** What is found as words: letters, digits, and spaces between them. */
-const WORDS = /^[\p{L}\p{N}\p{M}_]+(?: [\p{L}\p{N}\p{M}_]+)*$/u
+/** What is found as words: letters, digits, and spaces between them; or emoji. */
+const WORDS =
+  /^(?:[\p{L}\p{N}\p{M}\p{Cf}_]+(?: [\p{L}\p{N}\p{M}\p{Cf}_]+)*|(?:\p{ExtPict}|\p{EMod}|\p{RI}|[\u200D\uFE0E\uFE0F\u20E3\u{E0020}-\u{E007F}])+|[0-9#*]\uFE0F?\u20E3)$/u
 
 const edges = new Map<unknown, Edge>([
   ['follows', 'follows'],
@@ -380,7 +389,11 @@ async function didsOf(names: string[], at: string, context: Context): Promise<st
 
 function placeOf(variable: unknown, at: string, context: Context): TextPlace | undefined {
   const path = pathOf(variable)
-  return places.get(path ?? '') ?? lost(context, at, `looking for words in ${path}`)
+  const place = places.get(path ?? '')
+  if (place === undefined) return lost(context, at, `looking for words in ${path}`)
+  if (place === 'link') context.notes.changed(at, 'it looks at the links of a text and of a card alike')
+  if (place === 'alt') context.notes.assumed(at, 'alt text counts wherever it stands, beside a quote too')
+  return place
 }
 
 /** A field is named by its path, or as the older manifests do by `{"var": path}`. */

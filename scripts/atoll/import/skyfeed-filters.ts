@@ -8,7 +8,6 @@ import { regexFilter } from './regex.ts'
 export const isReply: Filter = { kind: 'type', any: ['reply'] }
 export const noReplies = not(isReply)
 const isRepost: Filter = { kind: 'type', any: ['repost'] }
-const isQuote: Filter = { kind: 'type', any: ['quote'] }
 
 const counts = new Map<string, CountName>([
   ['like_count', 'likes'],
@@ -127,7 +126,7 @@ const inHellthread: Filter = {
 const hasLabels: Filter = { kind: 'field', path: 'labels.values.0.val', op: 'exists' }
 /** What SkyFeed takes posts to be in that declare no language. */
 const PRESET_LANGUAGE = 'en'
-const isUndeclared: Filter = { kind: 'lang', none: ['*'] }
+const isUndeclared: Filter = { kind: 'field', path: 'langs.0', op: 'absent' }
 
 function languageOf(said: string | undefined, removes: boolean, at: string, notes: Notes): Filter {
   const language = said ?? PRESET_LANGUAGE
@@ -160,17 +159,16 @@ function imagesOf(value: string, at: string, notes: Notes): Filter | undefined {
 }
 
 function embedOf(value: string, at: string, notes: Notes): Filter | undefined {
-  if (value === 'post') return not(isQuote)
+  if (value === 'post') return not(embeds('/app.bsky.feed.post/'))
   if (value === 'none') return { kind: 'field', path: 'embed.record', op: 'exists' }
-  if (value === 'feed') {
-    return not({
-      kind: 'field',
-      path: 'embed.record.uri',
-      op: 'contains',
-      string: '/app.bsky.feed.generator/',
-    })
-  }
+  if (value === 'feed') return not(embeds('/app.bsky.feed.generator/'))
   return lost(notes, at, `removing by an embedded ${value} is not known`)
+}
+
+/** Whether a post shows a record of a collection, beside media or not. */
+function embeds(collection: string): Filter {
+  const contains = (path: string): Filter => ({ kind: 'field', path, op: 'contains', string: collection })
+  return { kind: 'any', of: [contains('embed.record.uri'), contains('embed.record.record.uri')] }
 }
 
 function regexOf(block: Json, at: string, notes: Notes): Filter | undefined {

@@ -79,6 +79,10 @@ describe('filters', () => {
     [{ kind: 'media', any: ['gallery'], countMax: 1 }, [['where', 'never', /no such post/]]],
     [{ kind: 'media', any: ['card', 'gif', 'none'], countMin: 2 }, [['where', 'never', /no such post/]]],
     [{ kind: 'media', any: ['image'], countMin: 3, countMax: 2 }, [['where', 'never', /countMin is above/]]],
+    [
+      { kind: 'media', any: ['none', 'card'], alt: 'every' },
+      [['where', 'never', /pictures, videos or GIFs/]],
+    ],
     [{ kind: 'count', of: 'likes', op: 'lt', n: 0 }, [['where', 'never', /0 or more/]]],
     [{ kind: 'age', hoursMin: 25 }, [['where', 'never', /up to 24 hours/]]],
     [{ kind: 'age', hoursMin: 9, hoursMax: 3 }, [['where', 'never', /hoursMin is above/]]],
@@ -228,6 +232,8 @@ describe('filters', () => {
       ],
     },
     { kind: 'media', any: ['image'], countMin: 4, countMax: 4 },
+    { kind: 'media', any: ['image', 'none'], alt: 'every' },
+    { kind: 'not', of: { kind: 'media', any: ['video'], alt: 'none' } },
     { kind: 'age', hoursMin: 1, hoursMax: 23 },
     { kind: 'any', of: [{ kind: 'count', of: 'likes', op: 'gte', n: 10 }, cats] },
     {

@@ -1,5 +1,6 @@
 /** What a record says of itself. */
 import { describe, expect, test } from 'vitest'
+import { compileRule, decide } from '../../../feedgen/algorithms/rule.ts'
 import { featuresOf } from '../../../feedgen/facts/features.ts'
 
 const cardOf = (uri: string, description = '') =>
@@ -41,5 +42,44 @@ describe('a card', () => {
     expect(cardOf(uri, 'a cat').texts.alt).toBe('a cat')
     expect(cardOf(uri, 'Alt: a cat').texts.card).toContain('a cat')
     expect(cardOf('https://example.org/x', 'Alt: a cat').texts.alt).toBe('')
+  })
+})
+
+describe('alt text', () => {
+  const images = (...alts: string[]) => ({
+    $type: 'app.bsky.embed.images',
+    images: alts.map((alt) => ({ alt, image: { ref: 'x' } })),
+  })
+  const video = (alt?: string) => ({
+    $type: 'app.bsky.embed.video',
+    video: { ref: 'x' },
+    ...(alt && { alt }),
+  })
+  const gif = (description: string) => ({
+    $type: 'app.bsky.embed.external',
+    external: { uri: 'https://static.klipy.com/ii/x.gif', title: '', description },
+  })
+  const beside = (media: object) => ({
+    $type: 'app.bsky.embed.recordWithMedia',
+    record: { record: { uri: 'at://did:plc:a/app.bsky.feed.post/1' } },
+    media,
+  })
+  test.for<[string, object | undefined, string[]]>([
+    ['of every picture', images('a cat', 'a dog'), ['every', 'some']],
+    ['of one picture of two', images('a cat', ' \n'), ['some']],
+    ['of no picture', images('', ''), ['none']],
+    ['of a video', video('a cat'), ['every', 'some']],
+    ['of no video', video(), ['none']],
+    ['of a GIF', gif('Alt: a cat'), ['every', 'some']],
+    ['of no GIF', gif('ALT: '), ['none']],
+    ['beside a quote', beside(images('a cat')), ['every', 'some']],
+    ['of nothing', undefined, []],
+  ])('%s', ([, embed, expected]) => {
+    const features = featuresOf({ text: '', embed } as never, 'did:plc:a')
+    const any = ['image', 'video', 'gif', 'none'] as const
+    const holds = (['every', 'some', 'none'] as const).filter((alt) =>
+      decide(compileRule({ kind: 'media', any: [...any], alt }, ''), features),
+    )
+    expect(holds).toEqual(expected)
   })
 })
