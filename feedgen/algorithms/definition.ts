@@ -53,8 +53,8 @@ export type Source =
   | { kind: 'likedBy'; set: ActorSet; windowHours: number }
   /** What people like who liked the same: as the viewer, or as these posts' likers. */
   | { kind: 'colikers'; seed: Seed; windowHours: number }
-  /** The posts around those of other sources, in their place. */
-  | { kind: 'hop'; to: Hop; of: Source[] }
+  /** The posts around those of other sources, or around those of them of which `where` is true, in their place. */
+  | { kind: 'hop'; to: Hop; of: Source[]; where?: Filter }
   /** What is in `from` and not in `take`. */
   | { kind: 'minus'; from: Source[]; take: Source[] }
   /** What every one of the sources has. */
@@ -66,7 +66,7 @@ interface Posting {
 }
 
 export type Edge = 'follows' | 'followers' | 'mutuals'
-export type Hop = 'parent' | 'root' | 'quoted' | 'replies' | 'quotes'
+export type Hop = 'parent' | 'root' | 'quoted' | 'replies' | 'quotes' | 'self'
 export type Seed = { kind: 'viewerLikes' } | { kind: 'posts'; uris: string[] }
 
 /** Accounts. */

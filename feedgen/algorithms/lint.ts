@@ -81,6 +81,10 @@ function* ofSource(source: Source, path: string): Generator<Warning> {
     case 'likedBy':
       yield* ofSet(source.set, `${path}/set`)
       break
+    case 'hop':
+      if (source.to === 'self' && source.where === undefined)
+        yield { path, kind: 'noEffect', says: 'is the same as its sources: it has no "where"' }
+      break
     case 'minus': {
       const taken = new Set(source.take.map((part) => JSON.stringify(part)))
       if (source.from.every((part) => taken.has(JSON.stringify(part))))
@@ -114,6 +118,7 @@ function repostsIn(source: Source): boolean {
 function hoursOf(sources: readonly Source[]): number | undefined {
   const each = sources.map((source) => {
     if (source.kind === 'minus') return hoursOf(source.from)
+    if (source.kind === 'hop' && source.to === 'self') return hoursOf(source.of)
     if (source.kind === 'intersect') {
       const known = source.of.flatMap((part) => hoursOf([part]) ?? [])
       return known.length > 0 ? Math.min(...known) : undefined
@@ -137,6 +142,12 @@ function* ofFilters({ sources, where, arrange }: Definition): Generator<Warning>
         kind: verdict,
         says: verdict === 'never' ? 'so no post is left' : 'so every post stays',
       }
+  }
+  for (const { source, path } of sourcesIn(sources, 'sources')) {
+    if (source.kind !== 'hop' || source.where === undefined) continue
+    const { verdict, warnings, isTold } = lintFilter(source.where, `${path}/where`, reachOf(source.of))
+    yield* warnings
+    if (verdict === 'never' && !isTold) yield { path, kind: 'never', says: 'so it starts from no post' }
   }
   let full: string | undefined
   for (const [i, lane] of (arrange?.mix?.lanes ?? []).entries()) {
