@@ -51,6 +51,14 @@ describe('a feed with the quotes of its posts', () => {
     expect(await feed(facts, { sources: [own, quotes], where })).toEqual([quote, quoteOfQuote].sort())
   })
 
+  test('tells the starts of other sources, too', async () => {
+    const of: Source[] = [{ kind: 'actors', dids: [ana], windowHours: 24 }]
+    expect(await feed(facts, { sources: [{ kind: 'hop', to: 'quotes', of, where: herons }] })).toEqual([
+      quote,
+    ])
+    expect(await feed(facts, { sources: [{ kind: 'hop', to: 'self', of, where: herons }] })).toEqual([heron])
+  })
+
   test('starts an inner hop by its own condition', async () => {
     const twice: Source = { kind: 'hop', to: 'quotes', of: [quotes] }
     expect(await feed(facts, { sources: [twice] })).toEqual([quoteOfQuote])
