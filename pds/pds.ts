@@ -90,6 +90,7 @@ import { CAR_TYPE, register } from './xrpc/endpoint.ts'
 import { toXrpcError } from './xrpc/errors.ts'
 import { appViewEndpoints, endpoints } from './xrpc/index.ts'
 import { methodLimits, methodPlaces, serverLimits } from './xrpc/rate-limits.ts'
+import { WRITE_JSON_DEPTH_MAX } from './xrpc/writing.ts'
 
 /** A running PDS. Disposing of it ends connections, finishes writes, and closes the database. */
 export interface Pds extends AsyncDisposable {
@@ -520,7 +521,7 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
   pages.use(errorHandler(logger('pages')))
   logFailuresOf(xrpc.router, log)
-  refuseDeepJson(xrpc.router)
+  refuseDeepJson(xrpc.router, WRITE_JSON_DEPTH_MAX)
   for (const app of [pages, xrpc.router]) {
     app.disable('x-powered-by')
     app.set('trust proxy', trust)
