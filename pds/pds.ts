@@ -66,6 +66,7 @@ import { createProvider, type PageLink } from './oauth/provider.ts'
 import { OAuthPruning } from './oauth/pruning.ts'
 import { ProviderRequests } from './oauth/request-store.ts'
 import { cutUserAgent, oauthRoutes } from './oauth/routes.ts'
+import { Visits } from './oauth/visits.ts'
 import { pageRoutes } from './pages/index.ts'
 import { SECURITY_PATH } from './pages/paths.ts'
 import { AppView } from './proxy/app-view.ts'
@@ -332,6 +333,7 @@ async function createServices(
   const clientFetch = substitutes.clientFetch ?? fetch
   // Without limits, nothing is asked before.
   const hooks = points && signIns ? limitingHooks({ ...entrance, signIns, points }) : {}
+  const visits = new Visits(store.accounts)
   const oauthProvider = await createOAuthProvider(
     config,
     { fetch, clientFetch, hooks },
@@ -345,6 +347,7 @@ async function createServices(
       passwordChanges,
       standing,
       reader,
+      visits,
     },
   )
   const appTokens = new ProviderAppTokens(oauthProvider, config)
@@ -381,7 +384,7 @@ async function createServices(
     accountInfos: new AccountInfos(store.accounts, invites),
     serviceTokens,
     oauthProvider,
-    browsers: new Browsers(oauthProvider, new ProviderRequests(store), hooks),
+    browsers: new Browsers(oauthProvider, new ProviderRequests(store), visits, hooks),
     oauthPruning: new OAuthPruning(store, logger('oauth')),
     preferences: new Preferences(store),
     handles,
