@@ -4,6 +4,7 @@ import { RECORD_DEPTH_MAX } from '#protocol/record.ts'
 import type { Account } from '../accounts/status.ts'
 import type { PersonCredentials } from '../auth/credentials.ts'
 import { AuthError } from '../auth/credentials.ts'
+import { assertMayAct } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 
 /** A write's JSON may be this large. */
@@ -16,9 +17,11 @@ export const WRITE_JSON_DEPTH_MAX = RECORD_DEPTH_MAX + 3
  * The account whose repository the caller names and may write to: his own.
  * @throws AuthError
  */
-export function ownRepo(auth: Services['auth'], repo: string, { did }: PersonCredentials): Account {
-  const account = auth.account(repo, { checkTakedown: true, checkDeactivated: true })
-  if (account.did !== did) throw new AuthError(401, undefined)
+export function ownRepo(auth: Services['auth'], repo: string, credentials: PersonCredentials): Account {
+  const rules = { checkTakedown: true, checkDeactivated: true }
+  if (repo === credentials.did) return assertMayAct(credentials.account, rules)
+  const account = auth.account(repo, rules)
+  if (account.did !== credentials.did) throw new AuthError(401, undefined)
   return account
 }
 
