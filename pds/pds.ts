@@ -66,6 +66,7 @@ import { createProvider, type PageLink } from './oauth/provider.ts'
 import { OAuthPruning } from './oauth/pruning.ts'
 import { ProviderRequests } from './oauth/request-store.ts'
 import { cutUserAgent, oauthRoutes } from './oauth/routes.ts'
+import { Visits } from './oauth/visits.ts'
 import { pageRoutes } from './pages/index.ts'
 import { SECURITY_PATH } from './pages/paths.ts'
 import { AppView } from './proxy/app-view.ts'
@@ -90,6 +91,7 @@ import { CAR_TYPE, register } from './xrpc/endpoint.ts'
 import { toXrpcError } from './xrpc/errors.ts'
 import { appViewEndpoints, endpoints } from './xrpc/index.ts'
 import { methodLimits, methodPlaces, serverLimits } from './xrpc/rate-limits.ts'
+import { WRITE_JSON_DEPTH_MAX } from './xrpc/writing.ts'
 
 /** A running PDS. Disposing of it ends connections, finishes writes, and closes the database. */
 export interface Pds extends AsyncDisposable {
@@ -331,6 +333,7 @@ async function createServices(
   const clientFetch = substitutes.clientFetch ?? fetch
   // Without limits, nothing is asked before.
   const hooks = points && signIns ? limitingHooks({ ...entrance, signIns, points }) : {}
+  const visits = new Visits(store.accounts)
   const oauthProvider = await createOAuthProvider(
     config,
     { fetch, clientFetch, hooks },
@@ -344,6 +347,7 @@ async function createServices(
       passwordChanges,
       standing,
       reader,
+      visits,
     },
   )
   const appTokens = new ProviderAppTokens(oauthProvider, config)
@@ -380,7 +384,7 @@ async function createServices(
     accountInfos: new AccountInfos(store.accounts, invites),
     serviceTokens,
     oauthProvider,
-    browsers: new Browsers(oauthProvider, new ProviderRequests(store), hooks),
+    browsers: new Browsers(oauthProvider, new ProviderRequests(store), visits, hooks),
     oauthPruning: new OAuthPruning(store, logger('oauth')),
     preferences: new Preferences(store),
     handles,
@@ -520,7 +524,7 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
   pages.use(errorHandler(logger('pages')))
   logFailuresOf(xrpc.router, log)
-  refuseDeepJson(xrpc.router)
+  refuseDeepJson(xrpc.router, WRITE_JSON_DEPTH_MAX)
   for (const app of [pages, xrpc.router]) {
     app.disable('x-powered-by')
     app.set('trust proxy', trust)

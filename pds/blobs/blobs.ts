@@ -10,8 +10,8 @@ import { fileTypeFromBuffer } from 'file-type'
 import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { Turns } from '#platform/turns.ts'
-import { decode } from '#protocol/cbor.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
+import { decodeRecord } from '#protocol/record.ts'
 import type { BlobPlace } from '../store/blobs.ts'
 import type { Store } from '../store/store.ts'
 import type { BlobFiles, ByteRange } from './files.ts'
@@ -180,7 +180,7 @@ export class Blobs implements AsyncDisposable {
   /** The type that records give a blob; undefined when none of them says one. */
   #typeInRecords(account: number, cid: Cid): string | undefined {
     for (const block of this.#store.blobs.referrers(account, cid, TYPE_RECORDS_MAX)) {
-      const type = typeInRecord(decode(block), cid)
+      const type = typeInRecord(decodeRecord(block), cid)
       if (type !== undefined) return type
     }
     return undefined

@@ -32,6 +32,7 @@ import type { DescribedAccount, Descriptions } from './descriptions.ts'
 import type { ProviderDevices } from './device-store.ts'
 import { inProviderTerms } from './errors.ts'
 import { SecondStepRequiredError } from './second-step.ts'
+import type { Visits } from './visits.ts'
 
 type Data<K extends keyof AccountStore> = Parameters<AccountStore[K]>[0]
 
@@ -45,6 +46,7 @@ export interface ProviderAccountsParts {
   readonly standing: Standing
   readonly descriptions: Descriptions
   readonly devices: ProviderDevices
+  readonly visits: Visits
 }
 
 export class ProviderAccounts implements AccountStore {
@@ -57,6 +59,7 @@ export class ProviderAccounts implements AccountStore {
   readonly #standing: Standing
   readonly #descriptions: Descriptions
   readonly #devices: ProviderDevices
+  readonly #visits: Visits
 
   constructor(parts: ProviderAccountsParts) {
     this.#store = parts.store
@@ -68,6 +71,7 @@ export class ProviderAccounts implements AccountStore {
     this.#standing = parts.standing
     this.#descriptions = parts.descriptions
     this.#devices = parts.devices
+    this.#visits = parts.visits
   }
 
   async createAccount({ handle, email, password, inviteCode }: CreateAccountData): Promise<DescribedAccount> {
@@ -152,6 +156,7 @@ export class ProviderAccounts implements AccountStore {
   }
 
   async removeDeviceAccount(deviceId: DeviceId, did: Did): Promise<void> {
+    this.#visits.end(deviceId, did)
     const account = this.#store.accounts.byDid(did)
     if (account === undefined) return
     await this.#store.db.write((tx) => this.#store.devices.deleteAccount(tx, deviceId, account.id))

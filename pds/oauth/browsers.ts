@@ -4,6 +4,7 @@ import { OAuthError } from '@atproto/oauth-provider/errors'
 import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import type { DeviceId, Did, RequestId, RequestStore } from '@atproto/oauth-provider/store'
 import type { OAuthProvider } from './provider.ts'
+import type { Visits } from './visits.ts'
 
 /** How the library names requests of apps in addresses. https://www.rfc-editor.org/rfc/rfc9126#section-2.2 */
 const REQUEST_URI = /^urn:ietf:params:oauth:request_uri:(req-[0-9a-f]+)$/
@@ -16,26 +17,30 @@ export class TooManySignInsError extends Error {
 export class Browsers {
   readonly #provider: OAuthProvider
   readonly #hooks: Pick<OAuthHooks, 'onSignInAttempt'>
+  readonly #visits: Pick<Visits, 'of'>
   readonly #requests: Pick<RequestStore, 'readRequest' | 'updateRequest'>
 
   /** @param hooks the provider's, which say when somebody tries passwords too often */
   constructor(
     provider: OAuthProvider,
     requests: Pick<RequestStore, 'readRequest' | 'updateRequest'>,
+    visits: Pick<Visits, 'of'>,
     hooks: Pick<OAuthHooks, 'onSignInAttempt'>,
   ) {
     this.#hooks = hooks
     this.#provider = provider
     this.#requests = requests
+    this.#visits = visits
   }
 
-  /** The DIDs that are signed in on a browser, freshly enough for the account pages. */
+  /** The DIDs that are signed in on a browser, freshly enough for the account pages, for this visit alone among them. */
   async signedIn(request: IncomingMessage, response: ServerResponse): Promise<string[]> {
     const { deviceId } = await this.#provider.deviceManager.load(request, response)
     const found = await this.#provider.accountManager.listDeviceAccounts(deviceId)
-    return found
+    const remembered = found
       .filter((deviceAccount) => !this.#provider.checkLoginRequired(deviceAccount))
       .map(({ account }) => account.did)
+    return [...new Set<string>([...remembered, ...this.#visits.of(deviceId)])]
   }
 
   /**

@@ -1,6 +1,6 @@
 /** An account as the sign-in and account pages show it. */
 import type { Account as DescribedAccount, Did, HandleString } from '@atproto/oauth-provider/store'
-import { cborToJsonText } from '#protocol/json.ts'
+import { recordToJsonText } from '#protocol/record.ts'
 import type { RepoReader } from '../repo/read.ts'
 import type { Account } from '../store/accounts.ts'
 
@@ -41,6 +41,6 @@ export class Descriptions {
 
   #profile(account: Account): { displayName?: unknown; avatar?: unknown } {
     const record = this.#reader.record(account, PROFILE)
-    return record === undefined ? {} : JSON.parse(cborToJsonText(record.block))
+    return record === undefined ? {} : JSON.parse(recordToJsonText(record.block))
   }
 }

@@ -7,7 +7,7 @@ import { lexParse } from '@atproto/lex-json'
 import { type LexMap, LexResolver, LexResolverError } from '@atproto/lex-resolver'
 import type { Fetch } from '#platform/fetch.ts'
 import { formatCid } from '#protocol/cid.ts'
-import { cborToJsonText } from '#protocol/json.ts'
+import { recordToJsonText } from '#protocol/record.ts'
 import type { RepoReader } from '../repo/read.ts'
 import type { AccountStore } from '../store/accounts.ts'
 
@@ -43,7 +43,7 @@ export function createLexiconResolver(options: LexiconResolverOptions): LexResol
         }
         return {
           cid: parseCid(formatCid(record.cid)),
-          record: lexParse<LexMap>(cborToJsonText(record.block)),
+          record: lexParse<LexMap>(recordToJsonText(record.block)),
         }
       },
     },

@@ -4,6 +4,7 @@
  */
 import { createSecretKey } from 'node:crypto'
 import type { LexResolver } from '@atproto/lex-resolver'
+import { OAuthError } from '@atproto/oauth-provider/errors'
 import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import { AccessTokenMode, JoseKey, OAuthProvider } from '@atproto/oauth-provider/provider'
 import type { Fetch } from '#platform/fetch.ts'
@@ -13,6 +14,7 @@ import { ProviderDevices } from './device-store.ts'
 import { ProviderLexicons } from './lexicon-store.ts'
 import { ProviderRequests } from './request-store.ts'
 import { ProviderTokens } from './token-store.ts'
+import type { Visits } from './visits.ts'
 
 export type { OAuthProvider }
 
@@ -50,15 +52,74 @@ export interface ProviderOptions {
   readonly hooks: OAuthHooks
 }
 
+type RevokeArgs = Parameters<OAuthProvider['revoke']>
 type RefreshArgs = Parameters<OAuthProvider['refreshTokenGrant']>
 
-/** The library's provider, which forgives that the answer to an exchange of tokens got lost. */
+/** A token was not revoked, and its session goes on. */
+export class NotRevokedError extends OAuthError {
+  constructor(cause: unknown) {
+    const [code, description, status] =
+      cause instanceof OAuthError
+        ? [cause.error, cause.error_description, cause.statusCode]
+        : ['server_error', 'The token was not revoked. Try again later.', 500]
+    super(code, description, status, cause)
+  }
+}
+
+/**
+ * The library's provider, which forgives that the answer to an exchange of tokens got lost, lets whoever holds a token end its session, and
+ * notes who signed in on a browser for this visit alone.
+ */
 class ForgivingProvider extends OAuthProvider {
   readonly #tokens: ProviderTokens
 
-  constructor(tokens: ProviderTokens, options: ConstructorParameters<typeof OAuthProvider>[0]) {
+  constructor(
+    tokens: ProviderTokens,
+    visits: Visits,
+    options: ConstructorParameters<typeof OAuthProvider>[0],
+  ) {
     super({ ...options, tokenStore: tokens })
     this.#tokens = tokens
+    // The only sign of such a sign-in is this token, which the page keeps.
+    const create = this.signer.createEphemeralToken.bind(this.signer)
+    this.signer.createEphemeralToken = (payload) => {
+      if (payload.requestUri === undefined) visits.begin(payload.deviceId, payload.sub)
+      return create(payload)
+    }
+  }
+
+  /**
+   * Ends the session of a token. It takes no DPoP proof: who has the token wants it to be worth nothing, and a proof that comes along is of the
+   * right key. A token that is none ends nothing, and is no error. https://www.rfc-editor.org/rfc/rfc7009#section-2
+   * @throws NotRevokedError when the session goes on
+   */
+  override async revoke(...args: RevokeArgs): Promise<void> {
+    try {
+      await this.#revoke(...args)
+    } catch (error) {
+      throw new NotRevokedError(error)
+    }
+  }
+
+  async #revoke(...[credentials, { token }, proof]: RevokeArgs): Promise<void> {
+    const { client, clientAuth } = await this.authenticateClient(credentials, proof, {
+      allowMissingDpopProof: true,
+    })
+    const found = await this.#findToken(token)
+    if (found === null) return
+    const { dpop_jkt: jkt } = found.data.parameters
+    const assumed = jkt === undefined ? null : ({ jkt } as NonNullable<RevokeArgs[2]>)
+    await this.compareClientAuth(client, clientAuth, proof ?? assumed, found.data)
+    await this.tokenManager.deleteToken(found.id)
+  }
+
+  async #findToken(token: RevokeArgs[1]['token']): ReturnType<OAuthProvider['tokenManager']['findToken']> {
+    try {
+      return await this.tokenManager.findToken(token)
+    } catch (error) {
+      if (error instanceof OAuthError || isUnverified(error)) return null
+      throw error
+    }
   }
 
   protected override refreshTokenGrant(...args: RefreshArgs): ReturnType<OAuthProvider['refreshTokenGrant']> {
@@ -103,6 +164,10 @@ class ForgivingProvider extends OAuthProvider {
   }
 }
 
+/** Whether an error says that a JWT cannot be verified. */
+const isUnverified = (error: unknown): boolean =>
+  String((error as { code?: unknown } | null)?.code).startsWith('ERR_JW')
+
 export async function createProvider(
   parts: Omit<ProviderAccountsParts, 'devices'> & { readonly store: Store; readonly keySecret: Buffer },
   options: ProviderOptions,
@@ -110,7 +175,8 @@ export async function createProvider(
   const { branding } = options
   const devices = new ProviderDevices(parts.store, parts.keySecret)
   const key = createSecretKey(Buffer.from(options.jwtSecret))
-  return new ForgivingProvider(new ProviderTokens(parts.store, parts.descriptions), {
+  const tokens = new ProviderTokens(parts.store, parts.descriptions)
+  return new ForgivingProvider(tokens, parts.visits, {
     ...options.hooks,
     issuer: options.publicUrl,
     keyset: [await JoseKey.fromKeyLike(key, undefined, 'HS256')],

@@ -10,7 +10,7 @@ import { type RequestHandler, Router } from 'express'
 import { isTheirs, statusOf } from '#platform/express.ts'
 import type { Logger } from '#platform/log.ts'
 import { USER_AGENT_CHARACTERS_MAX } from './device-store.ts'
-import type { OAuthProvider } from './provider.ts'
+import { NotRevokedError, type OAuthProvider } from './provider.ts'
 
 /** Cuts what a browser says of itself, so that what the library compares with what was kept is the same. */
 export const cutUserAgent: RequestHandler = ({ headers }, _response, next) => {
@@ -33,11 +33,17 @@ export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): 
     response.setHeader('Access-Control-Allow-Headers', '*')
     response.json(metadata)
   })
+  const refused = new WeakSet<NotRevokedError>()
   const library = oauthMiddleware(provider, {
     onError: (request, _response, error, message) => {
       // What a client or a person did wrong is told to them; the operator hears of what went wrong here.
       const status = error instanceof OAuthError ? error.statusCode : statusOf(error)
       if (!isTheirs(status, request)) log.error({ err: error }, message)
+      // The library would answer that the token is revoked. What is thrown here it makes the answer, and says so once more.
+      if (error instanceof NotRevokedError && !refused.has(error)) {
+        refused.add(error)
+        throw error
+      }
     },
   })
   // The library unpacks bodies of any size, and takes one that does not unpack for a fault of its own. Apps send them as they are.

@@ -66,24 +66,24 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === 'number' && status >= 400 && status < 600 ? status : undefined
 }
 
-/** Levels of JSON in a request; records and definitions have less. */
+/** Levels of JSON in a request, unless a service takes more; definitions have less. */
 export const JSON_DEPTH_MAX = 128
 
 /** Its name is the XRPC error's. */
 class DeepJsonError extends Error {
   override name = 'InvalidRequest'
-  constructor() {
-    super(`The input has more than ${JSON_DEPTH_MAX} levels`)
+  constructor(levels: number) {
+    super(`The input has more than ${levels} levels`)
   }
 }
 
 const BODY = Symbol('body')
 
 /**
- * Refuses bodies of JSON that are nested deeper than {@link JSON_DEPTH_MAX}, as they are parsed: before validators, which call themselves
+ * Refuses bodies of JSON that are nested deeper than `levels`, as they are parsed: before validators, which call themselves
  * for each level.
  */
-export function refuseDeepJson(app: Express): void {
+export function refuseDeepJson(app: Express, levels = JSON_DEPTH_MAX): void {
   Object.defineProperty(app.request, 'body', {
     get(this: { [BODY]?: unknown }) {
       return this[BODY]
@@ -91,7 +91,7 @@ export function refuseDeepJson(app: Express): void {
     set(this: { [BODY]?: unknown }, body: unknown) {
       // Parsers put an empty one there first, validators what they made of it afterwards.
       const isChecked = Object.keys(this[BODY] ?? {}).length > 0
-      if (!isChecked && isDeeper(body, JSON_DEPTH_MAX)) throw new DeepJsonError()
+      if (!isChecked && isDeeper(body, levels)) throw new DeepJsonError(levels)
       this[BODY] = body
     },
   })

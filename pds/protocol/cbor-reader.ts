@@ -9,7 +9,7 @@ export class CborError extends Error {
   override name = 'CborError'
 }
 
-/** How deep arrays and maps may nest, in both directions. */
+/** How deep arrays and maps may nest, in both directions, unless the caller says otherwise. */
 export const cborDepthMax = 128
 
 /** Up to this length a loop over bytes is faster than the native call. */
@@ -30,16 +30,18 @@ export const PROTO = '__proto__'
 export class CborReader {
   readonly data: Buffer
   readonly end: number
+  readonly depthMax: number
   at: number
   /** Where the last key's text began, and how many bytes it had. */
   keyAt = 0
   keyLength = -1
 
-  constructor(bytes: Uint8Array, at: number) {
+  constructor(bytes: Uint8Array, at: number, depthMax = cborDepthMax) {
     this.data =
       bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.end = this.data.length
     this.at = at
+    this.depthMax = depthMax
   }
 
   /** The first byte of an item: the major type in its upper three bits. */
@@ -104,7 +106,7 @@ export class CborReader {
    * no more are believed than bytes are left.
    */
   count(first: number, itemsEach: number, depth: number): number {
-    if (depth >= cborDepthMax) throw new CborError(`nested deeper than ${cborDepthMax}`)
+    if (depth >= this.depthMax) throw new CborError(`nested deeper than ${this.depthMax}`)
     const count = this.number(first)
     if (count * itemsEach > this.end - this.at) throw new CborError('more entries than bytes that are left')
     return count

@@ -37,6 +37,8 @@ const SCRATCH_BYTES = 64 * 1024
 const SCRATCH_KEPT_BYTES_MAX = 4 * 1024 * 1024
 let out = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 let size = 0
+/** How deep the value may nest that is written. */
+let depthMax = cborDepthMax
 
 /** Up to this length a loop over characters is faster than the native call. */
 const SHORT_TEXT_CHARACTERS = 40
@@ -45,10 +47,11 @@ const SHORT_TEXT_CHARACTERS = 40
  * The DAG-CBOR of a value: a plain tree of null, booleans, safe integers, strings, `Uint8Array`, links (`Link`, or a
  * `CID` of any version of multiformats), arrays and plain objects. Properties that are `undefined` are left out; a lone
  * surrogate in a string becomes U+FFFD, as everywhere in JavaScript's UTF-8.
- * @throws CborError for anything else, and for a tree deeper than `cborDepthMax`
+ * @throws CborError for anything else, and for a tree deeper than `levels`
  */
-export function encode(value: unknown): Buffer {
+export function encode(value: unknown, levels = cborDepthMax): Buffer {
   size = 0
+  depthMax = levels
   writeValue(value, 0)
   const block = Buffer.allocUnsafe(size)
   out.copy(block, 0, 0, size)
@@ -200,13 +203,13 @@ function writeCid(cid: Cid): void {
 }
 
 function writeArray(items: unknown[], depth: number): void {
-  if (depth >= cborDepthMax) throw new CborError(`nested deeper than ${cborDepthMax}`)
+  if (depth >= depthMax) throw new CborError(`nested deeper than ${depthMax}`)
   writeHead(0x80, items.length)
   for (let i = 0; i < items.length; i++) writeValue(items[i], depth + 1)
 }
 
 function writeMap(map: { [key: string]: unknown }, depth: number): void {
-  if (depth >= cborDepthMax) throw new CborError(`nested deeper than ${cborDepthMax}`)
+  if (depth >= depthMax) throw new CborError(`nested deeper than ${depthMax}`)
   const keys = Object.keys(map)
   sortKeys(keys)
   const head = size
@@ -274,10 +277,11 @@ function compareUtf8(a: string, b: string): number {
 /**
  * The value that a block holds. Byte strings and links in it are views of `bytes`: whoever overwrites `bytes` later, or
  * keeps a few bytes of a large input for long, copies them.
+ * @param levels how deep it may nest
  * @throws CborError when the bytes are anything but one canonical value
  */
-export function decode(bytes: Uint8Array): CborValue {
-  const reader = new CborReader(bytes, 0)
+export function decode(bytes: Uint8Array, levels = cborDepthMax): CborValue {
+  const reader = new CborReader(bytes, 0, levels)
   const value = readValue(reader, 0)
   if (reader.at !== reader.end) throw new CborError(`${reader.end - reader.at} bytes follow the value`)
   return value

@@ -122,16 +122,17 @@ const BASE32 = Buffer.from('abcdefghijklmnopqrstuvwxyz234567')
 
 /**
  * The JSON text of a DAG-CBOR block: `JSON.stringify(valueToJson(decode(block)))`, without making the objects.
+ * @param levels how deep it may nest
  * @throws CborError as `decode` does
  */
-export function cborToJsonText(block: Uint8Array): string {
-  const reader = new CborReader(block, 0)
+export function cborToJsonText(block: Uint8Array, levels = cborDepthMax): string {
+  const reader = new CborReader(block, 0, levels)
   size = 0
   digitKey = false
   writeItem(reader, 0)
   if (reader.at !== reader.end) throw new CborError(`${reader.end - reader.at} bytes follow the value`)
   // An object lists keys that are array indexes first, in the order of the numbers.
-  if (digitKey) return JSON.stringify(valueToJson(decode(block)))
+  if (digitKey) return JSON.stringify(valueToJson(decode(block, levels)))
   const json = out.subarray(0, size)
   if (out.length > SCRATCH_KEPT_BYTES_MAX) out = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   if (isAscii(json)) return json.toString('latin1')

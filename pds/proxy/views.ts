@@ -7,7 +7,7 @@ import { AtUri } from '@atproto/syntax'
 import { assertValidOutput } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
 import { formatCid } from '#protocol/cid.ts'
-import { cborToJsonText } from '#protocol/json.ts'
+import { recordToJsonText } from '#protocol/record.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { AuthVerifier } from '../auth/verifier.ts'
 import type { RecentRecord, RepoReader } from '../repo/read.ts'
@@ -172,4 +172,4 @@ function patchedAnswer(body: Json, { profile, posts }: LocalRecords): ReadAnswer
   }
 }
 
-const recordJson = (block: Uint8Array): Json => JSON.parse(cborToJsonText(block)) as Json
+const recordJson = (block: Uint8Array): Json => JSON.parse(recordToJsonText(block)) as Json

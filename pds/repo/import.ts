@@ -16,11 +16,12 @@ import { Slots } from '#platform/slots.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { Turns } from '#platform/turns.ts'
 import { CarError, CarReader, writeCar } from '#protocol/car.ts'
-import { CborError, type CborValue, decode, isMap } from '#protocol/cbor.ts'
+import { CborError, type CborValue, isMap } from '#protocol/cbor.ts'
 import { type Cid, isRawCid } from '#protocol/cid.ts'
 import { type Commit, CommitError, decodeCommit, signCommit } from '#protocol/commit.ts'
 import { decodeNode, InvalidNodeError, layerOf, MissingNodeError } from '#protocol/mst/node.ts'
 import { Cursor } from '#protocol/mst/walk.ts'
+import { decodeRecord } from '#protocol/record.ts'
 import { microsOfTid, TidClock } from '#protocol/tid.ts'
 import { blobsOf } from '../blobs/references.ts'
 import type { Firehose } from '../firehose/firehose.ts'
@@ -290,17 +291,19 @@ function* rowsOf(spool: BlockSpool, root: Cid): Generator<Row> {
 }
 
 function recordOf(collection: string, rkey: string, cid: Cid, block: Buffer | undefined): Row {
-  const fault = () => new ImportError(`Could not parse record at '${collection}/${rkey}'`)
+  const fault = (why: string) => new ImportError(`Could not parse record at '${collection}/${rkey}': ${why}`)
   // That it has the right characters was looked at with its node.
-  if (rkey === '.' || rkey === '..' || rkey.length > RECORD_KEY_CHARACTERS_MAX) throw fault()
-  if (block === undefined || isRawCid(cid)) throw fault()
+  if (rkey === '.' || rkey === '..' || rkey.length > RECORD_KEY_CHARACTERS_MAX)
+    throw fault('not a record key')
+  if (block === undefined) throw fault('it is not in the archive')
+  if (isRawCid(cid)) throw fault('not DAG-CBOR')
   let value: CborValue
   try {
-    value = decode(block)
+    value = decodeRecord(block)
   } catch (error) {
-    throw error instanceof CborError ? fault() : error
+    throw error instanceof CborError ? fault(error.message) : error
   }
-  if (!isMap(value)) throw fault()
+  if (!isMap(value)) throw fault('not a map')
   return {
     kind: 'record',
     record: { collection, rkey, cid, block, subject: subjectOf(value) },

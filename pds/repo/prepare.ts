@@ -5,8 +5,9 @@
 import { isLegacyBlobRef, isTypedBlobRef } from '@atproto/lex-data'
 import { ensureValidAtUri, isValidDid, isValidNsid, isValidRecordKey } from '@atproto/syntax'
 import { recordSchema } from '#platform/lexicons.ts'
-import { CborError, encode } from '#protocol/cbor.ts'
+import { CborError, type CborValue, encode, isMap } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, InvalidCidError, linkToCid } from '#protocol/cid.ts'
+import { decodeRecord, RECORD_DEPTH_MAX } from '#protocol/record.ts'
 import { TidClock } from '#protocol/tid.ts'
 import type { NewRecord } from '../store/records.ts'
 import { BlobReferenceError, InvalidRecordError } from './errors.ts'
@@ -35,12 +36,14 @@ export interface RecordInput {
   readonly validate?: boolean
   /** Where the record stands in what the caller sent, for messages. */
   readonly path?: readonly (string | number)[]
+  /**
+   * The block of the record that this one takes the place of. What misuses the names of the data model there, because another host let it
+   * pass, may stay as it is: a record that is here can be edited.
+   */
+  readonly present?: () => Uint8Array | undefined
 }
 
 const clock = new TidClock()
-
-/** How deep a record may nest: far above any lexicon's need, far below what a stack bears. */
-const RECORD_DEPTH_MAX = 64
 
 /**
  * Checks a record and encodes it.
@@ -52,6 +55,7 @@ export function prepareRecord({
   record: given,
   validate,
   path = ['record'],
+  present,
 }: RecordInput): PreparedRecord {
   const record = given.$type === undefined ? { ...given, $type: collection } : given
   if (record.$type !== collection) {
@@ -63,7 +67,7 @@ export function prepareRecord({
     throw new InvalidRecordError(`Invalid collection: ${String(collection).slice(0, 300)}`)
   if (!isValidRecordKey(rkey))
     throw new InvalidRecordError(`Invalid record key: ${String(rkey).slice(0, 512)}`)
-  const blobs = findBlobs(record, path)
+  const blobs = findBlobs(record, path, misusesIn(present))
   const validationStatus =
     validate === false ? undefined : check(collection, rkey, record, validate === true, path)
   const block = encodeRecord(record)
@@ -102,7 +106,7 @@ function check(
 
 function encodeRecord(record: Record<string, unknown>): Buffer {
   try {
-    return encode(record)
+    return encode(record, RECORD_DEPTH_MAX)
   } catch (error) {
     if (error instanceof CborError || error instanceof InvalidCidError) {
       throw new InvalidRecordError(`Invalid record: ${error.message}`)
@@ -117,11 +121,15 @@ function encodeRecord(record: Record<string, unknown>): Buffer {
  * @param at where the record stands in what the caller sent
  * @throws InvalidRecordError, BlobReferenceError
  */
-function findBlobs(record: unknown, at: readonly (string | number)[]): BlobReference[] {
-  const found: BlobReference[] = []
+function findBlobs(
+  record: unknown,
+  at: readonly (string | number)[],
+  isThere: (misuse: object) => boolean,
+): BlobReference[] {
+  const search: Search = { found: [], isThere }
   try {
-    visit(record, 0, found)
-    return found
+    visit(record, 0, search)
+    return search.found
   } catch (error) {
     if (!(error instanceof Misuse)) throw error
     throw new InvalidRecordError(`Invalid record at ${pathText([...at, ...error.path])}: ${error.message}`)
@@ -134,31 +142,37 @@ class Misuse extends Error {
   readonly path: (string | number)[] = []
 }
 
+interface Search {
+  readonly found: BlobReference[]
+  /** Whether the present record misuses the names of the data model in the same way. */
+  readonly isThere: (misuse: object) => boolean
+}
+
 /** @throws Misuse, InvalidRecordError, BlobReferenceError */
-function visit(value: unknown, depth: number, found: BlobReference[]): void {
+function visit(value: unknown, depth: number, search: Search): void {
   if (typeof value === 'string' && !value.isWellFormed()) throw new Misuse('half a surrogate pair')
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
   if (depth > RECORD_DEPTH_MAX)
     throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
   if (isTypedBlobRef(value, { strict: false })) {
-    found.push({ cid: cidOfBlob(value.ref), mimeType: value.mimeType, size: value.size })
+    search.found.push({ cid: cidOfBlob(value.ref), mimeType: value.mimeType, size: value.size })
   } else if (isLegacyBlobRef(value)) {
     throw new InvalidRecordError(`Legacy blobs are not allowed (${value.cid})`)
   } else if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) visitIn(i, value[i], depth, found)
+    for (let i = 0; i < value.length; i++) visitIn(i, value[i], depth, search)
   } else if (!('asCID' in value)) {
     const misuse = misuseIn(value)
-    if (misuse !== undefined) throw new Misuse(misuse)
+    if (misuse !== undefined && !search.isThere(value)) throw new Misuse(misuse)
     for (const key in value) {
       if (!key.isWellFormed()) throw new Misuse('half a surrogate pair in a key')
-      visitIn(key, (value as Record<string, unknown>)[key], depth, found)
+      visitIn(key, (value as Record<string, unknown>)[key], depth, search)
     }
   }
 }
 
-function visitIn(key: string | number, value: unknown, depth: number, found: BlobReference[]): void {
+function visitIn(key: string | number, value: unknown, depth: number, search: Search): void {
   try {
-    visit(value, depth + 1, found)
+    visit(value, depth + 1, search)
   } catch (error) {
     if (error instanceof Misuse) error.path.unshift(key)
     throw error
@@ -173,6 +187,35 @@ function misuseIn(value: object): string | undefined {
   if (typeof value.$type !== 'string' || value.$type === '') return '$type is a name'
   if (value.$type === 'blob') return 'a blob has a ref (a link), a mimeType and a size, and nothing else'
   return undefined
+}
+
+/** Tells whether the present record misuses the names of the data model as an object does. */
+function misusesIn(present: RecordInput['present']): (misuse: object) => boolean {
+  let known: Set<string> | undefined
+  return (misuse) => {
+    if (known === undefined) {
+      known = new Set()
+      const block = present?.()
+      if (block !== undefined) addMisuses(decodeRecord(block), known)
+    }
+    // Most records have none.
+    return known.size > 0 && known.has(signatureOf(misuse))
+  }
+}
+
+function addMisuses(value: CborValue, found: Set<string>): void {
+  if (Array.isArray(value)) {
+    for (const item of value) addMisuses(item, found)
+  } else if (isMap(value)) {
+    if (misuseIn(value) !== undefined) found.add(signatureOf(value))
+    for (const key of Object.keys(value)) addMisuses(value[key] as CborValue, found)
+  }
+}
+
+/** What an object says under the names of the data model. */
+function signatureOf(object: { $link?: unknown; $bytes?: unknown; $type?: unknown }): string {
+  const said = [object.$link, object.$bytes, object.$type]
+  return said.map((value) => `${typeof value} ${typeof value === 'object' ? '' : value}`).join('\n')
 }
 
 const PATH_CHARACTERS_MAX = 300

@@ -9,7 +9,7 @@ import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
 import { assertMayWrite, commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from './writing.ts'
 
-export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
+export default ({ auth, reader, writer }: Pick<Services, 'auth' | 'reader' | 'writer'>) =>
   endpoint<object, Method.InputSchema, PersonCredentials>({
     auth: (exchange) => auth.access(exchange, { permission: anyApp }),
     jsonBytesMax: WRITE_JSON_BYTES_MAX,
@@ -21,7 +21,14 @@ export default ({ auth, writer }: Pick<Services, 'auth' | 'writer'>) =>
         const action = actionOf(write)
         if (action !== undefined) assertMayWrite(credentials, action, write.collection)
       }
-      const writes = input.writes.map((write, n) => toWrite(write, ['writes', n, 'record'], input.validate))
+      const writes = input.writes.map((write, n) =>
+        toWrite(
+          write,
+          ['writes', n, 'record'],
+          input.validate,
+          (path) => reader.record(account, path)?.block,
+        ),
+      )
       const commit = await writer.write(account, writes, optionalCid(input.swapCommit))
       return json({
         commit: commit === null ? undefined : commitJson(commit),
@@ -34,6 +41,7 @@ function toWrite(
   write: Method.InputSchema['writes'][number],
   path: (string | number)[],
   validate: boolean | undefined,
+  blockAt: (path: { collection: string; rkey: string }) => Uint8Array | undefined,
 ): Write {
   if (Method.isCreate(write)) {
     const { collection, rkey, value } = write
@@ -41,7 +49,9 @@ function toWrite(
   }
   if (Method.isUpdate(write)) {
     const { collection, rkey, value } = write
-    return { action: 'update', record: prepareRecord({ collection, rkey, validate, path, record: value }) }
+    const present = () => blockAt({ collection, rkey })
+    const record = prepareRecord({ collection, rkey, validate, path, record: value, present })
+    return { action: 'update', record }
   }
   if (Method.isDelete(write)) {
     return { action: 'delete', path: { collection: write.collection, rkey: write.rkey } }

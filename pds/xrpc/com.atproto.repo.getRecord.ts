@@ -1,7 +1,7 @@
 import type { ComAtprotoRepoGetRecord as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import { formatCid } from '#protocol/cid.ts'
-import { cborToJsonText } from '#protocol/json.ts'
+import { recordToJsonText } from '#protocol/record.ts'
 import { RepoUnavailableError } from '../accounts/accounts.ts'
 import type { Account } from '../accounts/status.ts'
 import type { Services } from '../services.ts'
@@ -37,6 +37,8 @@ export default ({
       if (record === undefined || record.takedownRef !== null || (wanted !== undefined && wanted !== cid)) {
         throw new InvalidRequestError(`Could not locate record: ${uri}`, 'RecordNotFound')
       }
-      return jsonText(`{"uri":${JSON.stringify(uri)},"cid":"${cid}","value":${cborToJsonText(record.block)}}`)
+      return jsonText(
+        `{"uri":${JSON.stringify(uri)},"cid":"${cid}","value":${recordToJsonText(record.block)}}`,
+      )
     },
   })

@@ -1,7 +1,7 @@
 import type { ComAtprotoRepoListRecords as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import { formatCid } from '#protocol/cid.ts'
-import { cborToJsonText } from '#protocol/json.ts'
+import { recordToJsonText } from '#protocol/record.ts'
 import type { Services } from '../services.ts'
 import { endpoint, jsonText } from './endpoint.ts'
 import { readRepo } from './viewing.ts'
@@ -18,7 +18,7 @@ export default ({ auth, accounts, reader }: Pick<Services, 'auth' | 'accounts' |
       const page = reader.records(account, { collection, limit, cursor, reverse })
       const records = page.map(({ rkey, cid, block }) => {
         const uri = JSON.stringify(uriOf(account.did, collection, rkey))
-        return `{"uri":${uri},"cid":"${formatCid(cid)}","value":${cborToJsonText(block)}}`
+        return `{"uri":${uri},"cid":"${formatCid(cid)}","value":${recordToJsonText(block)}}`
       })
       const last = page.at(-1)
       const next = last === undefined ? '' : `,"cursor":${JSON.stringify(last.rkey)}`

@@ -23,7 +23,11 @@ export default ({ auth, blobs, reader, writer }: Pick<Services, 'auth' | 'blobs'
       const given = isOldProfile
         ? withTypedBlobs(input.record, (cid) => blobs.sizeOf(account, cid))
         : input.record
-      const record = prepareRecord({ ...input, record: given })
+      const record = prepareRecord({
+        ...input,
+        record: given,
+        present: () => reader.record(account, input)?.block,
+      })
       const commit = await writer.write(account, [{ action: 'put', record, swapRecord }], swapCommit)
       return json({
         uri: uriOf(account.did, record.collection, record.rkey),

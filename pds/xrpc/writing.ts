@@ -1,5 +1,6 @@
 /** What the methods that write to a repository have in common. */
 import { type Cid, formatCid, parseCid } from '#protocol/cid.ts'
+import { RECORD_DEPTH_MAX } from '#protocol/record.ts'
 import type { Account } from '../accounts/status.ts'
 import type { PersonCredentials } from '../auth/credentials.ts'
 import { AuthError } from '../auth/credentials.ts'
@@ -8,6 +9,9 @@ import type { Services } from '../services.ts'
 
 /** A write's JSON may be this large. */
 export const WRITE_JSON_BYTES_MAX = 1_000_000
+
+/** Levels of JSON in a request: around a record stand a write, the list of writes, and the input. */
+export const WRITE_JSON_DEPTH_MAX = RECORD_DEPTH_MAX + 3
 
 /**
  * The account whose repository the caller names and may write to: his own.

@@ -26,13 +26,19 @@ export function makeArchive(
   {
     key = generateKey('ES256K'),
     rev = tidFromMicros(Date.now() * 1000, 7),
-  }: { key?: SigningKey; rev?: string } = {},
+    blocks: others = [],
+  }: {
+    key?: SigningKey
+    rev?: string
+    /** Records that `encode` would not make, by their paths. */
+    blocks?: Iterable<readonly [path: string, block: Buffer]>
+  } = {},
 ): Archive {
   const blocks = new Map<Cid, Buffer>()
-  const entries = [...records]
+  const encoded = [...records].map(([path, record]) => [path, encode(record)] as const)
+  const entries = [...encoded, ...others]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, record]) => {
-      const block = encode(record)
+    .map(([path, block]) => {
       const cid = cidForCbor(block)
       blocks.set(cid, block)
       return { key: path, value: cid }

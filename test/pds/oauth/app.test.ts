@@ -58,6 +58,25 @@ async function exchange(app: TestApp, did: string, token: string, key?: JWK): Pr
   return answer.status
 }
 
+/** Revokes a token by hand, with a proof only where a key is given. */
+async function revoke(app: TestApp, token: string, key?: JWK): Promise<[number, unknown]> {
+  const { client_id, token_endpoint_auth_method } = app.client.clientMetadata
+  const url = `${pds.url}/oauth/revoke`
+  const dpop = key && (await prove(key, { method: 'POST', url, nonce: await nonceOf(pds) }))
+  const assertion = token_endpoint_auth_method === 'none' ? {} : await confidential.assertion(pds.url)
+  const form = { token, client_id, ...assertion }
+  const headers = dpop === undefined ? {} : { dpop }
+  const answer = await fetch(url, { method: 'POST', headers, body: new URLSearchParams(form) })
+  return [answer.status, await answer.json()]
+}
+
+/** Whether an access token opens anything. */
+async function isLive(key: JWK, accessToken: string): Promise<boolean> {
+  const url = pds.url + GET_SESSION
+  const proof = { method: 'GET', url, accessToken, nonce: await nonceOf(pds) }
+  return (await askWithProof(url, accessToken, await prove(key, proof))).status === 200
+}
+
 afterEach(() => {
   vi.useRealTimers()
 })
@@ -124,6 +143,31 @@ describe.each([
       body: { error: 'invalid_token' },
     })
     await expect(app.client.restore(user.did)).rejects.toThrow()
+  })
+
+  test('ends its session by either token, without a proof that it holds the key', async () => {
+    for (const name of ['refresh_token', 'access_token'] as const) {
+      const user = await newUser()
+      const app = makeApp()
+      await signInToApp(app, pds, user, { scope: SCOPE })
+      const { tokenSet, dpopJwk } = app.sessions.get(user.did)!
+      // Another app has no say in it, and neither has another key.
+      const other = loopbackApp(pds, plc.url, `${SCOPE} rpc:*?aud=did:web:other.example`)
+      expect(await revoke(other, tokenSet[name])).toMatchObject([400, { error: 'invalid_grant' }])
+      const { privateJwk } = await JoseKey.generate(['ES256'])
+      const refused = await revoke(app, tokenSet[name], privateJwk as JWK)
+      expect(refused).toMatchObject([400, { error: 'invalid_grant' }])
+      expect(await isLive(dpopJwk, tokenSet.access_token)).toBe(true)
+
+      expect(await revoke(app, tokenSet[name])).toEqual([200, {}])
+      expect(await isLive(dpopJwk, tokenSet.access_token)).toBe(false)
+      expect(await exchange(app, user.did, tokenSet.refresh_token)).toBe(400)
+      // What is no token any more, or never was one, is no error.
+      expect(await revoke(app, tokenSet[name])).toEqual([200, {}])
+      for (const token of ['x', 'ref-0', 'eyJhbGciOiJIUzI1NiJ9.e30.x']) {
+        expect(await revoke(app, token)).toEqual([200, {}])
+      }
+    }
   })
 
   test('gets the same tokens again when the answer with them was lost', async () => {

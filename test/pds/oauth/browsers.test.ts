@@ -2,8 +2,9 @@
 import type { DeviceData, DeviceId } from '@atproto/oauth-provider/store'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { PassingBrowsers } from '../../../pds/oauth/passing-browsers.ts'
+import { Visits } from '../../../pds/oauth/visits.ts'
 import { loopbackApp, signInToApp, Visitor } from '../../support/oauth.ts'
-import { createUser, type InProcessPds, startPds } from '../../support/pds.ts'
+import { createUser, type InProcessPds, PASSWORD, startPds } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { inside } from '../accounts/support.ts'
 
@@ -40,6 +41,52 @@ test('a browser has a row once somebody signs in on it, and then stays signed in
   expect(rows()).toHaveLength(1)
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3 * 3_600_000 })
   expect((await visitor.open('/account')).text).toContain(user.did)
+})
+
+test('a browser that is signed in for one visit is known to the pages beside the account page', async () => {
+  const user = await createUser(pds, 'visitor')
+  const title = () => visitor.open('/account/security').then(({ text }) => text)
+  const visitor = new Visitor(pds)
+  await visitor.open('/account')
+  expect(await title()).toContain('Sign in first')
+  await visitor.open('/account')
+  const { body } = await visitor.signIn(user.handle, PASSWORD, { remember: false })
+  expect(body.ephemeralToken).toBeDefined()
+  expect(await title()).toContain(user.did)
+  const { text } = await visitor.submit('/account/security', { did: user.did, password: PASSWORD })
+  expect(text).toContain('Authenticator app')
+  // Nobody else's browser, and not for longer than the visit.
+  const other = new Visitor(pds)
+  await other.open('/account')
+  expect((await other.open('/account/security')).text).toContain('Sign in first')
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 16 * 60_000 })
+  expect(await title()).toContain('Sign in first')
+})
+
+test('a visit ends by signing out, and with every session of the account', async () => {
+  const user = await createUser(pds, 'leaver')
+  const visitor = new Visitor(pds)
+  const page = () => visitor.open('/account/security').then(({ text }) => text)
+  const signIn = async () => {
+    await visitor.open('/account')
+    await visitor.signIn(user.handle, PASSWORD, { remember: false })
+    expect(await page()).toContain(user.did)
+    await visitor.open('/account')
+  }
+  await signIn()
+  await visitor.call('/sign-out', { did: user.did })
+  expect(await page()).toContain('Sign in first')
+  await signIn()
+  await pds.services.sessions.endAll(pds.services.accounts.find(user.did)!)
+  expect(await page()).toContain('Sign in first')
+})
+
+test('visits are bounded', () => {
+  const visits = new Visits({ byDid: () => ({ sessionGeneration: 1, takedownRef: null }) as never })
+  const idOf = (n: number) => `dev-${n}` as DeviceId
+  for (let n = 0; n < 10_010; n++) visits.begin(idOf(n), 'did:web:a.example')
+  expect(visits.of(idOf(9))).toEqual([])
+  expect(visits.of(idOf(10))).toEqual(['did:web:a.example'])
 })
 
 test('what a browser says of itself is cut, and it keeps its session', async () => {

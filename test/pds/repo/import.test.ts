@@ -9,6 +9,7 @@ import { decodeCommit, signCommit, verifyCommit } from '#protocol/commit.ts'
 import type { SyncEvent } from '#protocol/frame.ts'
 import { formatDidKey, generateKey, parseVerificationMethod } from '#protocol/keys.ts'
 import { encodeNode } from '#protocol/mst/node.ts'
+import { RECORD_DEPTH_MAX } from '#protocol/record.ts'
 import { microsOfTid, tidFromMicros } from '#protocol/tid.ts'
 import { SwapMismatchError } from '../../../pds/repo/errors.ts'
 import { Imports } from '../../../pds/repo/import.ts'
@@ -216,6 +217,92 @@ describe('an imported repository', () => {
   })
 })
 
+/** A record of this many levels. */
+const deepRecord = (levels: number) =>
+  Buffer.concat([Buffer.from('a16178', 'hex'), Buffer.alloc(levels - 1, 0x81), Buffer.from([0])])
+
+describe('a record that only another host would have taken', () => {
+  /** The value of `x` in a record, as bytes; what is read of it; what is put in its place, unless it may stay. */
+  const strange: Record<string, [cbor: string, json: string, instead?: string]> = {
+    'an integer beyond 2^53': ['1b0020000000000001', '9007199254740993', '9007199254740991'],
+    'a negative one': ['3b0fffffffffffffff', '-1152921504606846976', '-1'],
+    'the largest': ['1bffffffffffffffff', '18446744073709551615', '"18446744073709551615"'],
+    'a float': ['fb3ff8000000000000', '1.5', '"1.5"'],
+    'a float without a fraction': ['fb4008000000000000', '3'],
+    undefined: ['f7', 'null'],
+    'keys in another order': ['a2616201616102', '{"b":1,"a":2}'],
+    'text that is not UTF-8': ['62c328', '"\ufffd("'],
+    'a $link that is none': ['a165246c696e6b6178', '{"$link":"x"}'],
+    'bytes that are none': ['a16624627974657305', '{"$bytes":5}'],
+    'a blob without anything': ['a165247479706564626c6f62', '{"$type":"blob"}'],
+    'a $type that is a number': ['a165247479706505', '{"$type":5}'],
+    'an empty $type in a list': ['81a165247479706560', '[{"$type":""}]'],
+  }
+
+  it('is imported, read beside others, edited and deleted', async () => {
+    const user = await createUser(pds, 'eccentric')
+    const collection = 'com.example.strange'
+    const block = (value: Buffer) => Buffer.concat([Buffer.from('a16178', 'hex'), value])
+    const blocks = new Map<string, Buffer>(
+      Object.values(strange).map(([cbor], n) => [`s${n}`, block(Buffer.from(cbor, 'hex'))]),
+    )
+    blocks.set('deep', deepRecord(RECORD_DEPTH_MAX))
+    await importRepo(user, carOf(makeArchive(user.did, new Map(), { blocks: prefixed(collection, blocks) })))
+
+    const page = await (
+      await fetch(`${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${user.did}&collection=${collection}`)
+    ).text()
+    expect(JSON.parse(page).records).toHaveLength(blocks.size)
+    const post = async (method: string, body: string) => {
+      const response = await fetch(`${pds.url}/xrpc/com.atproto.repo.${method}`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${user.agent.session?.accessJwt}`,
+          'content-type': 'application/json',
+        },
+        body,
+      })
+      return response.status
+    }
+    const get = async (rkey: string) => {
+      const query = `repo=${user.did}&collection=${collection}&rkey=${rkey}`
+      return (await fetch(`${pds.url}/xrpc/com.atproto.repo.getRecord?${query}`)).text()
+    }
+    const put = (rkey: string, record: string) =>
+      post(
+        'putRecord',
+        `{"repo":"${user.did}","collection":"${collection}","rkey":"${rkey}","record":${record}}`,
+      )
+    const update = (rkey: string, record: string) =>
+      post(
+        'applyWrites',
+        `{"repo":"${user.did}","writes":[{"$type":"com.atproto.repo.applyWrites#update","collection":"${collection}","rkey":"${rkey}","value":${record}}]}`,
+      )
+    for (const [n, [name, [, json, instead = json]]] of Object.entries(strange).entries()) {
+      const rkey = `s${n}`
+      expect([name, await get(rkey)]).toEqual([name, expect.stringContaining(`"value":{"x":${json}}`)])
+      if (instead !== json) expect([name, await put(rkey, `{"x":${json}}`)]).toEqual([name, 400])
+      expect([name, await put(rkey, `{"x":${instead},"edited":1}`)]).toEqual([name, 200])
+      expect([name, await update(rkey, `{"x":${instead},"edited":2}`)]).toEqual([name, 200])
+      expect([name, await get(rkey)]).toEqual([name, expect.stringContaining('"edited":2')])
+    }
+    const deep = `${'['.repeat(RECORD_DEPTH_MAX - 1)}0${']'.repeat(RECORD_DEPTH_MAX - 1)}`
+    expect(await get('deep')).toContain(`"value":{"x":${deep}}`)
+    expect(await put('deep', `{"x":${deep},"edited":1}`)).toBe(200)
+    expect(await update('deep', `{"x":${deep},"edited":2}`)).toBe(200)
+    const del = (rkey: string) =>
+      post('deleteRecord', `{"repo":"${user.did}","collection":"${collection}","rkey":"${rkey}"}`)
+    for (const rkey of blocks.keys()) expect(await del(rkey)).toBe(200)
+    // What is new has none of it, and what was wrong with a record is no leave for another mistake.
+    expect(await put('new', '{"x":{"$link":"x"}}')).toBe(400)
+    await put('new', '{"x":1}')
+    expect(await put('new', '{"x":{"$link":"x"}}')).toBe(400)
+  })
+})
+
+const prefixed = (collection: string, blocks: Iterable<[string, Buffer]>) =>
+  [...blocks].map(([rkey, block]) => [`${collection}/${rkey}`, block] as const)
+
 const pathOf = (uri: string) => {
   const [repo = '', collection = '', rkey = ''] = uri.slice('at://'.length).split('/')
   return { repo, collection, rkey }
@@ -288,6 +375,20 @@ describe('an archive that is refused', () => {
     const { data } = await user.agent.com.atproto.repo.describeRepo({ repo: user.did })
     expect(data.collections).toEqual(['app.bsky.feed.post'])
     expect(await leftOver()).toBe(0)
+  })
+
+  it('names the record that nobody can read, and what is wrong with it', async () => {
+    const why = async (path: string, block: Buffer, cid?: Cid) =>
+      (await rejection(importRepo(user, ofRecord(path, block, cid)))).message
+    const prefix = `Could not parse record at '${low}': `
+    expect(await why(low, deepRecord(RECORD_DEPTH_MAX + 1))).toBe(`${prefix}nested deeper than 1024`)
+    expect(await why(low, deepRecord(20_000))).toBe(`${prefix}nested deeper than 1024`)
+    expect(await why(low, Buffer.from('a1616100ff', 'hex'))).toBe(`${prefix}1 bytes follow the value`)
+    expect(await why(low, Buffer.from('a16161c100', 'hex'))).toBe(`${prefix}a tag other than 42`)
+    expect(await why(low, encode(['a list']))).toBe(`${prefix}not a map`)
+    expect(await why(low, Buffer.from('raw'), cidForRaw(Buffer.from('raw')))).toBe(`${prefix}not DAG-CBOR`)
+    expect(await why('app.bsky.feed.post/..', encode({}))).toContain('not a record key')
+    expect(await why('posts/3jzfcijpj2z2a', encode({}))).toBe('Not a collection: posts')
   })
 
   it('is taken when nothing is wrong with it', async () => {

@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid'
 import { describe, expect, it } from 'vitest'
 import { decode } from '#protocol/cbor.ts'
 import { cidForCbor, formatCid } from '#protocol/cid.ts'
+import { RECORD_DEPTH_MAX } from '#protocol/record.ts'
 import { isTid } from '#protocol/tid.ts'
 import { InvalidRecordError } from '../../../pds/repo/errors.ts'
 import { prepareRecord, type RecordInput } from '../../../pds/repo/prepare.ts'
@@ -54,9 +55,9 @@ describe('a record', () => {
 
   it('may nest, but not without end', () => {
     const record = (depth: number) => prepareRecord({ collection: THING, record: { value: nested(depth) } })
-    expect(() => record(60)).not.toThrow()
-    expect(() => record(100)).toThrow('nests deeper')
-    expect(() => record(5000)).toThrow('nests deeper')
+    expect(() => record(RECORD_DEPTH_MAX - 2)).not.toThrow()
+    expect(() => record(RECORD_DEPTH_MAX)).toThrow('deeper than 1024')
+    expect(() => record(5000)).toThrow('deeper than 1024')
   })
 
   it('holds links, bytes and blobs as the data model has them', () => {
