@@ -233,7 +233,8 @@ export interface S3Settings {
 /** The reference's name for it. */
 const TEMPORARY_FOLDER = 'tempt'
 const S3_UPLOAD_MS_MAX = 20_000
-const BLOB_BYTES_MAX = 5 * 1024 * 1024
+/** A video, as the video service of Bluesky makes it at most. */
+const BLOB_BYTES_MAX = 100 * 1024 * 1024
 const IMPORT_BYTES_MAX = 1024 ** 3
 const DISK_FREE_BYTES_MIN = 1024 ** 3
 const DAY_MS = 86_400_000

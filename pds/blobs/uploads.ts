@@ -20,7 +20,7 @@ export class BlobTooLargeError extends Error {
   override name = 'BlobTooLargeError'
   readonly bytesMax: number
   constructor(bytesMax: number) {
-    super(`This file is too large. It is larger than ${bytesMax} bytes.`)
+    super(`This file is too large: this server takes ${bytesMax} bytes at most`)
     this.bytesMax = bytesMax
   }
 }

@@ -285,6 +285,20 @@ export const deliberateDifferences: readonly Deliberate[] = [
     ),
   },
   {
+    title: 'blobs without `PDS_BLOB_UPLOAD_LIMIT`',
+    atoll: '100 MiB',
+    reference: '5 MiB',
+    why: 'a video is larger',
+    test: 'test/pds/config.test.ts',
+  },
+  {
+    title: 'a body that is refused before it is whole',
+    atoll: 'read on and dropped within bounds, and its connection closes',
+    reference: 'a reset, or a kept connection that nobody reads',
+    why: 'the client hears why, and a proxy’s next request is answered',
+    test: 'test/pds/edge.test.ts',
+  },
+  {
     title: '`importRepo` without `PDS_MAX_REPO_IMPORT_SIZE`',
     atoll: '1 GiB as unpacked',
     reference: 'the limit of blobs',

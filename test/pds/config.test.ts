@@ -252,6 +252,10 @@ test('what guards a public host cannot be guessed, and what people choose has ei
   }
 })
 
+test('a blob may be as large as a video', () => {
+  expect(configOf({}).blobs.bytesMax).toBe(100 * 1024 * 1024)
+})
+
 test('reports go to the moderation service where no other is named', () => {
   expect(configOf(moderation).services.reports).toEqual({ url: 'https://mod.example', did: DID })
   expect(configOf({ ...moderation, ...reports }).services.reports).toMatchObject({
