@@ -58,7 +58,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   const index = stack.use(
     await openIndex(config.databaseUrl ?? config.sqliteLocation, { postHours: config.retentionHours }),
   )
-  const fetch = guardedFetch({ allowPrivate: config.devMode })
+  const fetch = guardedFetch({ allowPrivate: config.devMode, trusted: namedByOperator(config) })
   const keys = new AuthorKeys({ plcUrl: config.plcUrl, fetch })
   let backfill: Backfill | undefined
   const definitions = stack.use(createDefinitions(config, index, keys))
@@ -204,7 +204,11 @@ function fetchWhatIsNeeded(
   backfill?.want(wanted)
 }
 
-function createBackfill({ serviceDid, devMode }: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
-  const servers = new Servers({ authors: keys, allowPrivate: devMode })
+/** The directory, and the servers and relays that are followed, may be neighbours. */
+const namedByOperator = ({ plcUrl, endpoints }: FeedgenConfig): string[] => [plcUrl, ...endpoints]
+
+function createBackfill(config: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
+  const { serviceDid, devMode: allowPrivate } = config
+  const servers = new Servers({ authors: keys, allowPrivate, trusted: namedByOperator(config) })
   return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid })
 }

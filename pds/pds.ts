@@ -220,11 +220,13 @@ async function createServices(
   substitutes: Substitutes,
 ): Promise<Services> {
   const { identity, secrets } = config
+  // The directory is named by the operator, not by strangers: it may be a neighbour, but not a slow or endless one.
+  const trusted = [identity.plcUrl]
   const fetch = guardedFetch({
     allowPrivate: identity.allowPrivateAddresses,
+    trusted,
     responseBytesMax: identity.fetchBytesMax,
   })
-  // The directory is named by the operator, not by strangers: it may be a neighbour, but not a slow or endless one.
   const plcFetch = guardedFetch({ allowPrivate: true })
   const resolver = { timeout: identity.resolverTimeoutMs, fetch }
   const plc = new Plc({

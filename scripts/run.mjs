@@ -101,7 +101,9 @@ function run(words) {
   const isTool = mode === '--bin'
   const file = isTool ? binOf(name) : path.resolve(root, name)
   // A script is told over its channel when this process is gone, also by kill -9, and stops.
-  const options = isTool ? [] : ['--import', pathToFileURL(path.join(root, 'scripts/stop-with-parent.ts')).href]
+  const options = isTool
+    ? []
+    : ['--import', pathToFileURL(path.join(root, 'scripts/stop-with-parent.ts')).href]
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...options, file, ...args], {
     cwd: mode === '--here' ? process.cwd() : root,
     stdio: isTool ? 'inherit' : ['inherit', 'inherit', 'inherit', 'ipc'],
