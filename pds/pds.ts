@@ -117,7 +117,8 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   makePrivateFolder(config.dataDirectory)
   if (!isK256Native)
     log.warn(
-      'secp256k1 has no native binary here: signatures are made in JavaScript, slower. Reinstall with a compiler',
+      { todo: 'reinstall the packages on a machine with a compiler' },
+      'secp256k1 has no native binary here: signatures are made in JavaScript, slower',
     )
   const store = new Store({
     path: path.join(config.dataDirectory, DATABASE_FILE),
@@ -469,7 +470,7 @@ function createOAuthProvider(
 
 function createMailer({ mail, branding, links }: Config): Mailer {
   const log = logger('mailer')
-  const outboxOf = (smtp: SmtpConfig | undefined): Outbox | undefined => smtp && new SmtpOutbox(smtp)
+  const outboxOf = (smtp: SmtpConfig | undefined): Outbox | undefined => smtp && new SmtpOutbox(smtp, log)
   const outbox = outboxOf(mail.smtp) ?? new LogOutbox(log)
   return new Mailer({
     outbox,
@@ -558,7 +559,9 @@ const upgrades =
 
 /** After a failed fsync nobody knows what is on the disk: only a new process that reads it again does. */
 function endProcess(error: unknown): never {
-  logger('pds').fatal({ err: error }, 'the disk failed to sync; ending')
-  console.error('the disk failed to sync; ending', error)
+  const log = logger('pds')
+  const todo = 'look after the disk before the next start, which reads what is on it'
+  log.fatal({ err: error, todo }, 'the disk failed to sync; ending')
+  if (!log.isLevelEnabled('fatal')) console.error('the disk failed to sync; ending', error)
   process.exit(1)
 }

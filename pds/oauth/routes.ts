@@ -37,7 +37,7 @@ export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): 
     onError: (request, _response, error, message) => {
       // What a client or a person did wrong is told to them; the operator hears of what went wrong here.
       const status = error instanceof OAuthError ? error.statusCode : statusOf(error)
-      if (!isTheirs(status, request)) log.error({ err: error }, message)
+      if (!isTheirs(status, request)) log.error({ err: error, todo: 'report this with the stack' }, message)
     },
   })
   // The library unpacks bodies of any size, and takes one that does not unpack for a fault of its own. Apps send them as they are.

@@ -9,6 +9,7 @@ import type { Logger } from './log.ts'
 /** Less room than must stay free. */
 export class DiskFullError extends Error {
   override name = 'DiskFullError'
+  readonly isLogged = true
 }
 
 /** Bytes of a file system that are free. */
@@ -65,7 +66,11 @@ export class DiskSpace {
     if (this.#warnedAt !== undefined && now - this.#warnedAt < WARNING_MS) return
     this.#warnedAt = now
     this.#log.error(
-      { folder, freeBytesMin: this.#freeBytesMin },
+      {
+        folder,
+        freeBytesMin: this.#freeBytesMin,
+        todo: 'free some space or grow the disk; PDS_DISK_FREE_MIN_BYTES is what stays free',
+      },
       'the disk is almost full; uploads and imports are refused',
     )
   }

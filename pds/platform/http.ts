@@ -13,6 +13,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { logger } from './log.ts'
+import { logRequest, logUpgrade } from './request-log.ts'
 import { type DropBounds, UnreadBodies } from './unread-bodies.ts'
 
 /** Takes over the socket of a request that asks for another protocol. */
@@ -62,11 +63,12 @@ export class ListeningHttp implements AsyncDisposable {
     const unread = new UnreadBodies(drop)
     const server = createServer((request, response) => {
       unread.watch(request, response)
+      logRequest(log, request, response)
       try {
         listener(request, response)
       } catch (error) {
         // Before an application took over, so that none of its error handlers hears of it.
-        log.error({ err: error }, 'a request failed')
+        log.error({ err: error, todo: 'report this with the stack' }, 'a request failed')
         if (response.headersSent) response.destroy()
         else response.writeHead(500).end()
       }
@@ -163,10 +165,11 @@ const guardedUpgrade =
   (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     stalls.leave(socket as Socket)
+    logUpgrade(log, request)
     try {
       upgrade(request, socket, head)
     } catch (error) {
-      log.error({ err: error }, 'an upgrade failed')
+      log.error({ err: error, todo: 'report this with the stack' }, 'an upgrade failed')
       socket.destroy()
     }
   }

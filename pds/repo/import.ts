@@ -215,7 +215,13 @@ export class Imports implements AsyncDisposable {
         await this.#clearAll()
       }
     } catch (error) {
-      this.#log.error({ err: error }, 'left-over repositories were not cleared away')
+      this.#log.error(
+        {
+          err: error,
+          todo: 'look at the error: the database may be full or damaged; the next start tries again',
+        },
+        'left-over repositories were not cleared away',
+      )
     } finally {
       this.#clearing = undefined
     }

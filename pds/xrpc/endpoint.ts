@@ -14,6 +14,7 @@ import {
 import type { Response } from 'express'
 import { callerOf } from '#platform/callers.ts'
 import type { Places } from '#platform/places.ts'
+import { markAccount } from '#platform/request-log.ts'
 import { forbidCaching } from '../auth/caching.ts'
 import type { Exchange } from '../auth/verifier.ts'
 import { takeEncoding, tooLarge, unpacked } from './bodies.ts'
@@ -110,6 +111,7 @@ export function register(
       (async ({ req, res }) => {
         forbidCaching(res)
         const credentials = await auth({ request: req, response: res })
+        markAccount(req, (credentials as { did?: string } | undefined)?.did)
         // Before the library looks at the body, which comes next.
         const encoding = streamBytesMax === undefined ? undefined : takeEncoding(req)
         if (encoding !== undefined) encodings.set(req, encoding)

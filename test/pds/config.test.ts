@@ -153,6 +153,7 @@ const read: Record<string, Read> = {
 
 /** Our own. */
 const own: Record<string, Read> = {
+  LOG_FORMAT: { set: 'json', not: ['xml'] },
   PDS_DISK_FREE_MIN_BYTES: int(1_000),
   PDS_PASSWORD_LENGTH_MIN: { set: '12', not: ['0', '129', ...INT_VALUES] },
   PDS_ACCOUNT_DELETE_DELAY_DAYS: { set: '7', not: ['0', '4000', ...INT_VALUES] },
