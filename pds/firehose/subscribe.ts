@@ -15,7 +15,8 @@ import { Places, type PlacesOptions } from '#platform/places.ts'
 import { encodeErrorFrame, encodeFrame } from '#protocol/frame.ts'
 import type { Firehose } from './firehose.ts'
 
-export const SUBSCRIBE_PATH = '/xrpc/com.atproto.sync.subscribeRepos'
+export const SUBSCRIBE_NSID = 'com.atproto.sync.subscribeRepos'
+export const SUBSCRIBE_PATH = `/xrpc/${SUBSCRIBE_NSID}`
 
 export interface SubscribersOptions {
   readonly firehose: Firehose

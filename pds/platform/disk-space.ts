@@ -76,6 +76,15 @@ export class DiskSpace {
   }
 }
 
+/** Where less is free, not even a post can be stored. */
+const ROOM_BYTES_MIN = 8 * 1024 * 1024
+
+/** Whether a little can be written to a folder's disk. Where nobody can say, it is taken for granted. */
+export async function hasRoom(folder: string, freeBytes: FreeBytes = readFreeBytes): Promise<boolean> {
+  const free = await freeBytes(folder).catch(() => undefined)
+  return free === undefined || free >= ROOM_BYTES_MIN
+}
+
 async function readFreeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder)
   return bavail * bsize
