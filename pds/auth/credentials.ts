@@ -1,12 +1,15 @@
 /** Who is asking: what a request's `Authorization` header proves. */
 import type { ScopePermissionsTransition as Permissions } from '@atproto/oauth-scopes'
 import type { SessionScope } from '../accounts/sessions.ts'
+import type { Account } from '../store/accounts.ts'
 
 /** A person's session. */
 export interface AccessCredentials {
   readonly type: 'access'
   readonly did: string
   readonly scope: SessionScope
+  /** As it was when the request was let in; undefined when it is gone. */
+  readonly account: Account | undefined
 }
 
 /** An app that a person let in by OAuth, and what it was allowed. */
@@ -14,6 +17,8 @@ export interface AppCredentials {
   readonly type: 'app'
   readonly did: string
   readonly permissions: Permissions
+  /** As it was when the request was let in; undefined when it is gone. */
+  readonly account: Account | undefined
   /** Names the token that was shown. */
   readonly tokenId: string
 }

@@ -123,7 +123,7 @@ export class AuthVerifier {
       throw new AuthError(400, 'Token has been revoked', 'ExpiredToken')
     }
     if (account !== undefined && request.method === 'POST') this.#moves.step(account)
-    return { type: 'access', did, scope: allowed }
+    return { type: 'access', did, scope: allowed, account }
   }
 
   async #app(
@@ -143,7 +143,7 @@ export class AuthVerifier {
     if (account !== undefined && request.method === 'POST') this.#moves.step(account)
     const permissions = new Permissions(scopes)
     permission(permissions, request)
-    return { type: 'app', did, permissions, tokenId }
+    return { type: 'app', did, permissions, tokenId, account }
   }
 
   /** @throws AuthError */
@@ -276,8 +276,11 @@ export class AuthVerifier {
   }
 }
 
-/** @throws AuthError */
-function assertMayAct(account: Account | undefined, rules: StatusRules): Account {
+/**
+ * An account, if there is one and it may act.
+ * @throws AuthError
+ */
+export function assertMayAct(account: Account | undefined, rules: StatusRules): Account {
   if (account === undefined) throw new AuthError(403, 'Account not found', 'AccountNotFound')
   if (rules.checkTakedown && account.takedownRef !== null) {
     throw new AuthError(401, 'Account has been taken down', 'AccountTakedown')

@@ -7,9 +7,13 @@ import { isLegacyBlobRef } from '@atproto/lex-data'
 import { type Cid, cidToLink, parseCid } from '#protocol/cid.ts'
 import { BlobReferenceError } from './errors.ts'
 
-export const PROFILE = 'app.bsky.actor.profile'
+const PROFILE = 'app.bsky.actor.profile'
 
 const BLOB_FIELDS = ['avatar', 'banner'] as const
+
+/** Whether a record is a profile that names a blob in the form of those days. */
+export const hasLegacyBlobs = (collection: string, record: Record<string, unknown>): boolean =>
+  collection === PROFILE && BLOB_FIELDS.some((field) => isLegacyBlobRef(record[field]))
 
 /**
  * A profile with its blobs in the form of today.

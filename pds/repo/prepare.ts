@@ -119,35 +119,50 @@ function encodeRecord(record: Record<string, unknown>): Buffer {
  */
 function findBlobs(record: unknown, at: readonly (string | number)[]): BlobReference[] {
   const found: BlobReference[] = []
-  const place = [...at]
-  const fault = (what: string) => new InvalidRecordError(`Invalid record at ${pathText(place)}: ${what}`)
-  const visit = (value: unknown): void => {
-    if (typeof value === 'string' && !value.isWellFormed()) throw fault('half a surrogate pair')
-    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
-    if (place.length - at.length > RECORD_DEPTH_MAX)
-      throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
-    if (isTypedBlobRef(value, { strict: false })) {
-      found.push({ cid: cidOfBlob(value.ref), mimeType: value.mimeType, size: value.size })
-    } else if (isLegacyBlobRef(value)) {
-      throw new InvalidRecordError(`Legacy blobs are not allowed (${value.cid})`)
-    } else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) inside(i, value[i])
-    } else if (!('asCID' in value)) {
-      const misuse = misuseIn(value)
-      if (misuse !== undefined) throw fault(misuse)
-      for (const key in value) {
-        if (!key.isWellFormed()) throw fault('half a surrogate pair in a key')
-        inside(key, (value as Record<string, unknown>)[key])
-      }
+  try {
+    visit(record, 0, found)
+    return found
+  } catch (error) {
+    if (!(error instanceof Misuse)) throw error
+    throw new InvalidRecordError(`Invalid record at ${pathText([...at, ...error.path])}: ${error.message}`)
+  }
+}
+
+/** A value that the data model does not have. */
+class Misuse extends Error {
+  /** From the record to the value: found on the way back, so that values without fault cost nothing. */
+  readonly path: (string | number)[] = []
+}
+
+/** @throws Misuse, InvalidRecordError, BlobReferenceError */
+function visit(value: unknown, depth: number, found: BlobReference[]): void {
+  if (typeof value === 'string' && !value.isWellFormed()) throw new Misuse('half a surrogate pair')
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+  if (depth > RECORD_DEPTH_MAX)
+    throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
+  if (isTypedBlobRef(value, { strict: false })) {
+    found.push({ cid: cidOfBlob(value.ref), mimeType: value.mimeType, size: value.size })
+  } else if (isLegacyBlobRef(value)) {
+    throw new InvalidRecordError(`Legacy blobs are not allowed (${value.cid})`)
+  } else if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) visitIn(i, value[i], depth, found)
+  } else if (!('asCID' in value)) {
+    const misuse = misuseIn(value)
+    if (misuse !== undefined) throw new Misuse(misuse)
+    for (const key in value) {
+      if (!key.isWellFormed()) throw new Misuse('half a surrogate pair in a key')
+      visitIn(key, (value as Record<string, unknown>)[key], depth, found)
     }
   }
-  const inside = (key: string | number, value: unknown): void => {
-    place.push(key)
-    visit(value)
-    place.pop()
+}
+
+function visitIn(key: string | number, value: unknown, depth: number, found: BlobReference[]): void {
+  try {
+    visit(value, depth + 1, found)
+  } catch (error) {
+    if (error instanceof Misuse) error.path.unshift(key)
+    throw error
   }
-  visit(record)
-  return found
 }
 
 /** What is wrong with an object that uses a name of the data model; the library has read those that it could as links, bytes and blobs. */

@@ -139,6 +139,7 @@ export class RepoWriter {
       owner,
       this.#clock.next(head.rev),
       this.#exports.isRunning(head.id) ? head.id : undefined,
+      writes,
     )
     if (swapCommit !== undefined && swapCommit !== head.commit) {
       // Who wants what is so already gets it, wherever the repository is.
@@ -222,20 +223,36 @@ class Change {
   /** Blocks of the records that were created or updated. */
   readonly records = new Map<Cid, Buffer>()
   readonly rev: string
-  /** Blobs that a record referred to until one of these writes. */
-  readonly #released = new Set<Cid>()
+  /**
+   * Blobs that a record refers to before these writes. What the writes say of them is taken as it is: it may be what another host let pass,
+   * and a record that was taken can be edited.
+   */
+  readonly #known = new Set<Cid>()
   /** The repository's id when blocks that leave it are kept for an export that is under way. */
   readonly retiresFrom: number | undefined
   readonly #store: Store
   readonly #tx: Tx
   readonly #owner: RepoOwner
 
-  constructor(store: Store, tx: Tx, owner: RepoOwner, rev: string, retiresFrom: number | undefined) {
+  constructor(
+    store: Store,
+    tx: Tx,
+    owner: RepoOwner,
+    rev: string,
+    retiresFrom: number | undefined,
+    writes: readonly Write[],
+  ) {
     this.#store = store
     this.#tx = tx
     this.#owner = owner
     this.rev = rev
     this.retiresFrom = retiresFrom
+    for (const write of writes) {
+      if (write.action === 'delete') continue
+      for (const { cid } of write.record.blobs) {
+        if (store.blobs.isReferenced(owner.id, cid)) this.#known.add(cid)
+      }
+    }
   }
 
   apply(write: Write): void {
@@ -292,7 +309,7 @@ class Change {
   #update(record: PreparedRecord, current: RecordRef): void {
     this.#retire(record, current)
     this.#store.records.update(this.#tx, current.id, this.rev, record)
-    this.#release(current)
+    this.#store.blobs.unrefer(this.#tx, current.id)
     this.#refer(record.blobs, current.id)
     this.records.set(record.cid, record.block)
     this.ops.push({ action: 'update', path: keyOf(record), cid: record.cid, prev: current.cid })
@@ -308,7 +325,7 @@ class Change {
   #delete(path: RecordPath, current: RecordRef): void {
     this.#retire(path, current)
     this.#store.records.delete(this.#tx, current.id)
-    this.#release(current)
+    this.#store.blobs.unrefer(this.#tx, current.id)
     this.ops.push({ action: 'delete', path: keyOf(path), cid: null, prev: current.cid })
   }
 
@@ -326,25 +343,13 @@ class Change {
     }
   }
 
-  #release(record: RecordRef): void {
-    for (const cid of this.#store.blobs.unrefer(this.#tx, record.id)) this.#released.add(cid)
-  }
-
-  /**
-   * Whether a record refers to the blob, or did until this commit. What it says of the blob is taken then: it may be what another host let
-   * pass, and a record that was taken can be edited.
-   */
-  #isKnown(cid: Cid): boolean {
-    return this.#released.has(cid) || this.#store.blobs.isReferenced(this.#owner.id, cid)
-  }
-
   #refer(blobs: readonly BlobReference[], record: number): void {
     for (const { cid, mimeType, size } of blobs) {
       const blob = this.#store.blobs.get(this.#owner.id, cid)
       if (blob === undefined || blob.takedownRef !== null) {
         throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${formatCid(cid)}`)
       }
-      const isKnown = this.#isKnown(cid)
+      const isKnown = this.#known.has(cid)
       if (!isKnown && blob.mimeType !== mimeType) {
         throw new BlobReferenceError(
           'InvalidMimeType',

@@ -153,7 +153,7 @@ export class BlobStore {
         .onConflict((conflict) => conflict.doNothing()),
     )
     this.#unrefer = db.prepare((q, arg: Args<{ record: number }>) =>
-      q.deleteFrom('record_blob').where('record', '=', arg.record).returning('cid'),
+      q.deleteFrom('record_blob').where('record', '=', arg.record),
     )
     this.#setTakedown = db.prepare(
       (q, arg: Args<{ account: number; cid: Buffer; takedownRef: string | null }>) =>
@@ -276,9 +276,9 @@ export class BlobStore {
     this.#refer.run({ account, record, rev, cid: cidToBytes(cid) })
   }
 
-  /** Forgets every reference of a record. @returns the blobs that it referred to */
-  unrefer(_tx: Tx, record: number): Cid[] {
-    return this.#unrefer.all({ record }).map(({ cid }) => cidFromBytes(cid))
+  /** Forgets every reference of a record. */
+  unrefer(_tx: Tx, record: number): void {
+    this.#unrefer.run({ record })
   }
 
   /** Takes a blob down for a reason, or (null) lifts that; nothing when there is no such blob. */

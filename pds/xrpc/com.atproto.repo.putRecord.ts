@@ -2,7 +2,7 @@ import type { ComAtprotoRepoPutRecord as Method } from '@atproto/api'
 import { formatCid, parseCid } from '#protocol/cid.ts'
 import type { PersonCredentials } from '../auth/credentials.ts'
 import { anyApp } from '../auth/permissions.ts'
-import { PROFILE, withTypedBlobs } from '../repo/legacy-blobs.ts'
+import { hasLegacyBlobs, withTypedBlobs } from '../repo/legacy-blobs.ts'
 import { prepareRecord } from '../repo/prepare.ts'
 import type { Services } from '../services.ts'
 import { endpoint, json } from './endpoint.ts'
@@ -18,7 +18,8 @@ export default ({ auth, blobs, reader, writer }: Pick<Services, 'auth' | 'blobs'
       assertMayWrite(credentials, 'update', input.collection)
       const swapCommit = optionalCid(input.swapCommit)
       const swapRecord = typeof input.swapRecord === 'string' ? parseCid(input.swapRecord) : input.swapRecord
-      const isOldProfile = input.collection === PROFILE && reader.record(account, input) !== undefined
+      const isOldProfile =
+        hasLegacyBlobs(input.collection, input.record) && reader.record(account, input) !== undefined
       const given = isOldProfile
         ? withTypedBlobs(input.record, (cid) => blobs.sizeOf(account, cid))
         : input.record

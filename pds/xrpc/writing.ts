@@ -3,6 +3,7 @@ import { type Cid, formatCid, parseCid } from '#protocol/cid.ts'
 import type { Account } from '../accounts/status.ts'
 import type { PersonCredentials } from '../auth/credentials.ts'
 import { AuthError } from '../auth/credentials.ts'
+import { assertMayAct } from '../auth/verifier.ts'
 import type { Services } from '../services.ts'
 
 /** A write's JSON may be this large. */
@@ -12,9 +13,11 @@ export const WRITE_JSON_BYTES_MAX = 1_000_000
  * The account whose repository the caller names and may write to: his own.
  * @throws AuthError
  */
-export function ownRepo(auth: Services['auth'], repo: string, { did }: PersonCredentials): Account {
-  const account = auth.account(repo, { checkTakedown: true, checkDeactivated: true })
-  if (account.did !== did) throw new AuthError(401, undefined)
+export function ownRepo(auth: Services['auth'], repo: string, credentials: PersonCredentials): Account {
+  const rules = { checkTakedown: true, checkDeactivated: true }
+  if (repo === credentials.did) return assertMayAct(credentials.account, rules)
+  const account = auth.account(repo, rules)
+  if (account.did !== credentials.did) throw new AuthError(401, undefined)
   return account
 }
 

@@ -130,6 +130,16 @@ describe('a blob that no record refers to', () => {
       status: 400,
       error: 'InvalidMimeType',
     })
+    // For each record of a commit: one before it in the same commit speaks for nobody.
+    const create = (mimeType: string) => ({
+      $type: 'com.atproto.repo.applyWrites#create' as const,
+      collection: THING,
+      value: { $type: THING, file: typed(picture, mimeType) },
+    })
+    const writes = [create('image/png'), create('image/jpeg')]
+    expect(
+      await rejection(user.agent.com.atproto.repo.applyWrites({ repo: user.did, writes })),
+    ).toMatchObject({ status: 400, error: 'InvalidMimeType' })
   })
 })
 
