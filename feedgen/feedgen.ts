@@ -60,7 +60,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   const index = stack.use(
     await openIndex(config.databaseUrl ?? config.sqliteLocation, { postHours: config.retentionHours }),
   )
-  const fetch = guardedFetch({ allowPrivate: config.devMode })
+  const fetch = guardedFetch({ allowPrivate: config.devMode, trusted: namedByOperator(config) })
   const keys = new AuthorKeys({ plcUrl: config.plcUrl, fetch })
   let backfill: Backfill | undefined
   const definitions = stack.use(createDefinitions(config, index, keys))
@@ -207,13 +207,19 @@ function fetchWhatIsNeeded(
   backfill?.want(wanted)
 }
 
+/** The directory, and the servers and relays that are followed, may be neighbours. */
+const namedByOperator = ({ plcUrl, endpoints }: FeedgenConfig): string[] => [plcUrl, ...endpoints]
+
+const createServers = (config: FeedgenConfig, authors: AuthorKeys): Servers =>
+  new Servers({ authors, allowPrivate: config.devMode, trusted: namedByOperator(config) })
+
 /** Asks accounts' servers, unless those are not to be asked for anything. */
-function createFinder({ backfill, devMode }: FeedgenConfig, keys: AuthorKeys): FindRecord {
-  if (!backfill) return async () => 'unknown'
-  return new RecordFinder({ servers: new Servers({ authors: keys, allowPrivate: devMode }) }).find
+function createFinder(config: FeedgenConfig, keys: AuthorKeys): FindRecord {
+  if (!config.backfill) return async () => 'unknown'
+  return new RecordFinder({ servers: createServers(config, keys) }).find
 }
 
-function createBackfill({ serviceDid, devMode }: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
-  const servers = new Servers({ authors: keys, allowPrivate: devMode })
-  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid })
+function createBackfill(config: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
+  const servers = createServers(config, keys)
+  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid: config.serviceDid })
 }

@@ -384,7 +384,8 @@ describe('a host', () => {
       return [response.status, await response.json()]
     }
     expect(await check('?domain=localhost')).toEqual([200, { success: true }])
-    expect(await check('?domain=named.test')).toEqual([200, { success: true }])
+    for (const name of ['named.test', 'Named.TEST', 'LocalHost'])
+      expect(await check(`?domain=${name}`)).toEqual([200, { success: true }])
     expect(await check('?domain=nobody.test')).toEqual([
       404,
       { error: 'NotFound', message: 'handle not found for this domain' },
