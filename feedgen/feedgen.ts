@@ -28,6 +28,7 @@ import { Pasts } from './backfill/pasts.ts'
 import { RecordFinder } from './backfill/record-finder.ts'
 import { Servers } from './backfill/servers.ts'
 import type { FeedgenConfig, RateLimitsConfig } from './config.ts'
+import type { DefinitionWriter } from './facts/definitions.ts'
 import { Counts } from './firehose/counts.ts'
 import { Following } from './firehose/following.ts'
 import { AuthorKeys, UnknownAuthorError } from './firehose/keys.ts'
@@ -121,6 +122,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       writing.defer(
         definitions.onChange((served) => {
           fill.fill(served)
+          keepServed(served, index.writer)
           fetchWhatIsNeeded(served, following, fetching)
         }),
       )
@@ -194,6 +196,20 @@ function createDefinitions(
         isUnknown: (error) => error instanceof UnknownAuthorError,
       }),
   })
+}
+
+/** Notes what is in service, so that it stays so when an update is refused and this process ends. */
+function keepServed(served: readonly LiveDefinition[], writer: DefinitionWriter): void {
+  const unkept = served.flatMap((live) => (live.served && !live.isKept ? [{ live, ...live.served }] : []))
+  if (unkept.length === 0) return
+  // Set at once, so that the next change does not write the same.
+  for (const { live } of unkept) live.isKept = true
+  writer
+    .setServed(unkept.map(({ live, version, record }) => ({ id: live.id, version, record })))
+    .catch((error) => {
+      for (const { live } of unkept) live.isKept = false
+      logger('algorithms').error({ err: error }, 'it cannot be noted which definitions are served')
+    })
 }
 
 /** Has labelers followed and the past fetched that definitions speak of. */

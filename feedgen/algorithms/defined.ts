@@ -56,7 +56,7 @@ async function placeOf(
 ): Promise<{ list: List<Shown>; from: number }> {
   const { plan } = live
   if (plan === undefined) throw new Error(`${live.uri} is not served`)
-  const key = `${live.feed} ${live.version} ${plan.looksAtViewer ? viewer : ''}`
+  const key = `${keyOf(live)} ${plan.looksAtViewer ? viewer : ''}`
   const newest = () =>
     kitchen.lists.newest(key, () => make(live, viewer, kitchen), {
       isOwn: plan.looksAtViewer && viewer !== '',
@@ -68,6 +68,11 @@ async function placeOf(
   const other = await newest()
   const there = other.items.findIndex((item) => item.id === post)
   return { list: other, from: Math.max(0, (there < 0 ? Math.floor(at) : there) + 1) }
+}
+
+/** What lists are kept under: an update that is refused leaves them as they are. */
+function keyOf({ feed, version, served }: LiveDefinition): string {
+  return `${feed} ${served?.version ?? version}`
 }
 
 /** Makes the list: the ranking, which all share unless it is made for each, and what of it the viewer is shown. */
@@ -83,9 +88,7 @@ async function make(live: LiveDefinition, viewer: string, kitchen: Kitchen): Pro
   }
   const rank = () => inTime(live, () => evaluator.run({ kind: 'rank', ...base } satisfies Job))
   const isShared = plan.looksAtViewer && !plan.isPersonal
-  const ranked = isShared
-    ? (await lists.newest(`${live.feed} ${live.version} ranked`, rank)).items
-    : await rank()
+  const ranked = isShared ? (await lists.newest(`${keyOf(live)} ranked`, rank)).items : await rank()
   const { viewer: rules, place } = plan.definition
   if (rules === undefined && place === undefined) return ranked
   return inTime(live, () => evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job))

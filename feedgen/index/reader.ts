@@ -176,6 +176,8 @@ export class IndexReader implements DefinitionReader {
         'version',
         'filled_version as filledVersion',
         'allowed_version as allowedVersion',
+        'served_version as servedVersion',
+        'served_record as servedRecord',
       ])
       .where('version', '>', after)
       .orderBy('version')
