@@ -17,6 +17,7 @@ import { DeadlineError } from './algorithms/deadline.ts'
 import { Definitions, type LiveDefinition } from './algorithms/definitions.ts'
 import { EvaluatorThread } from './algorithms/evaluator.ts'
 import { Fill } from './algorithms/fill.ts'
+import { Hiding } from './algorithms/hiding.ts'
 import { Inquiries } from './algorithms/inquiries.ts'
 import type { Shown } from './algorithms/jobs.ts'
 import { mayPublish } from './algorithms/publishers.ts'
@@ -74,6 +75,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
     evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: listJobsMax, msMax })),
     lists: new Lists<Shown>({ ...listOptions, isPassing: (error) => error instanceof DeadlineError }),
     visibility: new Visibility(index.facts),
+    hiding: new Hiding(index.facts),
     definitions,
   }
   const services: Services = {

@@ -6,6 +6,7 @@ import { type FeedPage, type FeedRequest, pageOf } from './algorithm.ts'
 import { DeadlineError } from './deadline.ts'
 import type { Definitions, LiveDefinition } from './definitions.ts'
 import type { Evaluator } from './evaluator.ts'
+import type { Hiding } from './hiding.ts'
 import type { Asked, Job, Shown } from './jobs.ts'
 import { sourcesIn } from './plan.ts'
 import type { Visibility } from './visibility.ts'
@@ -19,6 +20,7 @@ export interface Kitchen {
   evaluator: Evaluator
   lists: Lists<Shown>
   visibility: Visibility
+  hiding: Hiding
   definitions: Pick<Definitions, 'find'>
 }
 
@@ -28,17 +30,25 @@ export async function definedPage(
   { viewer, limit, cursor }: FeedRequest,
   kitchen: Kitchen,
 ): Promise<FeedPage> {
+  const { plan } = live
+  if (plan === undefined) throw new Error(`${live.uri} is not served`)
   const { list, from } = await placeOf(live, viewer, cursor, kitchen)
   const signedIn = viewer !== ''
   const found: { item: Shown; at: number }[] = []
-  // Posts that went since the list was made leave gaps, which are filled from further down.
+  // Posts that went, or are hidden, since the list was made leave gaps, which are filled from further down.
   for (let at = from; found.length <= limit && at < list.items.length; ) {
     const next = list.items.slice(at, at + limit + 1 - found.length)
     const visible = await kitchen.visibility.of(
       next.map(({ id }) => id),
       signedIn,
     )
-    for (const [i, item] of next.entries()) if (visible.has(item.id)) found.push({ item, at: at + i })
+    const hidden = await kitchen.hiding.of(
+      plan,
+      next.filter(({ id }) => visible.has(id)),
+      viewer,
+    )
+    for (const [i, item] of next.entries())
+      if (visible.has(item.id) && !hidden.has(item.id)) found.push({ item, at: at + i })
     at += next.length
   }
   return pageOf(found, limit, {

@@ -214,12 +214,17 @@ export class IndexFacts implements Facts {
   }
 
   async labels(ids: readonly PostId[], by: readonly string[]): Promise<Map<PostId, LabelFacts[]>> {
-    const found = await this.#all<{ id: number; did: string; val: string }>(
-      sql`select p.id, a.did, labels.val from ${this.#given(ids)} join posts p on p.id = g.value
+    const found = await this.#all<{ id: number; did: string; val: string; post: number }>(
+      sql`select p.id, a.did, labels.val, labels.post from ${this.#given(ids)} join posts p on p.id = g.value
         join labels on labels.account = p.author and labels.post in (0, p.id)
         join accounts a on a.id = labels.src where ${this.#among('a.did', by)} and ${holdsAt(Date.now())}`,
     )
-    return grouped(found, 'id', ({ did, val }) => ({ by: did, val }))
+    return grouped(
+      found,
+      'id',
+      ({ did, val, post }): LabelFacts =>
+        post === 0 ? { by: did, val, isOnAuthor: true } : { by: did, val },
+    )
   }
 
   // --- accounts

@@ -149,6 +149,7 @@ test('a feed whose list takes too long is served from the one before, and tried 
       isPassing: (error) => error instanceof DeadlineError,
     }),
     visibility: { of: async (ids: number[]) => new Set(ids) },
+    hiding: { of: async () => new Set() },
     definitions: { find: () => undefined },
   } as unknown as Kitchen
   const page = () => definedPage(live, { viewer: '', limit: 10 }, kitchen)

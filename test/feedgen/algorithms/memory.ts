@@ -244,7 +244,8 @@ export class MemoryFacts implements Facts {
     return new Map(
       ids.map((id): [PostId, LabelFacts[]] => {
         const { uri, author } = this.#post(id)
-        return [id, this.#labels.filter((l) => by.includes(l.by) && (l.uri === uri || l.uri === author))]
+        const labels = this.#labels.filter((l) => by.includes(l.by) && (l.uri === uri || l.uri === author))
+        return [id, labels.map((l) => (l.uri === uri ? l : { ...l, isOnAuthor: true }))]
       }),
     )
   }
