@@ -221,7 +221,7 @@ function fetchWhatIsNeeded(
   backfill: Backfill | undefined,
 ): void {
   const wanted = served.flatMap(({ plan }) => plan?.definition ?? [])
-  for (const definition of wanted) following.wantLabelers(needsOf(definition).labelers)
+  following.wantLabelers(new Set(wanted.flatMap((definition) => [...needsOf(definition).labelers])))
   backfill?.want(wanted)
 }
 

@@ -162,6 +162,16 @@ const sixth = (kind: StoreKind): Migration => ({
   },
 })
 
+/** What viewers wish of authors is known for longer than the posts that they said it of. */
+const seventh: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('interactions').addColumn('author', 'bigint').execute()
+    await sql`update interactions set author = (select author from posts where posts.id = interactions.post)`.execute(
+      db,
+    )
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
   const steps = {
@@ -171,6 +181,7 @@ export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void
     '004': fourth,
     '005': fifth,
     '006': sixth(kind),
+    '007': seventh,
   }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()

@@ -192,6 +192,8 @@ interface InteractionsTable {
   id: Generated<number>
   viewer: number
   post: number
+  /** The post's, which is known longer than the post; null when the post was forgotten before that was. */
+  author: number | null
   /** By its NSID with fragment. */
   event: string
   /** The URI of the feed, when it was said. */

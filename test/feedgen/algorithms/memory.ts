@@ -201,7 +201,7 @@ export class MemoryFacts implements Facts {
 
   async repostedBy(accounts: readonly AccountId[], window: Window) {
     const found = new Map<string, RepostFacts>()
-    for (const { author, subject, at, uri } of this.#reposts) {
+    for (const { author, subject, at, uri } of [...this.#reposts].sort((a, b) => a.at - b.at)) {
       if (!accounts.includes(this.#account(author)) || found.has(subject) || this.#id(subject) === 0) continue
       found.set(subject, {
         post: this.#facts(this.#id(subject)),
