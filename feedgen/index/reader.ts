@@ -104,7 +104,7 @@ export class IndexReader implements DefinitionReader {
 
   /**
    * What the accounts around `viewer` posted and reposted, newest first, at most `limit`, from behind `after` on. No answers, and each post once:
-   * where its author is one of them, as the post; otherwise as the earliest repost by the time that its author says.
+   * where its author is one of them, as the post; otherwise as the repost that arrived first, which no later one can change.
    */
   async timeline(
     viewer: string,
@@ -142,7 +142,7 @@ export class IndexReader implements DefinitionReader {
               .innerJoin('accounts as others', 'others.id', 'earlier.author')
               .select('earlier.id')
               .whereRef('earlier.subject', '=', 'reposts.subject')
-              .where(isEarlier)
+              .whereRef('earlier.id', '<', 'reposts.id')
               .where('earlier.unsure', '=', 0)
               .where('others.active', '=', 1)
               .where('earlier.author', 'in', around),
@@ -235,9 +235,6 @@ const isForAll = sql<SqlBool>`not exists (select 1 from profiles where account =
 function uriOf(table: string, collection: string, accounts = 'accounts') {
   return sql<string>`'at://' || ${sql.ref(`${accounts}.did`)} || ${sql.lit(`/${collection}/`)} || ${sql.ref(`${table}.rkey`)}`
 }
-
-/** Of two reposts of a moment the names tell which counts, so that every index says the same. */
-const isEarlier = sql<SqlBool>`(earlier.sort_at, others.did, earlier.rkey) < (reposts.sort_at, reposters.did, reposts.rkey)`
 
 function isBehind(at: string, id: string, place: Place) {
   return sql<SqlBool>`(${sql.ref(at)}, ${sql.ref(id)}) < (${place.at}, ${place.id})`
