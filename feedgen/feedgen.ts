@@ -17,6 +17,7 @@ import { DeadlineError } from './algorithms/deadline.ts'
 import { Definitions, type LiveDefinition } from './algorithms/definitions.ts'
 import { EvaluatorThread } from './algorithms/evaluator.ts'
 import { Fill } from './algorithms/fill.ts'
+import { Hiding } from './algorithms/hiding.ts'
 import { Inquiries } from './algorithms/inquiries.ts'
 import type { Shown } from './algorithms/jobs.ts'
 import { mayPublish } from './algorithms/publishers.ts'
@@ -28,6 +29,7 @@ import { Pasts } from './backfill/pasts.ts'
 import { RecordFinder } from './backfill/record-finder.ts'
 import { Servers } from './backfill/servers.ts'
 import type { FeedgenConfig, RateLimitsConfig } from './config.ts'
+import type { DefinitionWriter } from './facts/definitions.ts'
 import { Counts } from './firehose/counts.ts'
 import { Following } from './firehose/following.ts'
 import { AuthorKeys, UnknownAuthorError } from './firehose/keys.ts'
@@ -73,6 +75,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
     evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: listJobsMax, msMax })),
     lists: new Lists<Shown>({ ...listOptions, isPassing: (error) => error instanceof DeadlineError }),
     visibility: new Visibility(index.facts),
+    hiding: new Hiding(index.facts),
     definitions,
   }
   const services: Services = {
@@ -121,6 +124,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       writing.defer(
         definitions.onChange((served) => {
           fill.fill(served)
+          keepServed(served, index.writer)
           fetchWhatIsNeeded(served, following, fetching)
         }),
       )
@@ -196,6 +200,20 @@ function createDefinitions(
   })
 }
 
+/** Notes what is in service, so that it stays so when an update is refused and this process ends. */
+function keepServed(served: readonly LiveDefinition[], writer: DefinitionWriter): void {
+  const unkept = served.flatMap((live) => (live.served && !live.isKept ? [{ live, ...live.served }] : []))
+  if (unkept.length === 0) return
+  // Set at once, so that the next change does not write the same.
+  for (const { live } of unkept) live.isKept = true
+  writer
+    .setServed(unkept.map(({ live, version, record }) => ({ id: live.id, version, record })))
+    .catch((error) => {
+      for (const { live } of unkept) live.isKept = false
+      logger('algorithms').error({ err: error }, 'it cannot be noted which definitions are served')
+    })
+}
+
 /** Has labelers followed and the past fetched that definitions speak of. */
 function fetchWhatIsNeeded(
   served: readonly LiveDefinition[],
@@ -203,7 +221,7 @@ function fetchWhatIsNeeded(
   backfill: Backfill | undefined,
 ): void {
   const wanted = served.flatMap(({ plan }) => plan?.definition ?? [])
-  for (const definition of wanted) following.wantLabelers(needsOf(definition).labelers)
+  following.wantLabelers(new Set(wanted.flatMap((definition) => [...needsOf(definition).labelers])))
   backfill?.want(wanted)
 }
 

@@ -6,7 +6,7 @@ import type { IndexReader } from '../index/reader.ts'
 import type { FeedPage, FeedRequest } from './algorithm.ts'
 import { definedPage, type Kitchen } from './defined.ts'
 import { ALGORITHM_NSID } from './definition.ts'
-import { type Definitions, GENERATOR_NSID, type LiveDefinition } from './definitions.ts'
+import { type Definitions, GENERATOR_NSID, type LiveDefinition, refusalText } from './definitions.ts'
 import { type Algorithm, algorithms, type Feed } from './index.ts'
 
 export interface ServedFeed {
@@ -62,9 +62,8 @@ export class Catalogue {
     if (!author.startsWith('did:'))
       return `this feed is asked for by the handle ${author}; name it by its DID`
     const live = definitions.find(uri)
-    if (live?.refusal) {
-      const { path, reason } = live.refusal
-      return `the definition of this feed is refused: ${path === '' ? '' : `${path}: `}${reason}`
+    if (live?.refusal && !live.served) {
+      return refusalText(live.refusal)
     }
     if (live) return 'the record of this feed does not name this service'
     if (await index.hasGenerator(uri))

@@ -6,6 +6,7 @@ import { type FeedPage, type FeedRequest, pageOf } from './algorithm.ts'
 import { DeadlineError } from './deadline.ts'
 import type { Definitions, LiveDefinition } from './definitions.ts'
 import type { Evaluator } from './evaluator.ts'
+import type { Hiding } from './hiding.ts'
 import type { Asked, Job, Shown } from './jobs.ts'
 import { sourcesIn } from './plan.ts'
 import type { Visibility } from './visibility.ts'
@@ -19,6 +20,7 @@ export interface Kitchen {
   evaluator: Evaluator
   lists: Lists<Shown>
   visibility: Visibility
+  hiding: Hiding
   definitions: Pick<Definitions, 'find'>
 }
 
@@ -28,17 +30,25 @@ export async function definedPage(
   { viewer, limit, cursor }: FeedRequest,
   kitchen: Kitchen,
 ): Promise<FeedPage> {
+  const { plan } = live
+  if (plan === undefined) throw new Error(`${live.uri} is not served`)
   const { list, from } = await placeOf(live, viewer, cursor, kitchen)
   const signedIn = viewer !== ''
   const found: { item: Shown; at: number }[] = []
-  // Posts that went since the list was made leave gaps, which are filled from further down.
+  // Posts that went, or are hidden, since the list was made leave gaps, which are filled from further down.
   for (let at = from; found.length <= limit && at < list.items.length; ) {
     const next = list.items.slice(at, at + limit + 1 - found.length)
     const visible = await kitchen.visibility.of(
       next.map(({ id }) => id),
       signedIn,
     )
-    for (const [i, item] of next.entries()) if (visible.has(item.id)) found.push({ item, at: at + i })
+    const hidden = await kitchen.hiding.of(
+      plan,
+      next.filter(({ id }) => visible.has(id)),
+      viewer,
+    )
+    for (const [i, item] of next.entries())
+      if (visible.has(item.id) && !hidden.has(item.id)) found.push({ item, at: at + i })
     at += next.length
   }
   return pageOf(found, limit, {
@@ -56,7 +66,7 @@ async function placeOf(
 ): Promise<{ list: List<Shown>; from: number }> {
   const { plan } = live
   if (plan === undefined) throw new Error(`${live.uri} is not served`)
-  const key = `${live.feed} ${live.version} ${plan.looksAtViewer ? viewer : ''}`
+  const key = `${keyOf(live)} ${plan.looksAtViewer ? viewer : ''}`
   const newest = () =>
     kitchen.lists.newest(key, () => make(live, viewer, kitchen), {
       isOwn: plan.looksAtViewer && viewer !== '',
@@ -68,6 +78,11 @@ async function placeOf(
   const other = await newest()
   const there = other.items.findIndex((item) => item.id === post)
   return { list: other, from: Math.max(0, (there < 0 ? Math.floor(at) : there) + 1) }
+}
+
+/** What lists are kept under: an update that is refused leaves them as they are. */
+function keyOf({ feed, version, served }: LiveDefinition): string {
+  return `${feed} ${served?.version ?? version}`
 }
 
 /** Makes the list: the ranking, which all share unless it is made for each, and what of it the viewer is shown. */
@@ -83,9 +98,7 @@ async function make(live: LiveDefinition, viewer: string, kitchen: Kitchen): Pro
   }
   const rank = () => inTime(live, () => evaluator.run({ kind: 'rank', ...base } satisfies Job))
   const isShared = plan.looksAtViewer && !plan.isPersonal
-  const ranked = isShared
-    ? (await lists.newest(`${live.feed} ${live.version} ranked`, rank)).items
-    : await rank()
+  const ranked = isShared ? (await lists.newest(`${keyOf(live)} ranked`, rank)).items : await rank()
   const { viewer: rules, place } = plan.definition
   if (rules === undefined && place === undefined) return ranked
   return inTime(live, () => evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job))

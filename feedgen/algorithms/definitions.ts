@@ -21,6 +21,13 @@ export interface Refusal {
   readonly reason: string
 }
 
+/** A version of a definition against which nothing speaks. */
+export interface ServedVersion {
+  readonly version: number
+  /** Its DAG-CBOR. */
+  readonly record: Uint8Array
+}
+
 export interface LiveDefinition {
   readonly id: DefinitionId
   readonly author: string
@@ -31,9 +38,14 @@ export interface LiveDefinition {
   readonly feed: string
   /** What the record says; absent when that cannot be read. */
   readonly record?: unknown
-  /** Absent when it is refused for what it says. */
+  /** Of what is served; of what is refused, as far as that can be made ready. */
   readonly plan?: Plan
+  /** Why what the record says is refused. */
   readonly refusal?: Refusal
+  /** What is in service: what the record says, or said before an update that is refused. */
+  readonly served?: ServedVersion
+  /** Whether the index has what is in service, so that it stays so over a restart. */
+  isKept: boolean
   /** What a new definition would be refused for; this one was live before that was. */
   readonly overLimit?: Refusal
   /** Set while its lists take longer than they may: how often in a row, and when the next is tried. */
@@ -45,7 +57,7 @@ export interface LiveDefinition {
   isFilled: boolean
 }
 
-type Read = Pick<LiveDefinition, 'record' | 'plan' | 'refusal' | 'overLimit' | 'isUndecided'>
+type Read = Pick<LiveDefinition, 'record' | 'plan' | 'refusal' | 'overLimit' | 'isUndecided' | 'served'>
 
 export interface DefinitionsOptions {
   reader: DefinitionReader
@@ -140,7 +152,7 @@ export class Definitions implements AsyncDisposable {
     if (rows.length === 0 && names === this.#generators) return
     for (const row of rows) this.#put(row, await this.#read(row), feeds)
     for (const live of this.#live.values()) {
-      const isServed = live.refusal === undefined && feeds.has(live.feed)
+      const isServed = live.served !== undefined && feeds.has(live.feed)
       if (isServed !== live.isServed) this.#keep({ ...live, isServed })
     }
     this.#version = rows.reduce((newest, { version }) => Math.max(newest, version), this.#version)
@@ -153,17 +165,40 @@ export class Definitions implements AsyncDisposable {
   #isKnown({ id, version, filledVersion }: StoredDefinition): boolean {
     const live = this.#live.get(id)
     if (live?.version !== version || live.isUndecided) return false
-    live.isFilled ||= isFilledFor(version, filledVersion)
+    live.isFilled ||= isFilledFor(live.served?.version ?? version, filledVersion)
     return true
   }
 
+  /** What a record comes to. Where that is refused, what was in service before stays so, unless that would be refused too. */
   async #read(row: StoredDefinition): Promise<Read> {
-    if (row.record === null) return {}
+    const { record, version } = row
+    if (record === null) return {}
+    const now = { version, record }
+    const read = await this.#judge(row, now)
+    if (read.refusal === undefined) return { ...read, served: now }
+    const before = this.#servedBefore(row)
+    if (before === undefined) return read
+    const { plan, overLimit, refusal, isUndecided } = await this.#judge(row, before)
+    // Where nothing can be told of an account, what was allowed goes on.
+    if (plan === undefined || (refusal && !isUndecided)) return read
+    return { ...read, plan, overLimit, served: before, isUndecided: isUndecided || read.isUndecided }
+  }
+
+  /** What was in service last, as this process remembers it or the index does. */
+  #servedBefore({ id, servedVersion, servedRecord }: StoredDefinition): ServedVersion | undefined {
+    const remembered = this.#live.get(id)?.served
+    // Deletions have versions too: what is older than one is gone.
+    if (remembered && remembered.version >= (servedVersion ?? 0)) return remembered
+    if (servedVersion === null || servedRecord === null) return undefined
+    return { version: servedVersion, record: servedRecord }
+  }
+
+  async #judge(row: StoredDefinition, { version, record: bytes }: ServedVersion): Promise<Read> {
     let record: unknown
     try {
-      record = decode(row.record)
+      record = decode(bytes)
       const definition: Definition = readDefinition(record)
-      const isOld = row.allowedVersion === row.version
+      const isOld = row.allowedVersion === version
       const over = overBounds(definition)
       // Before it is made ready, which takes time for each expression.
       if (over && !isOld) return { record, refusal: over }
@@ -200,7 +235,7 @@ export class Definitions implements AsyncDisposable {
   }
 
   #put(row: StoredDefinition, read: Read, feeds: ReadonlySet<string>): void {
-    const { id, author, rkey, version, filledVersion } = row
+    const { id, author, rkey, version, filledVersion, servedVersion } = row
     const uri = `at://${author}/${ALGORITHM_NSID}/${rkey}`
     const feed = `at://${author}/${GENERATOR_NSID}/${rkey}`
     if (row.record === null) {
@@ -209,15 +244,21 @@ export class Definitions implements AsyncDisposable {
       this.matcher.delete(id)
       return
     }
-    if (read.refusal) this.#log.info({ uri, ...read.refusal }, 'a definition is refused')
+    if (read.refusal && !isSame(read.refusal, this.#live.get(id)?.refusal)) {
+      const what = read.served
+        ? 'an update of a definition is refused; what was served before it still is'
+        : 'a definition is refused'
+      this.#log.info({ uri, ...read.refusal }, what)
+    }
     if (read.overLimit)
       this.#log.info(
         { uri, ...read.overLimit },
         'a definition is over a limit that came after it, and is served',
       )
-    const isServed = read.refusal === undefined && feeds.has(feed)
-    const isFilled = isFilledFor(version, filledVersion)
-    this.#keep({ id, author, rkey, version, uri, feed, ...read, isServed, isFilled })
+    const isServed = read.served !== undefined && feeds.has(feed)
+    const isFilled = isFilledFor(read.served?.version ?? version, filledVersion)
+    const isKept = read.served?.version === servedVersion
+    this.#keep({ id, author, rkey, version, uri, feed, ...read, isServed, isFilled, isKept })
   }
 
   #keep(live: LiveDefinition): void {
@@ -228,8 +269,17 @@ export class Definitions implements AsyncDisposable {
   }
 }
 
+function isSame(a: Refusal, b: Refusal | undefined): boolean {
+  return a.path === b?.path && a.reason === b.reason
+}
+
 function isFilledFor(version: number, filledVersion: number | null): boolean {
   return filledVersion !== null && filledVersion >= version
+}
+
+/** A refusal for people to read. */
+export function refusalText({ path, reason }: Refusal): string {
+  return `the definition of this feed is refused: ${path === '' ? '' : `${path}: `}${reason}`
 }
 
 /** Why a plan costs more than is allowed, if it does. */

@@ -74,8 +74,8 @@ export class Fill implements AsyncDisposable {
 
   async #fillOne(live: LiveDefinition): Promise<void> {
     const { facts, writer } = this.#options
-    const { id, plan, version } = live
-    if (plan?.intake === undefined) return
+    const { id, plan, served } = live
+    if (plan?.intake === undefined || served === undefined) return
     const isCurrent = () => !this.#isStopped && this.#waiting.get(id) === live
     const now = Date.now()
     await writer.removeMatches(id)
@@ -94,7 +94,7 @@ export class Fill implements AsyncDisposable {
       await immediate()
     }
     if (!isCurrent()) return
-    await writer.setFilled(id, version)
+    await writer.setFilled(id, served.version)
     live.isFilled = true
   }
 }

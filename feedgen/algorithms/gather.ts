@@ -260,10 +260,21 @@ function addAll(all: Candidates, more: Candidates): void {
   }
 }
 
+/** Which of two reposts of a post counts: the earlier one, and of two of a moment always the same. */
+function isBefore(a: RepostFacts, b: RepostFacts): boolean {
+  return a.sortAt < b.sortAt || (a.sortAt === b.sortAt && a.uri < b.uri)
+}
+
 /** Brought twice, a post is there as a post if once it was. */
 function merged(a: Candidate, b: Candidate): Candidate {
-  const { post, repost } = a.repost && !b.repost ? b : a
-  const reposted = repost ? undefined : (a.reposted ?? b.reposted ?? a.repost ?? b.repost)
+  const { post } = a
+  const earliest = [a.repost, b.repost, a.reposted, b.reposted]
+    .filter((repost) => repost !== undefined)
+    .reduce(
+      (first: RepostFacts | undefined, next) => (first && !isBefore(next, first) ? first : next),
+      undefined,
+    )
+  const [repost, reposted] = a.repost && b.repost ? [earliest, undefined] : [undefined, earliest]
   return { post, repost, reposted, from: [...a.from, ...b.from], decided: a.decided || b.decided }
 }
 

@@ -3,7 +3,7 @@ import { overBounds } from './bounds.ts'
 import { totalOf } from './cost.ts'
 import { askedOf, feedsOf } from './defined.ts'
 import type { Definition } from './definition.ts'
-import { type Definitions, type LiveDefinition, tooDear } from './definitions.ts'
+import { type Definitions, type LiveDefinition, type Refusal, tooDear } from './definitions.ts'
 import type { Evaluator, JobAsker } from './evaluator.ts'
 import type { Explanation } from './explain.ts'
 import type { Backtest, Preview } from './jobs.ts'
@@ -28,6 +28,7 @@ export interface AlgorithmView {
   readonly creator: string
   readonly feed: string
   readonly served: boolean
+  /** Why what the record says is refused; when `served`, what it said before is served. */
   readonly refusal?: { path: string; reason: string }
   /** The bound that it is over, although it is served. */
   readonly overLimit?: { path: string; reason: string }
@@ -82,12 +83,13 @@ export class Inquiries {
   async explain(
     feed: string,
     { viewer, post, ...asker }: Asker & { post: string },
-  ): Promise<Explanation | undefined> {
+  ): Promise<(Explanation & { refusal?: Refusal }) | undefined> {
     const live = this.#options.definitions.find(feed)
     if (!live?.isServed) return undefined
     const feeds = feedsOf(live, this.#options)
     const job = { kind: 'explain', ...askedOf(live), feeds, viewer, post, now: Date.now() } as const
-    return this.#options.evaluator.run(job, asker)
+    const explanation = await this.#options.evaluator.run(job, asker)
+    return live.refusal ? { ...explanation, refusal: live.refusal } : explanation
   }
 
   /**

@@ -27,6 +27,7 @@ export function needsOf(definition: Definition): Needs {
   }
   visit(definition.sources, needs)
   visit(definition.where, needs)
+  visit(definition.arrange, needs)
   const { pin, manualAdd = [] } = definition.place ?? {}
   for (const uri of pin === undefined ? manualAdd : [pin, ...manualAdd]) needs.posts.add(uri)
   return needs

@@ -14,6 +14,10 @@ export interface StoredDefinition {
   readonly filledVersion: number | null
   /** The version that was live before definitions had bounds; null for those that came later. */
   readonly allowedVersion: number | null
+  /** The newest version that was in service, or in which it was deleted; null when it never was either. */
+  readonly servedVersion: number | null
+  /** What the record said then; null when it was deleted. */
+  readonly servedRecord: Uint8Array | null
 }
 
 export interface DefinitionReader {
@@ -21,6 +25,11 @@ export interface DefinitionReader {
   definitions(after: number): Promise<StoredDefinition[]>
   /** The feed records that name this service. */
   generators(): Promise<{ uri: string; rkey: string }[]>
+}
+
+export interface DefinitionWriter {
+  /** Notes what is in service, unless something newer was noted. */
+  setServed(served: readonly { id: DefinitionId; version: number; record: Uint8Array }[]): Promise<void>
 }
 
 export interface MatchWriter {

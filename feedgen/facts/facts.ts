@@ -49,6 +49,8 @@ export interface LabelFacts {
   /** The DID of the labeler. */
   readonly by: string
   readonly val: string
+  /** Set where it is on the author, not on the post. */
+  readonly isOnAuthor?: true
 }
 
 /** What is known of an author as one who posts. */

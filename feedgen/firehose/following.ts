@@ -37,6 +37,12 @@ export class Following implements AsyncDisposable {
   readonly #options: FollowingOptions
   readonly #labelers: Labelers
   readonly #followers = new Map<string, Follower>()
+  /** By the names of their streams. */
+  readonly #labelerOf = new Map<string, string>()
+  /** The ends of those that are not wanted any more. */
+  readonly #ending = new Map<string, Promise<void>>()
+  #wanted: ReadonlySet<string> = new Set()
+  #isEnding = false
 
   /** Begins to follow what is configured. */
   constructor(options: FollowingOptions) {
@@ -47,12 +53,16 @@ export class Following implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true
+    await Promise.all(this.#ending.values())
     await Promise.all([...this.#followers.values()].map((follower) => follower[Symbol.asyncDispose]()))
   }
 
-  /** Follows these labelers too, as far as there is room. */
+  /** Follows these labelers beside the configured ones, as far as there is room, and no others any more. */
   wantLabelers(dids: Iterable<string>): void {
-    for (const did of dids) this.#followLabeler(did)
+    this.#wanted = new Set([...this.#options.labelers, ...dids])
+    for (const [name, did] of this.#labelerOf) if (!this.#wanted.has(did)) this.#unfollow(name)
+    for (const did of this.#wanted) this.#followLabeler(did)
   }
 
   #streamOf(endpoint: string): Stream {
@@ -67,7 +77,8 @@ export class Following implements AsyncDisposable {
   #followLabeler(did: string): void {
     const { counts, devMode, endpoints, labelers } = this.#options
     const stream = new LabelStream({ did, labelers: this.#labelers, counts, allowPrivate: devMode })
-    if (this.#followers.has(stream.name)) return
+    // One that is still ending writes how far it came; the next goes on from there.
+    if (this.#followers.has(stream.name) || this.#ending.has(stream.name)) return
     if (this.#followers.size >= endpoints.length + Math.max(labelersMax, labelers.length)) {
       logger('firehose').warn(
         { did, todo: 'name the labelers that you want in FEEDGEN_LABELERS' },
@@ -75,7 +86,22 @@ export class Following implements AsyncDisposable {
       )
       return
     }
+    this.#labelerOf.set(stream.name, did)
     this.#follow(stream)
+  }
+
+  #unfollow(name: string): void {
+    const follower = this.#followers.get(name)
+    this.#followers.delete(name)
+    this.#labelerOf.delete(name)
+    if (follower === undefined) return
+    const ending = follower[Symbol.asyncDispose]()
+      .catch((error) => logger('firehose').error({ err: error, endpoint: name }, 'a labeler cannot be left'))
+      .finally(() => {
+        this.#ending.delete(name)
+        if (!this.#isEnding) for (const did of this.#wanted) this.#followLabeler(did)
+      })
+    this.#ending.set(name, ending)
   }
 
   #follow(stream: Stream): void {

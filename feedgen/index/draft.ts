@@ -185,6 +185,16 @@ async function updateDefinitions({ rows, db }: Tx, entries: Entry<'definitions'>
     ['author', 'rkey'],
     changed.filter(({ version }) => !isMade.has(version)),
   )
+  const deleted = changed.filter(({ record }) => record === null)
+  await rows.update(
+    'definitions',
+    ['author', 'rkey'],
+    deleted.map(({ record, version, ...key }) => ({
+      ...key,
+      served_version: version,
+      served_record: record,
+    })),
+  )
 }
 
 /** The numbers of all posts are there already, with or without a record behind them. */

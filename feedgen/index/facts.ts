@@ -168,11 +168,12 @@ export class IndexFacts implements Facts {
     const found = await this.#all<FoundPost & { by: number; at: number; did: string; rkey: string }>(
       sql`select ${columns}, r.author as by, r.sort_at as at, a.did, r.rkey
         from (
-          select min(id) as id from reposts
-          where ${this.#among('author', accounts)} and sort_at >= ${since} and unsure = 0 group by subject
-        ) first
-        join reposts r on r.id = first.id join posts p on p.id = r.subject join accounts a on a.id = r.author
-        where a.active = 1 and ${isServed} order by r.sort_at desc, r.id desc limit ${limit}`,
+          select reposts.id, row_number() over (partition by subject order by sort_at, did, rkey) as place
+          from reposts join accounts on accounts.id = reposts.author
+          where ${this.#among('reposts.author', accounts)} and sort_at >= ${since} and unsure = 0 and active = 1
+        ) numbered
+        join reposts r on r.id = numbered.id join posts p on p.id = r.subject join accounts a on a.id = r.author
+        where numbered.place = 1 and ${isServed} order by r.sort_at desc, r.id desc limit ${limit}`,
     )
     return found.map(({ by, at, did, rkey, ...post }) => ({
       post: postOf(post),
@@ -214,12 +215,17 @@ export class IndexFacts implements Facts {
   }
 
   async labels(ids: readonly PostId[], by: readonly string[]): Promise<Map<PostId, LabelFacts[]>> {
-    const found = await this.#all<{ id: number; did: string; val: string }>(
-      sql`select p.id, a.did, labels.val from ${this.#given(ids)} join posts p on p.id = g.value
+    const found = await this.#all<{ id: number; did: string; val: string; post: number }>(
+      sql`select p.id, a.did, labels.val, labels.post from ${this.#given(ids)} join posts p on p.id = g.value
         join labels on labels.account = p.author and labels.post in (0, p.id)
         join accounts a on a.id = labels.src where ${this.#among('a.did', by)} and ${holdsAt(Date.now())}`,
     )
-    return grouped(found, 'id', ({ did, val }) => ({ by: did, val }))
+    return grouped(
+      found,
+      'id',
+      ({ did, val, post }): LabelFacts =>
+        post === 0 ? { by: did, val, isOnAuthor: true } : { by: did, val },
+    )
   }
 
   // --- accounts
@@ -334,8 +340,8 @@ export class IndexFacts implements Facts {
   async feedback(viewer: AccountId): Promise<Map<AccountId, number>> {
     const wish = sql`sum(case i.event when 'app.bsky.feed.defs#requestMore' then 1 when 'app.bsky.feed.defs#requestLess' then -1 else 0 end)`
     const found = await this.#all<{ author: number; wish: number }>(
-      sql`select p.author, ${wish} as wish from interactions i join posts p on p.id = i.post
-        where i.viewer = ${viewer} group by p.author having ${wish} <> 0`,
+      sql`select i.author, ${wish} as wish from interactions i
+        where i.viewer = ${viewer} and i.author is not null group by i.author having ${wish} <> 0`,
     )
     return new Map(found.map(({ author, wish }) => [author, Number(wish)]))
   }

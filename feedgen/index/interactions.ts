@@ -28,7 +28,7 @@ export class Interactions {
       const posts = await postsOf(tx, reports)
       const known = reports.flatMap((report) => {
         const post = posts.get(report.item)
-        return post === undefined ? [] : { post, ...report }
+        return post === undefined ? [] : { post: post.id, author: post.author, ...report }
       })
       if (known.length === 0) return
       await tx.rows.insertMissing('accounts', [{ did: viewer }])
@@ -51,6 +51,7 @@ export class Interactions {
             {
               viewer: id,
               post: report.post,
+              author: report.author,
               event: report.event,
               feed: feed ?? null,
               feed_context: report.feedContext ?? null,
@@ -69,8 +70,8 @@ export class Interactions {
   }
 }
 
-/** The numbers of the posts that are in the index, by URI. */
-async function postsOf({ rows }: Tx, reports: readonly Interaction[]): Promise<Map<string, number>> {
+/** The posts that are in the index, by URI. */
+async function postsOf({ rows }: Tx, reports: readonly Interaction[]): Promise<Map<string, Row<'posts'>>> {
   const parts = new Map(
     reports.flatMap(({ item }) => {
       const uri = parseUri(item)
@@ -92,11 +93,11 @@ async function postsOf({ rows }: Tx, reports: readonly Interaction[]): Promise<M
     keys.map(({ author, rkey }) => ({ author, rkey })),
   )
   const nameOf = ({ author, rkey }: Pick<Row<'posts'>, 'author' | 'rkey'>) => `${author}/${rkey}`
-  const ids = new Map(found.map((row) => [nameOf(row), row.id]))
+  const posts = new Map(found.map((row) => [nameOf(row), row]))
   return new Map(
     keys.flatMap((key) => {
-      const id = ids.get(nameOf(key))
-      return id === undefined ? [] : [[key.item, id] as const]
+      const post = posts.get(nameOf(key))
+      return post === undefined ? [] : [[key.item, post] as const]
     }),
   )
 }

@@ -151,9 +151,38 @@ const fifth: Migration = {
   },
 }
 
+/** So that what is in service stays there while an update of it is refused. */
+const sixth = (kind: StoreKind): Migration => ({
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('definitions').addColumn('served_version', 'bigint').execute()
+    await db.schema
+      .alterTable('definitions')
+      .addColumn('served_record', kind === 'sqlite' ? 'blob' : 'bytea')
+      .execute()
+  },
+})
+
+/** What viewers wish of authors is known for longer than the posts that they said it of. */
+const seventh: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('interactions').addColumn('author', 'bigint').execute()
+    await sql`update interactions set author = (select author from posts where posts.id = interactions.post)`.execute(
+      db,
+    )
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
-  const steps = { '001': first, '002': second(kind), '003': third, '004': fourth, '005': fifth }
+  const steps = {
+    '001': first,
+    '002': second(kind),
+    '003': third,
+    '004': fourth,
+    '005': fifth,
+    '006': sixth(kind),
+    '007': seventh,
+  }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()
   if (error) throw new Error('the tables of the index cannot be brought up to date', { cause: error })

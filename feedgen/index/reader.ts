@@ -139,9 +139,12 @@ export class IndexReader implements DefinitionReader {
         not(
           exists(
             selectFrom('reposts as earlier')
+              .innerJoin('accounts as others', 'others.id', 'earlier.author')
               .select('earlier.id')
               .whereRef('earlier.subject', '=', 'reposts.subject')
               .whereRef('earlier.id', '<', 'reposts.id')
+              .where('earlier.unsure', '=', 0)
+              .where('others.active', '=', 1)
               .where('earlier.author', 'in', around),
           ),
         ),
@@ -176,6 +179,8 @@ export class IndexReader implements DefinitionReader {
         'version',
         'filled_version as filledVersion',
         'allowed_version as allowedVersion',
+        'served_version as servedVersion',
+        'served_record as servedRecord',
       ])
       .where('version', '>', after)
       .orderBy('version')

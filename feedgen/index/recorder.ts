@@ -4,7 +4,7 @@
  */
 import { crashPoint } from '#platform/crash-points.ts'
 import { type Logger, logger } from '#platform/log.ts'
-import type { MatchWriter } from '../facts/definitions.ts'
+import type { DefinitionWriter, MatchWriter } from '../facts/definitions.ts'
 import type { DefinitionId, PostId } from '../facts/facts.ts'
 import { Batch } from './batch.ts'
 import type { Change, IndexEvent, NewLabel, Outcome, Position } from './events.ts'
@@ -34,8 +34,10 @@ function withParts(event: IndexEvent, parts: readonly Part[]): IndexEvent {
 
 /** Matches that are removed in one transaction. */
 const matchesPerStep = 1000
+/** Definitions that are noted as served in one transaction. */
+const servedPerStep = 100
 
-export class Recorder implements MatchWriter {
+export class Recorder implements MatchWriter, DefinitionWriter {
   readonly #store: Store
   readonly #names = new Names()
   readonly #log: Logger = logger('index')
@@ -172,6 +174,23 @@ export class Recorder implements MatchWriter {
   async rev(did: string): Promise<string | null> {
     const query = this.#store.db.selectFrom('accounts').select('rev').where('did', '=', did)
     return (await query.executeTakeFirst())?.rev ?? null
+  }
+
+  async setServed(
+    served: readonly { id: DefinitionId; version: number; record: Uint8Array }[],
+  ): Promise<void> {
+    for (let from = 0; from < served.length; from += servedPerStep) {
+      await this.#store.transaction(async ({ db }) => {
+        for (const { id, version, record } of served.slice(from, from + servedPerStep)) {
+          await db
+            .updateTable('definitions')
+            .set({ served_version: version, served_record: record })
+            .where('id', '=', id)
+            .where(({ or, eb }) => or([eb('served_version', 'is', null), eb('served_version', '<', version)]))
+            .execute()
+        }
+      })
+    }
   }
 
   // --- matches of the past

@@ -158,6 +158,10 @@ interface DefinitionsTable {
   filled_version: number | null
   /** The version that was there before definitions had bounds; null for those that came later. */
   allowed_version: Generated<number | null>
+  /** The newest version that was in service, or in which it was deleted; null when it never was either. */
+  served_version: Generated<number | null>
+  /** What the record said then; null when it was deleted. */
+  served_record: Generated<Uint8Array | null>
 }
 
 /** The posts that passed what a definition asks of a post itself. */
@@ -188,6 +192,8 @@ interface InteractionsTable {
   id: Generated<number>
   viewer: number
   post: number
+  /** The post's, which is known longer than the post; null when the post was forgotten before that was. */
+  author: number | null
   /** By its NSID with fragment. */
   event: string
   /** The URI of the feed, when it was said. */
@@ -222,7 +228,7 @@ export type PostRow = Row<'posts'>
 export const textColumns: ReadonlySet<string> = new Set(
   'did status rev data rkey purpose name val event feed feed_context req_id endpoint holder'.split(' '),
 )
-export const bytesColumns: ReadonlySet<string> = new Set(['record'])
+export const bytesColumns: ReadonlySet<string> = new Set(['record', 'served_record'])
 
 export type Counts = Pick<PostRow, 'likes' | 'reposts' | 'replies' | 'quotes'>
 

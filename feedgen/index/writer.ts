@@ -1,7 +1,7 @@
 /** The way into the index: has each post matched against the live definitions, has everything written, and says when definitions changed. */
 import { type Logger, logger } from '#platform/log.ts'
 import { decode, isMap } from '#protocol/cbor.ts'
-import type { MatchWriter } from '../facts/definitions.ts'
+import type { DefinitionWriter, MatchWriter } from '../facts/definitions.ts'
 import type { DefinitionId, PostId } from '../facts/facts.ts'
 import { featuresOf, type PostFeatures } from '../facts/features.ts'
 import type { IndexEvent, NewPost, Outcome, Position } from './events.ts'
@@ -16,7 +16,7 @@ export type Match = (features: PostFeatures) => readonly DefinitionId[]
 /** What an object's methods are, wherever it runs. */
 export type MethodsOf<T> = { [K in keyof T]: T[K] }
 
-export class IndexWriter implements MatchWriter {
+export class IndexWriter implements MatchWriter, DefinitionWriter {
   readonly #recorder: MethodsOf<Recorder>
   readonly #log: Logger = logger('index')
   #match: Match | undefined
@@ -65,6 +65,10 @@ export class IndexWriter implements MatchWriter {
   /** The revision of a repository that events have told; null when none did. */
   rev(did: string): Promise<string | null> {
     return this.#recorder.rev(did)
+  }
+
+  setServed(served: Parameters<DefinitionWriter['setServed']>[0]): Promise<void> {
+    return this.#recorder.setServed(served)
   }
 
   removeMatches(definition: DefinitionId): Promise<void> {

@@ -25,8 +25,8 @@ export async function asking<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-export function unknownFeed(): InvalidRequestError {
-  return new InvalidRequestError('no such algorithm is known here', 'UnknownFeed')
+export function unknownFeed(reason = 'no such algorithm is known here'): InvalidRequestError {
+  return new InvalidRequestError(reason, 'UnknownFeed')
 }
 
 /** A score in thousandths; the data model has no fractions. */

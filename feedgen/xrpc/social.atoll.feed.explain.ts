@@ -1,6 +1,7 @@
 import type { MethodConfig } from '@atproto/xrpc-server'
 import { markAccount } from '#platform/request-log.ts'
 import { methodNsid } from '../algorithms/definition.ts'
+import { refusalText } from '../algorithms/definitions.ts'
 import type { Services } from '../services.ts'
 import { asking, milli, unknownFeed } from './asking.ts'
 
@@ -24,7 +25,10 @@ export default function explain({
       const asker = askers.of(req, res, viewer)
       const { feed, post } = params as unknown as Params
       const explanation = await asking(() => inquiries.explain(feed, { ...asker, post }))
-      if (explanation === undefined) throw unknownFeed()
+      if (explanation === undefined) {
+        const refusal = inquiries.algorithm(feed)?.refusal
+        throw unknownFeed(refusal && refusalText(refusal))
+      }
       const { score, ...rest } = explanation
       return { encoding: 'application/json', body: { ...rest, scoreMilli: milli(score) } }
     },

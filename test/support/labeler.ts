@@ -21,6 +21,8 @@ export interface TestLabeler extends AsyncDisposable {
   label(...labels: Partial<Label>[]): number
   /** Sends bytes as they are, under the next seq. */
   send(bytes: Buffer): number
+  /** How many connections there are. */
+  readonly connections: number
   /** Ends all connections without a word. */
   cut(): void
 }
@@ -85,6 +87,9 @@ export async function startLabeler(directory: Directory): Promise<TestLabeler> {
         ),
       ),
     send,
+    get connections() {
+      return server.clients.size
+    },
     cut() {
       for (const socket of server.clients) socket.terminate()
     },

@@ -87,7 +87,17 @@ describe('a definition over a bound', () => {
   const AUTHOR = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa'
   const open = async (where: Filter, allowedVersion: number | null) => {
     const record = encode(writeDefinition(definition({ where })))
-    const row = { id: 1, author: AUTHOR, rkey: 'x', record, version: 7, filledVersion: null, allowedVersion }
+    const row = {
+      id: 1,
+      author: AUTHOR,
+      rkey: 'x',
+      record,
+      version: 7,
+      filledVersion: null,
+      allowedVersion,
+      servedVersion: null,
+      servedRecord: null,
+    }
     const definitions = new Definitions({
       reader: {
         definitions: async (after) => (after < 7 ? [row] : []),
@@ -139,6 +149,7 @@ test('a feed whose list takes too long is served from the one before, and tried 
       isPassing: (error) => error instanceof DeadlineError,
     }),
     visibility: { of: async (ids: number[]) => new Set(ids) },
+    hiding: { of: async () => new Set() },
     definitions: { find: () => undefined },
   } as unknown as Kitchen
   const page = () => definedPage(live, { viewer: '', limit: 10 }, kitchen)

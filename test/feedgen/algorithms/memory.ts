@@ -201,7 +201,7 @@ export class MemoryFacts implements Facts {
 
   async repostedBy(accounts: readonly AccountId[], window: Window) {
     const found = new Map<string, RepostFacts>()
-    for (const { author, subject, at, uri } of this.#reposts) {
+    for (const { author, subject, at, uri } of [...this.#reposts].sort((a, b) => a.at - b.at)) {
       if (!accounts.includes(this.#account(author)) || found.has(subject) || this.#id(subject) === 0) continue
       found.set(subject, {
         post: this.#facts(this.#id(subject)),
@@ -244,7 +244,8 @@ export class MemoryFacts implements Facts {
     return new Map(
       ids.map((id): [PostId, LabelFacts[]] => {
         const { uri, author } = this.#post(id)
-        return [id, this.#labels.filter((l) => by.includes(l.by) && (l.uri === uri || l.uri === author))]
+        const labels = this.#labels.filter((l) => by.includes(l.by) && (l.uri === uri || l.uri === author))
+        return [id, labels.map((l) => (l.uri === uri ? l : { ...l, isOnAuthor: true }))]
       }),
     )
   }

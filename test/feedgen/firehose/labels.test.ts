@@ -1,8 +1,14 @@
 /** Labelers: what they say of posts and accounts comes into the index, if they signed it, and the newest word counts. */
 import { expect, onTestFinished, test } from 'vitest'
+import { guardedFetch } from '#platform/fetch.ts'
 import { encode } from '#protocol/cbor.ts'
 import { generateKey } from '#protocol/keys.ts'
 import { encodeLabelsFrame, signLabel } from '#protocol/labels.ts'
+import { readConfig } from '../../../feedgen/config.ts'
+import { Counts } from '../../../feedgen/firehose/counts.ts'
+import { Following } from '../../../feedgen/firehose/following.ts'
+import { AuthorKeys } from '../../../feedgen/firehose/keys.ts'
+import { openIndex } from '../../../feedgen/index/database.ts'
 import { Author } from '../../support/author.ts'
 import { startDirectory } from '../../support/directory.ts'
 import { startLabeler, type TestLabeler } from '../../support/labeler.ts'
@@ -79,6 +85,42 @@ test('a labeler is followed from its first word, and then from where it was', as
   await again.reached(labeler.name, seq)
   expect(labeler.cursors).toEqual([0, 1, 1])
   expect(labelsIn(again.file)).toHaveLength(2)
+})
+
+test('a labeler that only withdrawn definitions named is left, and taken up where it was', async () => {
+  const directory = await startDirectory()
+  const [configured, named] = [await startLabeler(directory), await startLabeler(directory)]
+  await using feedgen = await startFeedgen({ endpoints: [], plcUrl: directory.url })
+  const index = await openIndex(feedgen.file)
+  const fetch = guardedFetch({ allowPrivate: true })
+  const following = new Following({
+    ...readConfig({ FEEDGEN_HOSTNAME: 'feeds.test', FEEDGEN_DEV_MODE: 'true' }),
+    endpoints: [],
+    labelers: [configured.did],
+    plcUrl: directory.url,
+    reconnectDelayMs: 20,
+    index: index.writer,
+    keys: new AuthorKeys({ plcUrl: directory.url, fetch }),
+    counts: new Counts(),
+    fetch,
+    written: () => undefined,
+  })
+  onTestFinished(async () => {
+    await following[Symbol.asyncDispose]()
+    await index[Symbol.asyncDispose]()
+    for (const one of [configured, named, directory]) await one[Symbol.asyncDispose]()
+  })
+  following.wantLabelers([named.did])
+  await feedgen.reached(named.name, named.label({ val: 'one' }))
+  following.wantLabelers([])
+  // Wanted again before it has ended.
+  following.wantLabelers([named.did])
+  await feedgen.reached(named.name, named.label({ val: 'two' }))
+  expect(named.cursors).toEqual([0, 1])
+  following.wantLabelers([])
+  await eventually(() => named.connections === 0)
+  await feedgen.reached(configured.name, configured.label({ val: 'still' }))
+  expect(configured.cursors).toEqual([0])
 })
 
 test('a labeler that changed its key is looked up anew', async () => {

@@ -26,7 +26,7 @@ const nsids: Partial<Record<keyof NewRecords, string>> = {
 
 /** Short ways to fill an index, and its answers in words. */
 function worldOf(index: Index) {
-  const { facts, writer } = index
+  const { facts, reader, writer } = index
   let serial = 0
   const put = async <T extends keyof NewRecords>(did: string, table: T, row: NewRecords[T] | null) => {
     const rev = String(++serial).padStart(6, '0')
@@ -40,6 +40,7 @@ function worldOf(index: Index) {
   }
   return {
     facts,
+    reader,
     writer,
     put,
     idsOf,
@@ -67,6 +68,43 @@ function worldOf(index: Index) {
 
 describe.for(stores)('facts in %s', (store) => {
   const newWorld = async () => worldOf(await writtenIndex(await newLocation(store)))
+
+  test('of several reposts of a post the earliest by time, whichever came in first', async () => {
+    const w = await newWorld()
+    const post = await w.post(alice, 5)
+    const repostAt = (did: string, hoursAgo: number) =>
+      w.put(did, 'reposts', { subject: post, sort_at: NOW - hoursAgo * HOUR_MS })
+    const late = await repostAt(carol, 1)
+    const early = await repostAt(dave, 3)
+    const moment = await repostAt(bob, 3)
+    for (const did of [bob, carol, dave]) await w.put(alice, 'follows', { subject: did })
+    await w.put('did:plc:viewer', 'follows', { subject: carol })
+    for (const did of [dave, bob]) await w.put('did:plc:viewer', 'follows', { subject: did })
+    const of = async (...dids: string[]) => {
+      const accounts = await Promise.all(dids.map(w.account))
+      return (await w.facts.repostedBy(accounts, everything)).map(({ uri }) => uri)
+    }
+    const timeline = async () => {
+      const items = await w.reader.timeline('did:plc:viewer', 'follows', { limit: 9 })
+      return items.map(({ repost }) => repost)
+    }
+    // Of two of a moment the one whose name comes first.
+    expect(await of(carol, dave, bob)).toEqual([moment])
+    expect(await of(carol, dave)).toEqual([early])
+    // Pages of a timeline go on from a place: there the one that arrived first stays the one.
+    expect(await timeline()).toEqual([late])
+    // What is not shown takes the place of no other.
+    await w.writer.apply([{ kind: 'account', did: carol, active: false, status: 'takendown' }])
+    expect(await timeline()).toEqual([early])
+    await w.writer.apply([{ kind: 'account', did: carol, active: true }])
+    for (const [did, uri] of [
+      [bob, early],
+      [dave, late],
+    ] as const) {
+      await w.writer.apply([{ kind: 'account', did, active: false, status: 'takendown' }])
+      expect(await of(carol, dave, bob)).toEqual([uri])
+    }
+  })
 
   test('of posts: newest, most engaged, of authors, around others', async () => {
     const w = await newWorld()

@@ -56,6 +56,16 @@ describe.for(stores)('pruning in %s', (store) => {
     expect((await index.facts.likes([me], { each: 9 })).get(me)).toHaveLength(2)
   })
 
+  test('what a viewer wished of an author counts after the post was forgotten', async () => {
+    const index = await writtenIndex(await newLocation(store), { postHours: 24 })
+    await index.writer.apply([posted('old', 30)])
+    const [item, viewer] = [`at://${did}/app.bsky.feed.post/old`, 'did:plc:viewer']
+    await index.interactions.keep(viewer, undefined, [{ item, event: 'app.bsky.feed.defs#requestLess' }])
+    const known = await index.facts.accounts([did, viewer])
+    expect(await index.retention.prunePosts(0)).toMatchObject({ removed: 1 })
+    expect(await index.facts.feedback(known.get(viewer)!)).toEqual(new Map([[known.get(did), -1]]))
+  })
+
   test('forgets what viewers saw and wished for, each at its age, in steps', async () => {
     const options = { postHours: 24, seenHours: 10, interactionHours: 20 }
     const index = await writtenIndex(await newLocation(store), options)
