@@ -41,6 +41,14 @@ export class BlobTakendownError extends Error {
   override name = 'BlobTakendownError'
 }
 
+/** A form was sent in place of a blob. */
+export class BlobFormError extends Error {
+  override name = 'BlobFormError'
+  constructor() {
+    super('A blob is not sent as a form: send the bytes of the file alone, with its type as Content-Type')
+  }
+}
+
 /** The account was deleted while its blob was received. */
 export class BlobOwnerGoneError extends Error {
   override name = 'BlobOwnerGoneError'
@@ -49,6 +57,9 @@ export class BlobOwnerGoneError extends Error {
 /** How long a blob that no record refers to is kept after its upload. */
 const UNREFERENCED_HOURS_MAX = 24
 const SWEEP_MINUTES = 60
+const FORM = /^multipart\//i
+/** The type of bytes that nobody says anything of. */
+const ANY_BYTES = 'application/octet-stream'
 /** Blobs that one step looks at, or removes. */
 const STEP_BLOBS_MAX = 500
 /** Records that are asked for a blob's type when neither its bytes nor its upload say one. */
@@ -85,16 +96,21 @@ export class Blobs implements AsyncDisposable {
    * Receives a blob; it is temporary until a record refers to it.
    * @param claimedType what the caller says it is; what the bytes say counts for more, and where they say nothing, what a record says
    * that refers to the blob already
-   * @throws BlobTooLargeError, BlobTakendownError, BlobOwnerGoneError, BlobTimeoutError
+   * @throws BlobTooLargeError, BlobFormError, BlobTakendownError, BlobOwnerGoneError, BlobTimeoutError
    */
   async upload(
     owner: { id: number; did: string },
     stream: AsyncIterable<Uint8Array>,
     claimedType: string,
   ): Promise<UploadedBlob> {
+    // The bytes would be those of the form, and the record that refers to them would be refused, or show nothing. But records that moved in
+    // may refer to a form that another host took.
+    const isForm = FORM.test(claimedType)
+    if (isForm && !this.#isIncomplete(owner.id)) throw new BlobFormError()
     const file = await this.#uploads.receive(stream, this.#bytesMax)
     const { cid, size } = file
     try {
+      if (isForm && !this.#store.blobs.isReferenced(owner.id, cid)) throw new BlobFormError()
       const ownType = (await fileTypeFromBuffer(file.head))?.mime
       const mimeType = await this.#turns.run(keyOf(owner.did, cid), async () => {
         const { db, blobs } = this.#store
@@ -128,9 +144,7 @@ export class Blobs implements AsyncDisposable {
       return undefined
     const { size } = blob
     // Stored when an upload's word was the only one that counted.
-    const mimeType = saysNothing(blob.mimeType)
-      ? (this.#typeInRecords(id, cid) ?? blob.mimeType)
-      : blob.mimeType
+    const mimeType = saysNothing(blob.mimeType) ? (this.#typeInRecords(id, cid) ?? ANY_BYTES) : blob.mimeType
     const open = async (range?: ByteRange): Promise<Readable | undefined> => {
       if (blob.lostAt !== null && !(await this.#isKept({ id, did }, cid))) return undefined
       const bytes = await this.#files.read(did, cid, range)
@@ -188,6 +202,12 @@ export class Blobs implements AsyncDisposable {
     }
     if (cids.length > 0) tx.afterCommit(() => void this.sweep())
     return cids.length < limit
+  }
+
+  /** Whether records refer to blobs that are not here. */
+  #isIncomplete(account: number): boolean {
+    const { received, referenced } = this.#store.blobs.counts(account)
+    return received < referenced
   }
 
   async #isMissing(
