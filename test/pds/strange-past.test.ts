@@ -194,14 +194,12 @@ describe('everything that moved in', () => {
     expect(JSON.parse(await get(PROFILE, 'self'))).toMatchObject({ description: 'by the official client' })
   })
 
-  test.each(['drawing', 'form', 'sizeless', ...Object.keys(created)])(
-    'lets %.20s be edited',
-    async (rkey) => {
-      const record = await get(NOTE, rkey)
-      expect(await put(NOTE, rkey, edited(record))).toEqual([200, ''])
-      expect(JSON.parse(await get(NOTE, rkey))).toEqual({ ...JSON.parse(record), edited: true })
-    },
-  )
+  const rkeys = ['drawing', 'form', 'sizeless', ...Object.keys(created)]
+  test.each(rkeys.map((rkey) => [rkey.slice(0, 20), rkey] as const))('lets %s be edited', async (_, rkey) => {
+    const record = await get(NOTE, rkey)
+    expect(await put(NOTE, rkey, edited(record))).toEqual([200, ''])
+    expect(JSON.parse(await get(NOTE, rkey))).toEqual({ ...JSON.parse(record), edited: true })
+  })
 
   test.each(Object.entries(strange))('lets %s be edited', async (rkey, [, json, instead = json]) => {
     expect(await get(NOTE, rkey)).toBe(`{"x":${json},"$type":"${NOTE}"}`)
