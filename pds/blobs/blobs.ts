@@ -8,11 +8,12 @@
 import type { Readable } from 'node:stream'
 import { fileTypeFromBuffer } from 'file-type'
 import type { Logger } from '#platform/log.ts'
+import { Slots } from '#platform/slots.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { Turns } from '#platform/turns.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { decodeRecord } from '#protocol/record.ts'
-import type { BlobPlace } from '../store/blobs.ts'
+import type { BlobPlace, ReferencedBlob } from '../store/blobs.ts'
 import type { Store } from '../store/store.ts'
 import type { BlobFiles, ByteRange } from './files.ts'
 import { saysNothing, typeInRecord } from './references.ts'
@@ -31,13 +32,21 @@ export interface FoundBlob {
   readonly mimeType: string
   /** Bytes. */
   readonly size: number
-  /** Its bytes, or a run of them; undefined when the store has lost them. */
+  /** Its bytes, or a run of them; undefined when the store has lost them, which is noted and logged. */
   open(range?: ByteRange): Promise<Readable | undefined>
 }
 
 /** The blob was taken down: it is not received again. */
 export class BlobTakendownError extends Error {
   override name = 'BlobTakendownError'
+}
+
+/** A form was sent in place of a blob. */
+export class BlobFormError extends Error {
+  override name = 'BlobFormError'
+  constructor() {
+    super('A blob is not sent as a form: send the bytes of the file alone, with its type as Content-Type')
+  }
 }
 
 /** The account was deleted while its blob was received. */
@@ -48,10 +57,16 @@ export class BlobOwnerGoneError extends Error {
 /** How long a blob that no record refers to is kept after its upload. */
 const UNREFERENCED_HOURS_MAX = 24
 const SWEEP_MINUTES = 60
+const FORM = /^multipart\//i
+/** The type of bytes that nobody says anything of. */
+const ANY_BYTES = 'application/octet-stream'
 /** Blobs that one step looks at, or removes. */
 const STEP_BLOBS_MAX = 500
 /** Records that are asked for a blob's type when neither its bytes nor its upload say one. */
 const TYPE_RECORDS_MAX = 4
+/** Blobs that are looked for in the blob store for one page of missing ones, and for all callers at the same time. */
+const LOOKS_MAX = 2_000
+const LOOKS_AT_ONCE_MAX = 16
 
 export class Blobs implements AsyncDisposable {
   readonly #store: Store
@@ -61,6 +76,7 @@ export class Blobs implements AsyncDisposable {
   readonly #bytesMax: number
   /** A blob's bytes are put or removed by one at a time. */
   readonly #turns = new Turns<string>()
+  readonly #looks = new Slots(LOOKS_AT_ONCE_MAX)
   #timer: NodeJS.Timeout | undefined
   #sweeping: Promise<void> | undefined
   #disposed = false
@@ -80,16 +96,21 @@ export class Blobs implements AsyncDisposable {
    * Receives a blob; it is temporary until a record refers to it.
    * @param claimedType what the caller says it is; what the bytes say counts for more, and where they say nothing, what a record says
    * that refers to the blob already
-   * @throws BlobTooLargeError, BlobTakendownError, BlobOwnerGoneError, BlobTimeoutError
+   * @throws BlobTooLargeError, BlobFormError, BlobTakendownError, BlobOwnerGoneError, BlobTimeoutError
    */
   async upload(
     owner: { id: number; did: string },
     stream: AsyncIterable<Uint8Array>,
     claimedType: string,
   ): Promise<UploadedBlob> {
+    // The bytes would be those of the form, and the record that refers to them would be refused, or show nothing. But records that moved in
+    // may refer to a form that another host took.
+    const isForm = FORM.test(claimedType)
+    if (isForm && !this.#isIncomplete(owner.id)) throw new BlobFormError()
     const file = await this.#uploads.receive(stream, this.#bytesMax)
     const { cid, size } = file
     try {
+      if (isForm && !this.#store.blobs.isReferenced(owner.id, cid)) throw new BlobFormError()
       const ownType = (await fileTypeFromBuffer(file.head))?.mime
       const mimeType = await this.#turns.run(keyOf(owner.did, cid), async () => {
         const { db, blobs } = this.#store
@@ -123,10 +144,14 @@ export class Blobs implements AsyncDisposable {
       return undefined
     const { size } = blob
     // Stored when an upload's word was the only one that counted.
-    const mimeType = saysNothing(blob.mimeType)
-      ? (this.#typeInRecords(id, cid) ?? blob.mimeType)
-      : blob.mimeType
-    return { mimeType, size, open: (range) => this.#files.read(did, cid, range) }
+    const mimeType = saysNothing(blob.mimeType) ? (this.#typeInRecords(id, cid) ?? ANY_BYTES) : blob.mimeType
+    const open = async (range?: ByteRange): Promise<Readable | undefined> => {
+      if (blob.lostAt !== null && !(await this.#isKept({ id, did }, cid))) return undefined
+      const bytes = await this.#files.read(did, cid, range)
+      if (bytes === undefined) await this.#isKept({ id, did }, cid)
+      return bytes
+    }
+    return { mimeType, size, open }
   }
 
   /** The size in bytes of a blob that records may refer to; undefined when there is none, or it was taken down. */
@@ -137,14 +162,27 @@ export class Blobs implements AsyncDisposable {
 
   /**
    * The blobs that records refer to and that are not here, in the order of their CIDs: those after `cursor`, each with the URI of a record.
+   * Those that should be here are looked for in the blob store. Further ones come after the new cursor, also where a page has few or none.
    */
-  missing(
+  async missing(
     owner: { id: number; did: string },
     options: { cursor?: Cid; limit: number },
-  ): { cid: Cid; recordUri: string }[] {
-    return this.#store.blobs
-      .missing(owner.id, options.cursor ?? '', options.limit)
-      .map(({ cid, collection, rkey }) => ({ cid, recordUri: `at://${owner.did}/${collection}/${rkey}` }))
+  ): Promise<{ blobs: { cid: Cid; recordUri: string }[]; cursor: Cid | undefined }> {
+    const blobs: { cid: Cid; recordUri: string }[] = []
+    const looks: Looks = { failed: false }
+    let left = LOOKS_MAX
+    for (let cursor = options.cursor; ; ) {
+      const limit = Math.min(LOOKS_AT_ONCE_MAX, options.limit - blobs.length, left)
+      if (limit === 0) return { blobs, cursor }
+      const page = this.#store.blobs.referenced(owner.id, cursor ?? '', limit)
+      const isMissing = await Promise.all(page.map((blob) => this.#isMissing(owner, blob, looks)))
+      for (const [n, { cid, collection, rkey }] of page.entries()) {
+        if (isMissing[n]) blobs.push({ cid, recordUri: `at://${owner.did}/${collection}/${rkey}` })
+      }
+      if (page.length < limit) return { blobs, cursor: undefined }
+      cursor = page.at(-1)?.cid
+      left -= limit
+    }
   }
 
   /** The blobs that records refer to, in the order of their CIDs: those after `cursor`, from revisions after `since`. */
@@ -164,6 +202,54 @@ export class Blobs implements AsyncDisposable {
     }
     if (cids.length > 0) tx.afterCommit(() => void this.sweep())
     return cids.length < limit
+  }
+
+  /** Whether records refer to blobs that are not here. */
+  #isIncomplete(account: number): boolean {
+    const { received, referenced } = this.#store.blobs.counts(account)
+    return received < referenced
+  }
+
+  async #isMissing(
+    owner: { id: number; did: string },
+    { cid, size, takedownRef, lostAt }: ReferencedBlob,
+    looks: Looks,
+  ): Promise<boolean> {
+    if (size === null) return true
+    // It would not be received again.
+    if (takedownRef !== null) return false
+    // Where the blob store cannot be asked, what is known of it counts.
+    if (looks.failed) return lostAt !== null
+    try {
+      return !(await this.#isKept(owner, cid))
+    } catch (error) {
+      if (!looks.failed) this.#log.error({ err: error, did: owner.did }, 'the blob store cannot be asked')
+      looks.failed = true
+      return lostAt !== null
+    }
+  }
+
+  /** Whether the blob store has a blob, whole; what has changed is noted. */
+  async #isKept({ id, did }: { id: number; did: string }, cid: Cid): Promise<boolean> {
+    // In its turn: an upload puts the bytes there before it notes them.
+    return await this.#turns.run(keyOf(did, cid), async () => {
+      const { db, blobs } = this.#store
+      const size = await this.#looks.run(() => this.#files.size(did, cid))
+      const blob = blobs.get(id, cid)
+      if (blob === undefined) return false
+      const isKept = size === blob.size
+      if (isKept === (blob.lostAt === null)) return isKept
+      await db.write((tx) => blobs.setLost(tx, id, cid, isKept ? null : tx.now))
+      if (isKept) this.#log.info({ did, cid: formatCid(cid) }, 'the bytes of a lost blob are back')
+      else {
+        const facts = { did, cid: formatCid(cid), expectedBytes: blob.size, foundBytes: size ?? 0 }
+        this.#log.error(
+          facts,
+          'the bytes of a blob are gone: restore the file from a backup, or have its owner upload it again',
+        )
+      }
+      return isKept
+    })
   }
 
   /** The type that a blob gets which is uploaded now, perhaps again. */
@@ -264,6 +350,11 @@ export class Blobs implements AsyncDisposable {
       after = last
     }
   }
+}
+
+/** Whether looking for blobs has failed. */
+interface Looks {
+  failed: boolean
 }
 
 const keyOf = (did: string, cid: Cid): string => `${did}/${formatCid(cid)}`

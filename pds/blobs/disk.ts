@@ -1,7 +1,7 @@
 /**
  * Blobs as files: `<folder>/<did>/<cid>`. A file is whole and on the disk, its folder's entry too, before anybody is told of it.
  */
-import { copyFile, mkdir, open, rename, rm, rmdir } from 'node:fs/promises'
+import { copyFile, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { crashPoint } from '#platform/crash-points.ts'
@@ -50,6 +50,15 @@ export class DiskBlobs implements BlobFiles {
     try {
       const file = await open(path.join(this.#folder, did, formatCid(cid)))
       return file.createReadStream(range && { start: range.first, end: range.last })
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
+  async size(did: string, cid: Cid): Promise<number | undefined> {
+    try {
+      return (await stat(path.join(this.#folder, did, formatCid(cid)))).size
     } catch (error) {
       if (isCode(error, 'ENOENT')) return undefined
       throw error

@@ -21,6 +21,8 @@ export interface BlobFiles extends Partial<Disposable> {
   keep(did: string, file: ReceivedFile): Promise<void>
   /** The bytes of a blob, or a run of them; undefined when there is no such blob. */
   read(did: string, cid: Cid, range?: ByteRange): Promise<Readable | undefined>
+  /** How many bytes there are of a blob; undefined when there is no such blob. What cannot be told is an error. */
+  size(did: string, cid: Cid): Promise<number | undefined>
   /** Removes a blob; one that is not there is removed already. */
   remove(did: string, cid: Cid): Promise<void>
 }

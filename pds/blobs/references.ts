@@ -16,8 +16,8 @@ export function typeInRecord(record: CborValue, cid: Cid): string | undefined {
 /** https://www.rfc-editor.org/rfc/rfc6838#section-4.2; a wildcard is no type. */
 const MIME_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(?:\s*;[ -~]{0,200})?$/i
 
-/** "Some bytes", and what a tool sends that was told no type. */
-const NO_TYPE = /^application\/(?:octet-stream|x-www-form-urlencoded)\b/i
+/** "Some bytes", what a tool sends that was told no type, and forms, which earlier versions took as they came. */
+const NO_TYPE = /^(?:application\/(?:octet-stream|x-www-form-urlencoded)\b|multipart\/)/i
 
 /** Whether a content type says nothing of the bytes: a wildcard, a type of anything, or no type at all. */
 export function saysNothing(type: string): boolean {

@@ -7,7 +7,13 @@
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { type Cid, cidToBytes, formatCid } from '#protocol/cid.ts'
 import { type BlobFiles, BlobTimeoutError, type ByteRange } from './files.ts'
 import type { ReceivedFile } from './uploads.ts'
@@ -96,6 +102,16 @@ export class S3Blobs implements BlobFiles {
       return answer.Body as Readable | undefined
     } catch (error) {
       if ((error as Error).name === 'NoSuchKey') return undefined
+      throw error
+    }
+  }
+
+  async size(did: string, cid: Cid): Promise<number | undefined> {
+    try {
+      return (await this.#client.send(new HeadObjectCommand(this.#place(did, cid)))).ContentLength
+    } catch (error) {
+      // An answer to HEAD has no body, and so no name of what is not there; a bucket that is not there says 404 as well.
+      if ((error as Error).name === 'NotFound') return undefined
       throw error
     }
   }

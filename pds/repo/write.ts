@@ -346,10 +346,10 @@ class Change {
   #refer(blobs: readonly BlobReference[], record: number): void {
     for (const { cid, mimeType, size } of blobs) {
       const blob = this.#store.blobs.get(this.#owner.id, cid)
-      if (blob === undefined || blob.takedownRef !== null) {
+      const isKnown = this.#known.has(cid)
+      if (blob === undefined || blob.takedownRef !== null || (blob.lostAt !== null && !isKnown)) {
         throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${formatCid(cid)}`)
       }
-      const isKnown = this.#known.has(cid)
       if (!isKnown && blob.mimeType !== mimeType) {
         throw new BlobReferenceError(
           'InvalidMimeType',

@@ -10,6 +10,19 @@ export interface BlobRow {
   /** Bytes. */
   readonly size: number
   readonly takedownRef: string | null
+  /** When its bytes were found gone. */
+  readonly lostAt: string | null
+}
+
+/** A blob that a record refers to, and what is known of it. */
+export interface ReferencedBlob {
+  readonly cid: Cid
+  readonly collection: string
+  readonly rkey: string
+  /** Null when it was never received. */
+  readonly size: number | null
+  readonly takedownRef: string | null
+  readonly lostAt: string | null
 }
 
 /** Where a walk through all blobs stands. */
@@ -23,7 +36,8 @@ export class BlobStore {
   readonly #isReferenced
   readonly #referrers
   readonly #list
-  readonly #missing
+  readonly #referenced
+  readonly #setLost
   readonly #page
   readonly #some
   readonly #loose
@@ -40,7 +54,7 @@ export class BlobStore {
     this.#get = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
       q
         .selectFrom('blob')
-        .select(['mimeType', 'size', 'takedownRef'])
+        .select(['mimeType', 'size', 'takedownRef', 'lostAt'])
         .where('account', '=', arg.account)
         .where('cid', '=', arg.cid),
     )
@@ -73,24 +87,23 @@ export class BlobStore {
           .orderBy('cid')
           .limit(arg.limit),
     )
-    this.#missing = db.prepare((q, arg: Args<{ account: number; cursor: Buffer; limit: number }>) =>
+    this.#referenced = db.prepare((q, arg: Args<{ account: number; cursor: Buffer; limit: number }>) =>
       q
         .selectFrom('record_blob')
         .innerJoin('record', 'record.id', 'record_blob.record')
-        .select(['record_blob.cid', 'record.collection', 'record.rkey'])
+        .leftJoin('blob', (join) =>
+          join.onRef('blob.cid', '=', 'record_blob.cid').on('blob.account', '=', arg.account),
+        )
+        .select([
+          'record_blob.cid',
+          'record.collection',
+          'record.rkey',
+          'blob.size',
+          'blob.takedownRef',
+          'blob.lostAt',
+        ])
         .where('record_blob.repo', '=', repoOf(q, arg.account))
         .where('record_blob.cid', '>', arg.cursor)
-        .where((e) =>
-          e.not(
-            e.exists(
-              e
-                .selectFrom('blob')
-                .select('blob.cid')
-                .where('blob.account', '=', arg.account)
-                .whereRef('blob.cid', '=', 'record_blob.cid'),
-            ),
-          ),
-        )
         .groupBy('record_blob.cid')
         .orderBy('record_blob.cid')
         .limit(arg.limit),
@@ -129,7 +142,14 @@ export class BlobStore {
     this.#delete = db.prepare((q, arg: Args<{ account: number; cid: Buffer }>) =>
       q.deleteFrom('blob').where('account', '=', arg.account).where('cid', '=', arg.cid),
     )
-    this.#put = db.prepare((q, arg: Args<Omit<Schema['blob'], 'takedownRef'>>) =>
+    this.#setLost = db.prepare((q, arg: Args<{ account: number; cid: Buffer; lostAt: string | null }>) =>
+      q
+        .updateTable('blob')
+        .set({ lostAt: arg.lostAt })
+        .where('account', '=', arg.account)
+        .where('cid', '=', arg.cid),
+    )
+    this.#put = db.prepare((q, arg: Args<Omit<Schema['blob'], 'takedownRef' | 'lostAt'>>) =>
       q
         .insertInto('blob')
         .values({
@@ -143,7 +163,7 @@ export class BlobStore {
         .onConflict((conflict) =>
           conflict
             .columns(['account', 'cid'])
-            .doUpdateSet({ mimeType: arg.mimeType, createdAt: arg.createdAt }),
+            .doUpdateSet({ mimeType: arg.mimeType, createdAt: arg.createdAt, lostAt: null }),
         ),
     )
     this.#refer = db.prepare((q, arg: Args<Omit<Schema['record_blob'], 'repo'> & { account: number }>) =>
@@ -172,6 +192,8 @@ export class BlobStore {
           )
           .select((e) => e.fn.count<number>('record_blob.cid').distinct().as('count'))
           .where('record_blob.repo', '=', repoOf(q, arg.account))
+          // One that was taken down is asked of nobody again.
+          .where((e) => e.or([e('blob.lostAt', 'is', null), e('blob.takedownRef', 'is not', null)]))
           .$asScalar()
           .$notNull()
           .as('received'),
@@ -207,13 +229,9 @@ export class BlobStore {
       .map((row) => cidFromBytes(row.cid))
   }
 
-  /** Blobs that records refer to and that have not been received, in the order of their CIDs, each with one of those records. */
-  missing(
-    account: number,
-    cursor: Cid | '',
-    limit: number,
-  ): { readonly cid: Cid; readonly collection: string; readonly rkey: string }[] {
-    return this.#missing
+  /** Blobs that records refer to, in the order of their CIDs, each with one of those records. */
+  referenced(account: number, cursor: Cid | '', limit: number): ReferencedBlob[] {
+    return this.#referenced
       .all({ account, limit, cursor: Buffer.from(cursor, 'latin1') })
       .map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
   }
@@ -260,7 +278,12 @@ export class BlobStore {
       .map((row) => ({ ...row, cid: cidFromBytes(row.cid) }))
   }
 
-  /** Notes a blob whose bytes are durable; one that is there takes the type. */
+  /** Notes that a blob's bytes are gone, or (null) that they are there. */
+  setLost(_tx: Tx, account: number, cid: Cid, lostAt: string | null): void {
+    this.#setLost.run({ account, lostAt, cid: cidToBytes(cid) })
+  }
+
+  /** Notes a blob whose bytes are durable; one that is there takes the type, and is lost no more. */
   put(tx: Tx, account: number, cid: Cid, blob: { mimeType: string; size: number }): void {
     this.#put.run({
       account,
@@ -286,7 +309,7 @@ export class BlobStore {
     this.#setTakedown.run({ account, cid: cidToBytes(cid), takedownRef })
   }
 
-  /** How many blobs an account's records refer to, and how many of those are here. */
+  /** How many blobs an account's records refer to, and how many of those are here as far as is known. */
   counts(account: number): { readonly received: number; readonly referenced: number } {
     return this.#counts.get({ account }) ?? { received: 0, referenced: 0 }
   }

@@ -350,4 +350,7 @@ export const migrations: readonly Migration[] = [
     endsAt = max(deleteAfter, strftime('%Y-%m-%dT%H:%M:%fZ', deactivatedAt, '+30 days'))
   WHERE deleteAfter IS NOT NULL AND deactivatedAt IS NOT NULL;
   `,
+  `
+  ALTER TABLE blob ADD COLUMN lostAt TEXT;
+  `,
 ]

@@ -84,6 +84,8 @@ export interface Schema {
     size: number
     createdAt: string
     takedownRef: string | null
+    /** When its bytes were found gone; null again once they are back. */
+    lostAt: Generated<string | null>
   }
   /** Which records refer to which blobs. A blob that none refers to is temporary. */
   record_blob: { repo: number; cid: Buffer; record: number; rev: string }

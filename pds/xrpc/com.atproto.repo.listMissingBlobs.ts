@@ -10,12 +10,14 @@ const LIMIT_DEFAULT = 500
 export default ({ auth, blobs }: Pick<Services, 'auth' | 'blobs'>) =>
   endpoint<Method.QueryParams, undefined, PersonCredentials>({
     auth: (exchange) => auth.access(exchange, { permission: anyApp }),
-    handler: ({ params: { limit = LIMIT_DEFAULT, cursor }, credentials: { did } }) => {
-      const page = blobs.missing(auth.account(did, {}), {
+    handler: async ({ params: { limit = LIMIT_DEFAULT, cursor }, credentials: { did } }) => {
+      const page = await blobs.missing(auth.account(did, {}), {
         limit,
         cursor: cursor ? parseCid(cursor) : undefined,
       })
-      const missing = page.map(({ cid, recordUri }) => ({ cid: formatCid(cid), recordUri }))
-      return json({ cursor: missing.at(-1)?.cid, blobs: missing })
+      return json({
+        cursor: page.cursor && formatCid(page.cursor),
+        blobs: page.blobs.map(({ cid, recordUri }) => ({ cid: formatCid(cid), recordUri })),
+      })
     },
   })

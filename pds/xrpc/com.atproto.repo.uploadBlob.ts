@@ -1,4 +1,3 @@
-import { InvalidRequestError } from '@atproto/xrpc-server'
 import { formatCid } from '#protocol/cid.ts'
 import type { PersonCredentials, ServiceCredentials } from '../auth/credentials.ts'
 import { uploadsBlob } from '../auth/permissions.ts'
@@ -10,12 +9,6 @@ export default ({ auth, blobs, config, moves }: Pick<Services, 'auth' | 'blobs' 
     auth: (exchange) => auth.accessOrService(exchange, { permission: uploadsBlob, checkTakedown: true }),
     streamBytesMax: config.blobs.bytesMax,
     handler: async ({ input, encoding, request, credentials: { did } }) => {
-      if (/^multipart\//i.test(encoding)) {
-        // Its bytes would be those of the form, and the record that refers to them would be refused, or show nothing.
-        throw new InvalidRequestError(
-          'A blob is not sent as a form: send the bytes of the file alone, with its type as Content-Type',
-        )
-      }
       const account = auth.account(did, { checkTakedown: true })
       moves.step(account)
       moves.assertRoom(account, Number(request.headers['content-length'] ?? 0))

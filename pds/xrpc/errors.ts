@@ -22,7 +22,7 @@ import { PreferenceError } from '../accounts/preferences.ts'
 import { SecondFactorError } from '../accounts/second-factors.ts'
 import { AuthError } from '../auth/credentials.ts'
 import { ServiceTokenError } from '../auth/service-tokens.ts'
-import { BlobOwnerGoneError, BlobTakendownError } from '../blobs/blobs.ts'
+import { BlobFormError, BlobOwnerGoneError, BlobTakendownError } from '../blobs/blobs.ts'
 import { BlobTimeoutError } from '../blobs/files.ts'
 import { BlobTooLargeError } from '../blobs/uploads.ts'
 import { DidError } from '../identity/did-documents.ts'
@@ -77,6 +77,7 @@ export function toXrpcError(error: unknown): XRPCError {
   if (error instanceof RepoNotFoundError) return new InvalidRequestError(error.message, 'RepoNotFound')
   if (error instanceof SwapMismatchError) return new InvalidRequestError(error.message, 'InvalidSwap')
   if (
+    error instanceof BlobFormError ||
     error instanceof BlobOwnerGoneError ||
     error instanceof IdentityError ||
     error instanceof InvalidRecordError ||

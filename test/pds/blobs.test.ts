@@ -1,7 +1,8 @@
 /** Blobs beyond their way into a record: kept on disk and on S3, served in ranges, cleared away. */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { BlobRef } from '@atproto/lexicon'
+import { AtUri } from '@atproto/syntax'
 import Database from 'better-sqlite3'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -219,13 +220,120 @@ describe.each(['disk', 's3', 's3rver'])('blobs on %s', (kind) => {
     expect(await kept()).not.toContain(nameOf(blob))
     rows(
       pds.folder,
-      "INSERT INTO blob SELECT id, ?, 'image/png', 1000, '', NULL FROM account WHERE did = ?",
+      "INSERT INTO blob SELECT id, ?, 'image/png', 1000, '', NULL, NULL FROM account WHERE did = ?",
       cidToBytes(cid),
       user.did,
     )
     const response = await getBlob(pds, user, blob)
     expect([response.status, await response.json()]).toMatchObject([400, { message: 'Blob not found' }])
   })
+  /** Takes the bytes of a blob away, as a disk does that fails. */
+  const lose = async ({ ref }: BlobRef) => {
+    await bucket()?.remove('blobs', `blocks/${user.did}/${ref}`)
+    if (kind === 'disk') rmSync(path.join(pds.folder, 'blocks', user.did, String(ref)))
+  }
+  /** How many blobs the account has lost by `checkAccountStatus`, and which by `listMissingBlobs`. */
+  const missing = async ({ agent }: TestUser, limit = 2) => {
+    const cids: string[] = []
+    for (let cursor: string | undefined; ; ) {
+      const { data } = await agent.com.atproto.repo.listMissingBlobs({ cursor, limit })
+      expect(data.blobs.length).toBeLessThanOrEqual(limit)
+      cids.push(...data.blobs.map(({ cid }) => cid))
+      cursor = data.cursor
+      if (cursor === undefined) break
+    }
+    const { data } = await agent.com.atproto.server.checkAccountStatus()
+    return { cids, count: data.expectedBlobs - data.importedBlobs }
+  }
+
+  it('are missing when their bytes are gone, until the same bytes are uploaded', async () => {
+    const owner = user
+    try {
+      user = await createUser(pds, `unlucky-on-${kind}`)
+      const bytes = Array.from({ length: 5 }, () => image())
+      const blobs: BlobRef[] = []
+      const posts: string[] = []
+      for (const picture of bytes) {
+        const blob = await upload(user, picture)
+        blobs.push(blob)
+        posts.push((await postWith(user, blob)).uri)
+      }
+      expect(await missing(user)).toEqual({ cids: [], count: 0 })
+      const [first, second, third, takendown] = blobs as [BlobRef, BlobRef, BlobRef, BlobRef]
+      for (const blob of [first, second, third, takendown]) await lose(blob)
+      const setTakedown = 'UPDATE blob SET takedownRef = ? WHERE cid = ?'
+      const taken = cidToBytes(parseCid(takendown.ref.toString()))
+      rows(pds.folder, setTakedown, 'spam', taken)
+      const lost = [first, second, third].map(({ ref }) => ref.toString()).sort()
+      expect(await missing(user)).toEqual({ cids: lost, count: 3 })
+      expect(await missing(user, 500), 'again').toEqual({ cids: lost, count: 3 })
+
+      // A record that refers to one can be edited.
+      const { rkey } = new AtUri(posts[0]!)
+      const { data } = await user.agent.com.atproto.repo.getRecord({
+        repo: user.did,
+        collection: 'app.bsky.feed.post',
+        rkey,
+      })
+      await user.agent.com.atproto.repo.putRecord({
+        repo: user.did,
+        collection: 'app.bsky.feed.post',
+        rkey,
+        record: { ...data.value, langs: ['en'] },
+      })
+
+      await user.agent.deletePost(posts[1]!)
+      expect(await rejection(postWith(user, second))).toMatchObject({ error: 'BlobNotFound' })
+
+      await upload(user, bytes[0]!)
+      expect(await missing(user)).toEqual({ cids: [third.ref.toString()], count: 1 })
+      const served = await getBlob(pds, user, first)
+      expect(Buffer.from(await served.arrayBuffer()).equals(bytes[0]!)).toBe(true)
+      await postWith(user, first)
+      expect(rows(pds.folder, 'SELECT takedownRef FROM blob WHERE cid = ?', taken)).toEqual(['spam'])
+      const again = await rejection(upload(user, bytes[3]!))
+      expect(again).toMatchObject({ message: 'Blob has been takendown, cannot re-upload' })
+    } finally {
+      user = owner
+    }
+  })
+
+  it('are missing once somebody asked for bytes that are gone, and are back with the file', async () => {
+    const owner = user
+    try {
+      user = await createUser(pds, `asked-on-${kind}`)
+      const count = async () => {
+        const { data } = await user.agent.com.atproto.server.checkAccountStatus()
+        return data.expectedBlobs - data.importedBlobs
+      }
+      const blob = await upload(user, image())
+      await postWith(user, blob)
+      const file = path.join(pds.folder, 'blocks', user.did, blob.ref.toString())
+      const bytes = kind === 'disk' ? readFileSync(file) : undefined
+      await lose(blob)
+      expect(await count()).toBe(0)
+      expect((await getBlob(pds, user, blob)).status).toBe(400)
+      expect(await count()).toBe(1)
+      if (bytes === undefined) return
+      writeFileSync(file, bytes.subarray(1))
+      expect((await getBlob(pds, user, blob)).status, 'half of it').toBe(400)
+      writeFileSync(file, bytes)
+      expect((await getBlob(pds, user, blob)).status).toBe(200)
+      expect(await count()).toBe(0)
+    } finally {
+      user = owner
+    }
+  })
+})
+
+it('takes no blob for lost that a bucket does not say is lost', async () => {
+  await using pds = await startPds({ plcUrl: plc.url, env: s3.env('silent') })
+  const user = await createUser(pds, 'unsure')
+  await postWith(user, await upload(user, image()))
+  const { data } = await user.agent.com.atproto.repo.listMissingBlobs()
+  expect(data.blobs).toEqual([])
+  const { data: status } = await user.agent.com.atproto.server.checkAccountStatus()
+  expect(status).toMatchObject({ expectedBlobs: 1, importedBlobs: 1 })
 })
 
 describe('what an upload that was cut off left behind', () => {

@@ -6,6 +6,7 @@ import { verifyRepoCar } from '@atproto/repo'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RepoEvent } from '#protocol/frame.ts'
 import { type AppViewStandIn, appViewEnv, startAppView } from '../support/app-view.ts'
+import { type Host, moveAccount } from '../support/moving.ts'
 import { PASSWORD, startPds } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
@@ -44,11 +45,6 @@ const PIXEL = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
   'base64',
 )
-
-interface Host {
-  readonly url: string
-  readonly did: string
-}
 
 let plc: PlcDirectory
 let mails: MailServer
@@ -90,7 +86,20 @@ test('an account moves in and on, with all that it has', { timeout: 180_000 }, a
   let from = agent
   for (const to of [here!, second!]) {
     using firehose = await Subscriber.connect(to.url)
-    const moved = await move(from, to, did)
+    const before = (await from.com.atproto.server.checkAccountStatus()).data
+    const { agent: moved, statuses } = await moveAccount(from, to, { did, handle: HANDLE, mails })
+    expect(statuses).toMatchObject({
+      imported: {
+        activated: false,
+        validDid: false,
+        indexedRecords: before.indexedRecords,
+        expectedBlobs: BLOBS,
+        importedBlobs: 0,
+      },
+      uploaded: { expectedBlobs: BLOBS, importedBlobs: BLOBS },
+      named: { validDid: true },
+      activated: { activated: true },
+    })
     await firehose.until((frames) => frames.length >= 4)
     const events = () => firehose.events as RepoEvent[]
     expect(events().map(({ kind }) => kind)).toEqual(['identity', 'account', 'identity', 'sync'])
@@ -165,59 +174,6 @@ async function live(agent: AtpAgent) {
   }
   await agent.app.bsky.actor.putPreferences({ preferences: PREFERENCES })
   return { records: { ...COUNTS } as Record<string, number>, blobs }
-}
-
-/** Moves an account to another host, the way that the protocol's guide says. https://atproto.com/guides/account-migration */
-async function move(from: AtpAgent, to: Host, did: string): Promise<AtpAgent> {
-  const moved = new AtpAgent({ service: to.url })
-  const { data: auth } = await from.com.atproto.server.getServiceAuth({
-    aud: to.did,
-    lxm: 'com.atproto.server.createAccount',
-  })
-  const email = from.session!.email!
-  await moved.com.atproto.server.createAccount(
-    { did, handle: HANDLE, email, password: PASSWORD },
-    { headers: { authorization: `Bearer ${auth.token}` } },
-  )
-  await moved.login({ identifier: did, password: PASSWORD })
-
-  const { data: archive } = await from.com.atproto.sync.getRepo({ did })
-  await moved.com.atproto.repo.importRepo(archive, { encoding: 'application/vnd.ipld.car' })
-  const status = async () => (await moved.com.atproto.server.checkAccountStatus()).data
-  const records = (await from.com.atproto.server.checkAccountStatus()).data.indexedRecords
-  expect(await status()).toMatchObject({
-    activated: false,
-    validDid: false,
-    indexedRecords: records,
-    expectedBlobs: BLOBS,
-    importedBlobs: 0,
-  })
-  for (let cursor: string | undefined; ; ) {
-    const { data } = await moved.com.atproto.repo.listMissingBlobs({ cursor, limit: 70 })
-    for (const { cid } of data.blobs) {
-      const blob = await from.com.atproto.sync.getBlob({ did, cid })
-      await moved.com.atproto.repo.uploadBlob(blob.data, { encoding: blob.headers['content-type'] })
-    }
-    cursor = data.cursor
-    if (cursor === undefined) break
-  }
-  expect(await status()).toMatchObject({ expectedBlobs: BLOBS, importedBlobs: BLOBS })
-
-  const { data: preferences } = await from.app.bsky.actor.getPreferences()
-  await moved.app.bsky.actor.putPreferences(preferences)
-
-  const { data: wanted } = await moved.com.atproto.identity.getRecommendedDidCredentials()
-  await from.com.atproto.identity.requestPlcOperationSignature()
-  const { data: signed } = await from.com.atproto.identity.signPlcOperation({
-    ...wanted,
-    token: mails.code(email),
-  })
-  await moved.com.atproto.identity.submitPlcOperation(signed)
-  expect(await status()).toMatchObject({ validDid: true })
-  await moved.com.atproto.server.activateAccount()
-  await from.com.atproto.server.deactivateAccount({})
-  expect(await status()).toMatchObject({ activated: true })
-  return moved
 }
 
 /** What a stranger finds: how many records of each collection, and the blobs with the digests of their bytes. */

@@ -81,6 +81,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       objects.delete(key)
       response.writeHead(204).end()
       return
+    case 'HEAD':
+      if (key.startsWith('silent/')) throw new Refusal(403, 'AccessDenied')
+      if (object === undefined) throw new Refusal(404, 'NoSuchKey')
+      response.writeHead(200, { 'content-length': object.length }).end()
+      return
     case 'GET': {
       if (object === undefined) throw new Refusal(404, 'NoSuchKey')
       const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []

@@ -1,6 +1,6 @@
 /** S3 servers as processes of their own: a strict one of ours (`s3-server.ts`), which can also fail on purpose, and one of the field. */
 import path from 'node:path'
-import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { freePort, startProcess, temporaryFolder } from './processes.ts'
 
 export interface S3Server extends AsyncDisposable {
@@ -8,6 +8,24 @@ export interface S3Server extends AsyncDisposable {
   env(bucket: string): Record<string, string>
   /** The keys of all objects, each after its bucket. */
   keys(): Promise<string[]>
+  /** Removes an object, as somebody does who clears away the wrong one. */
+  remove(bucket: string, key: string): Promise<void>
+}
+
+/** Removes objects of an S3 server. */
+const removing = (url: string, [accessKeyId, secretAccessKey]: readonly [string, string]) => {
+  const client = new S3Client({
+    region: 'us-east-1',
+    endpoint: url,
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+  })
+  return {
+    client,
+    remove: async (bucket: string, key: string) => {
+      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
+    },
+  }
 }
 
 const envOf =
@@ -31,10 +49,15 @@ export async function startS3(): Promise<S3Server> {
     env: { S3_ACCESS_KEY_ID: id, S3_SECRET_ACCESS_KEY: secret, S3_PORT: String(port) },
     ready: url,
   })
+  const { client, remove } = removing(url, [id, secret])
   return {
     env: envOf(url, [id, secret]),
     keys: async () => (await (await fetch(url)).json()) as string[],
-    [Symbol.asyncDispose]: () => running.stop().then(() => undefined),
+    remove,
+    [Symbol.asyncDispose]: async () => {
+      client.destroy()
+      await running.stop()
+    },
   }
 }
 
@@ -52,14 +75,10 @@ export async function startS3rver(): Promise<S3Server> {
     args: [...args, '--no-vhost-buckets', '--configure-bucket', BUCKET],
     ready: /listening/i,
   })
-  const client = new S3Client({
-    region: 'us-east-1',
-    endpoint: url,
-    forcePathStyle: true,
-    credentials: { accessKeyId: credentials[0], secretAccessKey: credentials[1] },
-  })
+  const { client, remove } = removing(url, credentials)
   return {
     env: envOf(url, credentials),
+    remove,
     keys: async () => {
       const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: BUCKET }))
       return Contents.map(({ Key }) => `${BUCKET}/${Key}`)

@@ -1,11 +1,22 @@
 /** Data folders that earlier versions wrote are opened by today's code: every session goes on, everything is served the same. */
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { AtpAgent } from '@atproto/api'
+import Sqlite3 from 'better-sqlite3'
 import { decodeJwt } from 'jose'
 import { Secret, TOTP } from 'otpauth'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cidForRaw, cidToBytes, formatCid } from '#protocol/cid.ts'
 import { SqlitePlcDatabase } from '../../scripts/plc/database.ts'
 import { type PlcDirectory, servePlc } from '../../scripts/plc/server.ts'
 import { bearerOf, operatorOf, strangerTo } from '../pds/accounts/support.ts'
@@ -43,6 +54,7 @@ describe.each(versions)('what %s wrote', (version) => {
     plc = await servePlc(new SqlitePlcDatabase(file), 0)
     const folder = path.join(temporary.path, 'pds')
     layOut(path.join(recorded, 'pds'), folder)
+    addOldBlobs(folder, alice.did, world.endedAtMs)
     running = await startProcess({
       file: 'pds/main.ts',
       env: { ...pdsEnv(plc.url, folder, PORT), ...pdsEnvironment, ...clockEnv(Date.now()) },
@@ -107,6 +119,34 @@ describe.each(versions)('what %s wrote', (version) => {
     expect(await rejection(reset())).toMatchObject({ error: 'InvalidToken' })
     const session = { identifier: erin.did, password: 'brand new one' }
     expect((await strangerTo(pds).com.atproto.server.createSession(session)).data.did).toBe(erin.did)
+  })
+
+  test('blobs of types that say nothing are referred to, served and given a type', async () => {
+    const { accessJwt } = (await session(alice.did)).data
+    const { repo } = bearerOf(pds, accessJwt)
+    const collection = 'com.example.picture'
+    const put = async (rkey: string, bytes: Buffer, mimeType: string) => {
+      const blob = { $type: 'blob', ref: { $link: cidOf(bytes) }, mimeType, size: bytes.length }
+      await repo.putRecord({ repo: alice.did, collection, rkey, record: { $type: collection, blob } })
+    }
+    const servedAs = async (bytes: Buffer) => {
+      const query = new URLSearchParams({ did: alice.did, cid: cidOf(bytes) })
+      const response = await fetch(`${PDS_URL}/xrpc/com.atproto.sync.getBlob?${query}`)
+      expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true)
+      return response.headers.get('content-type')
+    }
+    for (const { bytes, mimeType } of Object.values(OLD_BLOBS)) {
+      // As their uploads were answered then.
+      await put('then', bytes, mimeType)
+      expect(await servedAs(bytes)).toBe('application/octet-stream')
+      await put('then', bytes, 'image/svg+xml')
+      expect(await servedAs(bytes)).toBe('image/svg+xml')
+    }
+    const { bytes } = OLD_BLOBS.anything
+    await repo.deleteRecord({ repo: alice.did, collection, rkey: 'then' })
+    await repo.uploadBlob(bytes, { encoding: 'image/svg+xml' })
+    await put('now', bytes, 'image/svg+xml')
+    expect(await servedAs(bytes)).toBe('image/svg+xml')
   })
 
   test('a reserved key, an invite code and preferences are there', async () => {
@@ -230,6 +270,30 @@ describe.each(versions)('what %s wrote', (version) => {
     return agent.app.bsky.actor.getPreferences()
   }
 })
+
+/** Blobs that versions before took as they came: a wildcard for a type, and a form. */
+const OLD_BLOBS = {
+  anything: { bytes: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), mimeType: '*/*' },
+  form: { bytes: Buffer.from('--x\r\n\r\nbytes\r\n--x--\r\n'), mimeType: 'multipart/form-data' },
+}
+const cidOf = (bytes: Buffer): string => formatCid(cidForRaw(bytes))
+
+/** Adds such blobs to a copy of recorded data, as uploads of then left them. */
+function addOldBlobs(folder: string, did: string, uploadedAtMs: number): void {
+  const blocks = path.join(folder, 'blocks', did)
+  mkdirSync(blocks, { recursive: true })
+  const db = new Sqlite3(path.join(folder, 'atoll.sqlite'))
+  const insert = db.prepare(
+    `INSERT INTO blob (account, cid, mimeType, size, createdAt)
+     SELECT id, ?, ?, ?, ? FROM account WHERE did = ?`,
+  )
+  for (const { bytes, mimeType } of Object.values(OLD_BLOBS)) {
+    writeFileSync(path.join(blocks, cidOf(bytes)), bytes)
+    const createdAt = new Date(uploadedAtMs).toISOString()
+    insert.run(cidToBytes(cidForRaw(bytes)), mimeType, bytes.length, createdAt, did)
+  }
+  db.close()
+}
 
 /** Puts recorded files where a PDS has them, as readable for others as a copy is. */
 function layOut(from: string, to: string): void {
