@@ -3,6 +3,7 @@
  * labeler did not sign, or that speaks in another's name, is passed over.
  */
 import { type Logger, logger } from '#platform/log.ts'
+import { type Cid, InvalidCidError, parseCid } from '#protocol/cid.ts'
 import { FrameError } from '#protocol/frame.ts'
 import { decodeLabelsFrame, type SignedLabel, verifyLabel } from '#protocol/labels.ts'
 import type { NewLabel } from '../index/writer.ts'
@@ -130,10 +131,22 @@ export class LabelStream implements Stream {
 }
 
 /** @throws EventFault */
-function newLabel({ uri, val, neg, cts, exp }: SignedLabel): NewLabel {
+function newLabel({ uri, cid, val, neg, cts, exp }: SignedLabel): NewLabel {
   const madeAt = Date.parse(cts)
   const expiresAt = exp === undefined ? null : Date.parse(exp)
   if (Number.isNaN(madeAt) || Number.isNaN(expiresAt))
     throw new EventFault('malformed-label', 'a label with a time that is none')
-  return { uri, val, neg: neg === true, madeAt, expiresAt }
+  return { uri, cid: versionOf(cid), val, neg: neg === true, madeAt, expiresAt }
+}
+
+/** @throws EventFault */
+function versionOf(cid: string | undefined): Cid | null {
+  try {
+    return cid === undefined ? null : parseCid(cid)
+  } catch (error) {
+    if (!(error instanceof InvalidCidError)) throw error
+    throw new EventFault('malformed-label', `a label of a version that cannot be: ${error.message}`, {
+      cause: error,
+    })
+  }
 }

@@ -4,6 +4,7 @@
  * An event may come twice (after a reconnect, or from two endpoints); its repository's revision tells.
  */
 import { isValidDid } from '@atproto/syntax'
+import { cidToBytes } from '#protocol/cid.ts'
 import { Draft } from './draft.ts'
 import {
   type AccountChange,
@@ -19,7 +20,7 @@ import {
   type SyncChange,
 } from './events.ts'
 import type { Names } from './names.ts'
-import type { AccountRow, Row } from './schema.ts'
+import { type AccountRow, everyVersion, type Row, unknownVersion } from './schema.ts'
 import type { Tx } from './store.ts'
 import { POST, parseUri } from './uris.ts'
 
@@ -28,6 +29,8 @@ const DELETED = 'deleted'
 
 /** How many records of a repository are read or removed in one statement. */
 const pageRowsMax = 500
+
+type LabelKey = Pick<Row<'labels'>, 'account' | 'post' | 'src' | 'val' | 'cid'>
 
 export class Batch {
   readonly #tx: Tx
@@ -126,27 +129,49 @@ export class Batch {
     const uris = labels.map(({ uri }) => uri).filter((uri) => parseUri(uri)?.collection === POST)
     const posts = await this.#names.posts(rows, uris, now)
     const newest = new Map<string, Row<'labels'>>()
-    for (const [i, { uri, val, neg, madeAt, expiresAt }] of labels.entries()) {
+    for (const [i, { uri, cid, val, neg, madeAt, expiresAt }] of labels.entries()) {
       const part = parts[i]
       const post = part && 'collection' in part ? posts.get(uri) : 0
       if (!part || post === undefined) continue
       const account = accounts.get(part.did)!.id
-      const key = `${account} ${post} ${val}`
-      if (madeAt < (newest.get(key)?.made_at ?? 0)) continue
-      newest.set(key, { src, val, account, post, neg: neg ? 1 : 0, made_at: madeAt, expires_at: expiresAt })
+      const version = cid === null || post === 0 ? everyVersion : cidToBytes(cid).toString('hex')
+      const times = { made_at: madeAt, expires_at: expiresAt }
+      const row = { src, val, account, post, cid: version, neg: neg ? 1 : 0, ...times }
+      if (madeAt < (newest.get(nameOf(row))?.made_at ?? 0)) continue
+      newest.set(nameOf(row), row)
     }
-    const keys = [...newest.values()].map(({ src, val, account, post }) => ({ account, post, src, val }))
-    for (const { account, post, val, made_at } of await rows.find('labels', keys)) {
-      const key = `${account} ${post} ${val}`
-      if (made_at > newest.get(key)!.made_at) newest.delete(key)
+    const known = await rows.find('labels', [...newest.values()].map(keyOf))
+    for (const row of known) {
+      const name = nameOf(row)
+      const word = newest.get(name)
+      if (word && row.made_at > word.made_at) newest.delete(name)
     }
+    await this.#replaceUnversioned(newest)
     const added = [...newest.values()]
-    await rows.remove(
-      'labels',
-      added.map(({ src, val, account, post }) => ({ account, post, src, val })),
-    )
+    await rows.remove('labels', added.map(keyOf))
     await rows.insert('labels', added)
     return 'applied'
+  }
+
+  /** Removes labels of unknown versions that there are newer words for; drops older words. */
+  async #replaceUnversioned(newest: Map<string, Row<'labels'>>): Promise<void> {
+    const { rows } = this.#tx
+    const keyOfUnknown = (row: Row<'labels'>) => keyOf({ ...row, cid: unknownVersion })
+    const keys = new Map(
+      [...newest.values()].map((row) => [nameOf({ ...row, cid: unknownVersion }), keyOfUnknown(row)]),
+    )
+    const unknown = await rows.find('labels', [...keys.values()])
+    if (unknown.length === 0) return
+    const madeAt = new Map(unknown.map((row) => [nameOf(row), row.made_at]))
+    const replaced = new Map<string, LabelKey>()
+    for (const [name, row] of newest) {
+      const unknownName = nameOf({ ...row, cid: unknownVersion })
+      const before = madeAt.get(unknownName)
+      if (before === undefined) continue
+      if (row.made_at < before) newest.delete(name)
+      else replaced.set(unknownName, keyOfUnknown(row))
+    }
+    await rows.remove('labels', [...replaced.values()])
   }
 
   #addChange(account: AccountRow, { table, uri, row }: Change): void {
@@ -203,4 +228,13 @@ function follows(event: CommitChange | SyncChange, known: AccountRow): boolean {
   if (event.kind === 'sync') return event.data !== undefined && event.data === known.data
   if (event.data === undefined || known.data === null) return true
   return event.prevData === undefined ? event.since === known.rev : event.prevData === known.data
+}
+
+function keyOf({ account, post, src, val, cid }: LabelKey): LabelKey {
+  return { account, post, src, val, cid }
+}
+
+/** The key of a label among those of one labeler, as text. */
+function nameOf({ account, post, val, cid }: LabelKey): string {
+  return `${account} ${post} ${cid} ${val}`
 }

@@ -1,4 +1,5 @@
 /** What the firehose and what is fetched from repositories tell the index. Everything here is named by DIDs and URIs. */
+import type { Cid } from '#protocol/cid.ts'
 
 /** What happened to one record of the event's repository: `row` is null when it is gone, or is no longer of a kind that is indexed. */
 export type Change = {
@@ -127,7 +128,7 @@ export interface RepositoryChange {
   present: Map<RepositoryTable, Set<string>>
 }
 
-/** Words of a labeler; the newest on each subject and value counts. */
+/** Words of a labeler; the newest on each subject, version and value counts. */
 export interface LabelsChange {
   kind: 'labels'
   /** The labeler. */
@@ -138,6 +139,8 @@ export interface LabelsChange {
 export interface NewLabel {
   /** A DID or the URI of a post. */
   uri: string
+  /** The version of the post that is meant; null for all of them. */
+  cid: Cid | null
   val: string
   neg: boolean
   madeAt: number

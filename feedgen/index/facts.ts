@@ -14,7 +14,7 @@ import type {
   Window,
 } from '../facts/facts.ts'
 import type { StoreKind } from './rows.ts'
-import { type PostRow, type Schema, tierMax } from './schema.ts'
+import { everyVersion, type PostRow, type Schema, tierMax, unknownVersion } from './schema.ts'
 import { storableText } from './text.ts'
 import { formatUri, LIST, POST, parseUri, REPOST } from './uris.ts'
 
@@ -36,6 +36,9 @@ const authorDays = 7
 const DAY_MS = 86_400_000
 /** To find the newest likers of a post, so many times as many are looked at: those of the accounts that were met last. */
 const likersLookedAtFactor = 4
+
+/** What the CID of a record begins with, before its digest; in hexadecimal. */
+const recordCidPrefix = '01711220'
 
 const columns = sql`p.id, p.author, p.sort_at, p.likes, p.reposts, p.replies, p.quotes, p.reply_parent, p.reply_root, p.quote`
 /** Whether a post is there, as far as anybody knows, and its author is active. */
@@ -187,7 +190,7 @@ export class IndexFacts implements Facts {
     return this.#posts(
       sql`(
           select distinct post from labels join accounts on accounts.id = labels.src
-          where did = ${by} and ${this.#among('val', vals)} and ${holdsAt(Date.now())} and post <> 0
+          where did = ${by} and ${this.#among('val', vals)} and ${this.#holdsAt(Date.now())} and post <> 0
         ) labelled join posts p on p.id = labelled.post
         where p.sort_at >= ${since} and ${isServed} order by p.sort_at desc, p.id desc limit ${limit}`,
     )
@@ -218,7 +221,7 @@ export class IndexFacts implements Facts {
     const found = await this.#all<{ id: number; did: string; val: string; post: number }>(
       sql`select p.id, a.did, labels.val, labels.post from ${this.#given(ids)} join posts p on p.id = g.value
         join labels on labels.account = p.author and labels.post in (0, p.id)
-        join accounts a on a.id = labels.src where ${this.#among('a.did', by)} and ${holdsAt(Date.now())}`,
+        join accounts a on a.id = labels.src where ${this.#among('a.did', by)} and ${this.#holdsAt(Date.now())}`,
     )
     return grouped(
       found,
@@ -379,6 +382,23 @@ export class IndexFacts implements Facts {
     return found
   }
 
+  /**
+   * Whether a label is neither taken back nor expired, and means the version of the post that is here.
+   * Who takes a label back for every version takes it back for each that was named before.
+   */
+  #holdsAt(now: number): RawBuilder<unknown> {
+    const digest =
+      this.#kind === 'sqlite' ? sql`lower(hex(sha256(r.record)))` : sql`encode(sha256(r.record), 'hex')`
+    return sql`labels.neg = 0 and (labels.expires_at is null or labels.expires_at > ${now})
+      and (labels.cid in (${everyVersion}, ${unknownVersion}) or (
+        labels.cid = (select ${recordCidPrefix} || ${digest} from records r where r.post = labels.post)
+        and not exists (
+          select 1 from labels n where n.account = labels.account and n.post = labels.post and n.src = labels.src
+            and n.val = labels.val and n.cid = ${everyVersion} and n.neg = 1 and n.made_at >= labels.made_at
+        )
+      ))`
+  }
+
   /** The values as a table `g` with the column `value`, bound as one. */
   #given(values: readonly (string | number)[]): RawBuilder<unknown> {
     if (this.#kind === 'sqlite') return sql`json_each(${JSON.stringify(values.map(storable))}) g`
@@ -398,11 +418,6 @@ function storable<T extends string | number>(value: T): string | T {
 
 function arrayType([first]: readonly (string | number)[]): RawBuilder<unknown> {
   return typeof first === 'string' ? sql`text[]` : sql`bigint[]`
-}
-
-/** Whether a label is neither taken back nor expired. */
-function holdsAt(now: number): RawBuilder<unknown> {
-  return sql`labels.neg = 0 and (labels.expires_at is null or labels.expires_at > ${now})`
 }
 
 function newestFirst(a: PostFacts, b: PostFacts): number {

@@ -7,7 +7,7 @@
 import { type ColumnDefinitionBuilder, type CreateTableBuilder, type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { StoreKind } from './rows.ts'
-import type { Schema } from './schema.ts'
+import { type Schema, unknownVersion } from './schema.ts'
 
 /** Its tables, of texts, had no bytes of records from which the next step's could have been made: that one drops them. */
 const first: Migration = { async up() {} }
@@ -172,6 +172,30 @@ const seventh: Migration = {
   },
 }
 
+/** Labels are kept by the version that they mean. Those that are there did not keep it. */
+const eighth = (kind: StoreKind): Migration => ({
+  async up(db: Kysely<unknown>) {
+    const version = sql.lit(unknownVersion)
+    const key = sql`primary key (account, post, src, val, cid)`
+    if (kind === 'postgres') {
+      await sql`alter table labels add column cid text collate "C" not null default ${version}`.execute(db)
+      await sql`alter table labels alter column cid drop default`.execute(db)
+      await sql`alter table labels drop constraint labels_key, add constraint labels_key ${key}`.execute(db)
+      return
+    }
+    await db.schema.dropIndex('labels_by_value').execute()
+    await db.schema.alterTable('labels').renameTo('labels_before').execute()
+    await sql`create table labels (
+      val text not null, src bigint not null, account bigint not null, post bigint not null,
+      neg bigint not null, made_at bigint not null, expires_at bigint, cid text not null,
+      constraint labels_key ${key}) without rowid`.execute(db)
+    await sql`insert into labels
+      select val, src, account, post, neg, made_at, expires_at, ${version} from labels_before`.execute(db)
+    await db.schema.dropTable('labels_before').execute()
+    await db.schema.createIndex('labels_by_value').on('labels').columns(['src', 'val', 'made_at']).execute()
+  },
+})
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
   const steps = {
@@ -182,6 +206,7 @@ export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void
     '005': fifth,
     '006': sixth(kind),
     '007': seventh,
+    '008': eighth(kind),
   }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()

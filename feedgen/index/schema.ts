@@ -124,7 +124,7 @@ interface ListReferencesTable {
   list: number
 }
 
-/** The newest word of each labeler on each subject and value. */
+/** The newest word of each labeler on each subject, version and value. */
 interface LabelsTable {
   /** The labeler. */
   src: number
@@ -133,6 +133,8 @@ interface LabelsTable {
   account: number
   /** 0 for a label on the account itself. */
   post: number
+  /** The CID of the version that is meant, in hexadecimal; or {@link everyVersion}, {@link unknownVersion}. */
+  cid: string
   /** 1 when the label was taken back. */
   neg: number
   made_at: number
@@ -210,6 +212,14 @@ interface CursorsTable {
   seq: number
 }
 
+/** What `LabelsTable.cid` holds for labels that mean every version of what they are on. */
+export const everyVersion = ''
+/**
+ * What it holds for labels that were stored before versions were: they hold for every version until
+ * their labeler says the next word on the subject and value, whatever version that means.
+ */
+export const unknownVersion = '?'
+
 /** Which of several processes writes. */
 interface LeasesTable {
   name: string
@@ -226,7 +236,7 @@ export type PostRow = Row<'posts'>
 
 /** The columns that hold text and bytes; all others hold whole numbers. */
 export const textColumns: ReadonlySet<string> = new Set(
-  'did status rev data rkey purpose name val event feed feed_context req_id endpoint holder'.split(' '),
+  'did status rev data rkey purpose name cid val event feed feed_context req_id endpoint holder'.split(' '),
 )
 export const bytesColumns: ReadonlySet<string> = new Set(['record', 'served_record'])
 

@@ -1,4 +1,5 @@
 /** The index in a SQLite file. */
+import { hash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -47,6 +48,8 @@ export function temporaryFile(): Disposable & { path: string } {
 function connect(file: string, { readonly }: { readonly: boolean }): Sqlite.Database {
   const connection = new Sqlite(file, { readonly, timeout: busyMillisMax })
   connection.pragma(`cache_size = -${cacheKib}`)
+  // PostgreSQL has it; here it has to be brought along.
+  connection.function('sha256', { deterministic: true }, (bytes) => hash('sha256', bytes as Buffer, 'buffer'))
   return connection
 }
 

@@ -1,7 +1,9 @@
 /** Labelers: what they say of posts and accounts comes into the index, if they signed it, and the newest word counts. */
+import Sqlite from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
 import { guardedFetch } from '#platform/fetch.ts'
 import { encode } from '#protocol/cbor.ts'
+import { type Cid, cidForCbor, cidToBytes, formatCid } from '#protocol/cid.ts'
 import { generateKey } from '#protocol/keys.ts'
 import { encodeLabelsFrame, signLabel } from '#protocol/labels.ts'
 import { readConfig } from '../../../feedgen/config.ts'
@@ -71,6 +73,67 @@ test('what a labeler says is kept, with what it takes back and when it ends', as
     { val: 'porn', neg: 0 },
     { val: 'rude', neg: 1 },
     { val: 'spam', neg: 0 },
+  ])
+})
+
+test('labels keep the version that they name; of an account there are none', async () => {
+  const { labeler, feedgen } = await stage()
+  const alice = new Author()
+  const uri = alice.uri('app.bsky.feed.post/3kaaaaaaaaaaa')
+  const [one, other] = ['one', 'other'].map((text) => cidForCbor(encode({ text }))) as [Cid, Cid]
+  labeler.label(
+    { uri, cid: formatCid(one), val: 'spam', cts: at(1) },
+    { uri, cid: formatCid(other), val: 'spam', cts: at(2) },
+    { uri, val: 'spam', cts: at(3) },
+    { uri: alice.did, cid: formatCid(one), val: 'rude', cts: at(1) },
+    { uri: alice.did, val: 'rude', cts: at(2) },
+  )
+  const versions = () =>
+    rows(feedgen.file, 'select val, cid, neg from labels order by val, made_at') as object[]
+  const seq = labeler.label({ uri, cid: formatCid(one), val: 'spam', cts: at(4), neg: true })
+  await feedgen.reached(labeler.name, seq)
+  const hex = (cid: Cid) => cidToBytes(cid).toString('hex')
+  expect(versions()).toEqual([
+    { val: 'rude', cid: '', neg: 0 },
+    { val: 'spam', cid: hex(other), neg: 0 },
+    { val: 'spam', cid: '', neg: 0 },
+    { val: 'spam', cid: hex(one), neg: 1 },
+  ])
+})
+
+test('labels from before versions were kept hold for all until the next word', async () => {
+  const { labeler, feedgen, start } = await stage()
+  const alice = new Author()
+  const uri = alice.uri('app.bsky.feed.post/3kaaaaaaaaaaa')
+  const [left, ended] = ['left', 'ended'].map((val) => ({ uri, val, cts: at(2) }))
+  await feedgen.reached(labeler.name, labeler.label({ ...left }, { ...ended }))
+  await feedgen[Symbol.asyncDispose]()
+  const database = new Sqlite(feedgen.file)
+  database.exec(`
+    create table labels_old (val text not null, src bigint not null, account bigint not null, post bigint not null,
+      neg bigint not null, made_at bigint not null, expires_at bigint,
+      primary key (account, post, src, val)) without rowid;
+    insert into labels_old select val, src, account, post, neg, made_at, expires_at from labels;
+    drop table labels; alter table labels_old rename to labels;
+    create index labels_by_value on labels (src, val, made_at);
+    delete from kysely_migration where name >= '008';
+  `)
+  database.close()
+  await using again = await start()
+  const versions = () => rows(feedgen.file, 'select val, cid, neg from labels order by val, cid')
+  expect(versions()).toEqual([
+    { val: 'ended', cid: '?', neg: 0 },
+    { val: 'left', cid: '?', neg: 0 },
+  ])
+  const cid = cidForCbor(encode({}))
+  const seq = labeler.label(
+    { uri, cid: formatCid(cid), val: 'left', neg: true, cts: at(1) },
+    { uri, cid: formatCid(cid), val: 'ended', neg: true, cts: at(3) },
+  )
+  await again.reached(labeler.name, seq)
+  expect(versions()).toEqual([
+    { val: 'ended', cid: cidToBytes(cid).toString('hex'), neg: 1 },
+    { val: 'left', cid: '?', neg: 0 },
   ])
 })
 
@@ -190,6 +253,11 @@ const wrong: Wrong[] = [
     name: 'a label that ends at no time',
     fault: 'malformed-label',
     send: (labeler) => labeler.label({ exp: 'x' }),
+  },
+  {
+    name: 'a label of a version that cannot be',
+    fault: 'malformed-label',
+    send: (labeler) => labeler.label({ cid: 'bafyx' }),
   },
   {
     name: 'a value that is too long',

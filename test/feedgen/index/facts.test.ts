@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Index } from '../../../feedgen/index/database.ts'
 import type { Change, NewPost, NewRecords } from '../../../feedgen/index/events.ts'
 import { encode } from '../../../pds/protocol/cbor.ts'
+import { type Cid, cidForCbor } from '../../../pds/protocol/cid.ts'
 import { newLocation, stores, usePostgres, writtenIndex } from './stores.ts'
 
 usePostgres()
@@ -106,6 +107,48 @@ describe.for(stores)('facts in %s', (store) => {
     }
   })
 
+  test('a label that names a version of a post holds for that version alone', async () => {
+    const w = await newWorld()
+    const record = (text: string) => encode({ $type: 'app.bsky.feed.post', text })
+    const [before, after] = [cidForCbor(record('before')), cidForCbor(record('after'))]
+    const post = await w.post(alice, 1, { record: record('before') })
+    const say = (cid: Cid | null, val: string, madeAt: number, neg = false) =>
+      w.writer.apply([
+        { kind: 'labels', did: dave, labels: [{ uri: post, cid, val, neg, madeAt, expiresAt: null }] },
+      ])
+    const vals = async () => {
+      const [id] = (await w.idsOf([post])) as [number]
+      const held = (await w.facts.labels([id], [dave])).get(id)?.map(({ val }) => val) ?? []
+      const all = ['first', 'second', 'both', 'every', 'undone']
+      for (const val of all) {
+        const found = await w.facts.labelled(dave, [val], everything)
+        expect(found.length, val).toBe(held.includes(val) ? 1 : 0)
+      }
+      return held.sort()
+    }
+    await say(before, 'first', 1)
+    await say(after, 'second', 1)
+    await say(before, 'both', 1)
+    await say(after, 'both', 2)
+    await say(null, 'every', 1)
+    // For every version at once, whichever word comes in first.
+    await say(null, 'undone', 5, true)
+    await say(before, 'undone', 4)
+    expect(await vals()).toEqual(['both', 'every', 'first'])
+    // A newer word than that holds again.
+    await say(before, 'undone', 6)
+    expect(await vals()).toEqual(['both', 'every', 'first', 'undone'])
+    // What is said of one version leaves the words on others as they are.
+    await say(before, 'both', 3, true)
+    await say(after, 'every', 3, true)
+    expect(await vals()).toEqual(['every', 'first', 'undone'])
+    const [did, rkey] = [alice, post.slice(post.lastIndexOf('/') + 1)]
+    const row = { sort_at: NOW, seen_at: NOW, reply_root: null, reply_parent: null, quote: null }
+    const change: Change = { table: 'posts', uri: post, row: { ...row, record: record('after') } }
+    await w.writer.apply([{ kind: 'commit', did, rev: `${rkey}x`, changes: [change] }])
+    expect(await vals()).toEqual(['both', 'every', 'second'])
+  })
+
   test('of posts: newest, most engaged, of authors, around others', async () => {
     const w = await newWorld()
     const first = await w.post(alice, 3)
@@ -166,7 +209,7 @@ describe.for(stores)('facts in %s', (store) => {
         {
           kind: 'labels',
           did: dave,
-          labels: [{ uri: post, val, neg: false, madeAt: 5, expiresAt: null, ...more }],
+          labels: [{ uri: post, cid: null, val, neg: false, madeAt: 5, expiresAt: null, ...more }],
         },
       ])
     await label('art')

@@ -386,7 +386,7 @@ describe.for(stores)('the index in %s', (store) => {
           kind: 'labels',
           did: 'did:plc:d',
           labels: [`at://did:plc:b/app.bsky.feed.post/1`, `at://did:plc:b/app.bsky.feed.post/${NUL}`].map(
-            (uri) => ({ uri, val: `spam${NUL}`, neg: false, madeAt: 1, expiresAt: null }),
+            (uri) => ({ uri, cid: null, val: `spam${NUL}`, neg: false, madeAt: 1, expiresAt: null }),
           ),
         },
       ])
@@ -429,6 +429,7 @@ describe.for(stores)('the index in %s', (store) => {
         did: did(7),
         labels: [1, Number.NaN, 3].map((madeAt, i) => ({
           uri: did(i),
+          cid: null,
           val: 'spam',
           neg: false,
           madeAt,
