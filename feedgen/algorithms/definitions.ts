@@ -79,6 +79,8 @@ export class Definitions implements AsyncDisposable {
   readonly #byFeed = new Map<string, LiveDefinition>()
   readonly #listeners = new Set<(served: readonly LiveDefinition[]) => void>()
   readonly #timer: NodeJS.Timeout
+  /** Those of whose accounts it was logged that nothing can be told; until it can. */
+  readonly #undecided = new Set<DefinitionId>()
   #version = 0
   #generators = ''
   #refreshing: Promise<void> = Promise.resolve()
@@ -214,13 +216,15 @@ export class Definitions implements AsyncDisposable {
 
   /** Whether anything besides what it says speaks against a definition. */
   async #admit(
-    { author }: StoredDefinition,
+    { id, author, rkey }: StoredDefinition,
     plan: Plan,
     { isOld, over }: { isOld: boolean; over: Refusal | undefined },
   ): Promise<Pick<Read, 'refusal' | 'overLimit' | 'isUndecided'>> {
     const { mayPublish, costMax } = this.#options
     try {
-      if (await mayPublish(author)) {
+      const isAllowed = await mayPublish(author)
+      this.#undecided.delete(id)
+      if (isAllowed) {
         const dear = tooDear(plan, costMax)
         if (!isOld) return { refusal: dear }
         const before = tooDear({ cost: withoutRanking(plan.cost) }, costMax)
@@ -228,7 +232,16 @@ export class Definitions implements AsyncDisposable {
       }
       return { refusal: { path: '', reason: 'feeds of this account are not served here' } }
     } catch (error) {
-      this.#log.info({ err: error, author }, 'it cannot be told who may publish')
+      if (!this.#undecided.has(id))
+        this.#log.warn(
+          {
+            err: error,
+            uri: `at://${author}/${ALGORITHM_NSID}/${rkey}`,
+            todo: 'see whether the PLC directory answers; it is asked again until it does',
+          },
+          'it cannot be told who may publish',
+        )
+      this.#undecided.add(id)
       const reason = 'where this account is cannot be told now'
       return { refusal: { path: '', reason }, isUndecided: true }
     }
@@ -240,6 +253,7 @@ export class Definitions implements AsyncDisposable {
     const feed = `at://${author}/${GENERATOR_NSID}/${rkey}`
     if (row.record === null) {
       this.#live.delete(id)
+      this.#undecided.delete(id)
       this.#byFeed.delete(feed)
       this.matcher.delete(id)
       return

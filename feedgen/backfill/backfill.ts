@@ -9,11 +9,15 @@ import { pause } from '../firehose/patience.ts'
 import type { Pending } from '../index/pending.ts'
 import { fetchNeeds } from './definitions.ts'
 import { Jobs } from './jobs.ts'
+import { fetchList } from './lists.ts'
 import { needsOf } from './needs.ts'
 import { Past, type PastOptions } from './past.ts'
 import { fetchViewer } from './viewers.ts'
 
-type PendingWork = Pick<Pending, 'viewers' | 'viewerFetched' | 'jumped' | 'authorsWithoutProfile'>
+type PendingWork = Pick<
+  Pending,
+  'viewers' | 'viewerFetched' | 'blockedLists' | 'jumped' | 'authorsWithoutProfile'
+>
 
 export interface BackfillOptions extends PastOptions {
   pending: PendingWork
@@ -26,6 +30,8 @@ const foundMax = 100
 /** For so long nothing is tried again that failed. */
 const failureAgeMsMax = 10 * 60_000
 const failuresRememberedMax = 10_000
+/** Of lists at one look: as many as cannot be fetched at all must not stand in the way of the others. */
+const blockedListsMax = 2000
 
 const jobsOptions = { atOnceMax: 8, jobsMax: 2000, triesMax: 3 }
 /** Each has a whole repository in memory, and none of them keeps other work waiting. */
@@ -92,6 +98,11 @@ export class Backfill implements AsyncDisposable {
       this.#start(`viewer ${did}`, async (signal) => {
         await fetchViewer(this.#past, did, signal)
         if (!signal.aborted) await pending.viewerFetched(did)
+      })
+    }
+    for (const uri of await pending.blockedLists(blockedListsMax)) {
+      this.#start(`blocked list ${uri}`, async (signal) => {
+        await fetchList(this.#past, uri, signal)
       })
     }
     const jumped = await pending.jumped(foundMax, this.#jumpedAfter)

@@ -1,19 +1,20 @@
 import { AtUri } from '@atproto/syntax'
 import { decodeRecord } from './decode.ts'
 import type { Past } from './past.ts'
+import { NotThereError } from './servers.ts'
 
 /** An owner's list items, of all his lists: they cannot be asked for by list. */
 const listItemsMax = 10_000
 
 /**
- * Fetches a list and its members.
+ * Fetches a list and its members; these first, so that a list that is there has them.
  * @returns the members' DIDs
  * @throws ServerError, NotThereError
  */
 export async function fetchList(past: Past, uri: string, signal: AbortSignal): Promise<string[]> {
   const { host: owner, collection, rkey } = new AtUri(uri)
-  await past.record(owner, `${collection}/${rkey}`)
   const items = await past.collection(owner, 'app.bsky.graph.listitem', { recordsMax: listItemsMax }, signal)
+  if (!(await past.record(owner, `${collection}/${rkey}`))) throw new NotThereError('the list is gone')
   return items.flatMap(({ block }) => {
     const { list, subject } = decodeRecord(block)
     return list === uri && typeof subject === 'string' ? [subject] : []

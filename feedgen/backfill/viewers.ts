@@ -1,6 +1,10 @@
+import { type Logger, logger } from '#platform/log.ts'
 import { decodeRecord } from './decode.ts'
 import { fetchList } from './lists.ts'
 import type { Past } from './past.ts'
+import { NotThereError } from './servers.ts'
+
+const log: Logger = logger('backfill')
 
 /** Of each kind the newest. A viewer with more gets feeds made from these. */
 const followsMax = 10_000
@@ -22,7 +26,22 @@ export async function fetchViewer(past: Past, did: string, signal: AbortSignal):
   const blocked = await fetch('graph.listblock', blockedListsMax)
   for (const { block } of blocked) {
     const { subject } = decodeRecord(block)
-    // A list of somebody whose server is down must not keep the viewer waiting for ever.
-    if (typeof subject === 'string') await fetchList(past, subject, signal).catch(() => undefined)
+    if (typeof subject !== 'string') continue
+    try {
+      await fetchList(past, subject, signal)
+    } catch (error) {
+      // A list of somebody whose server is down must not keep the viewer waiting for ever, and one
+      // that is gone blocks nobody.
+      if (signal.aborted || error instanceof NotThereError) continue
+      log.warn(
+        {
+          did,
+          list: subject,
+          err: error,
+          todo: 'nothing if it is rare: it is fetched again while the viewer comes back; see whether the server of the list answers',
+        },
+        'a list that a viewer blocks cannot be fetched; its members are not hidden from the viewer',
+      )
+    }
   }
 }

@@ -1,8 +1,12 @@
 /** What is still to be fetched from where accounts are: the pasts of viewers, repositories that jumped, profiles. */
 import type { Store } from './store.ts'
+import { formatUri, LIST } from './uris.ts'
 
 /** Among so many of the newest posts authors are looked for whose profile nobody looked at. */
 const postsLookedAtMax = 5000
+
+/** Of those viewers who asked last, lists that they block are looked for. */
+const blockersLookedAtMax = 100
 
 export class Pending {
   readonly #store: Store
@@ -45,6 +49,29 @@ export class Pending {
       .limit(limit)
       .execute()
     return found.map(({ did }) => did)
+  }
+
+  /** The URIs of lists that viewers block who asked lately, and that are not here. */
+  async blockedLists(limit: number): Promise<string[]> {
+    const { db } = this.#store
+    const asked = db
+      .selectFrom('viewers')
+      .select('account')
+      .where('fetched_at', 'is not', null)
+      .orderBy('asked_at', 'desc')
+      .limit(blockersLookedAtMax)
+    const found = await db
+      .selectFrom(asked.as('asked'))
+      .innerJoin('list_blocks', 'list_blocks.author', 'asked.account')
+      .innerJoin('lists', 'lists.id', 'list_blocks.list')
+      .innerJoin('accounts', 'accounts.id', 'lists.author')
+      .select(['accounts.did', 'lists.rkey'])
+      .distinct()
+      .where('lists.present', '=', 0)
+      .where('accounts.active', '=', 1)
+      .limit(limit)
+      .execute()
+    return found.map(({ did, rkey }) => formatUri({ did, collection: LIST, rkey }))
   }
 
   /** The accounts whose repositories jumped, in the order of their numbers, those behind a number. */

@@ -1,6 +1,7 @@
 /** Updates of definitions that are refused: what was served before them stays in service, over a restart too. */
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { logger } from '#platform/log.ts'
 import { encode } from '#protocol/cbor.ts'
 import type { Definition } from '../../../feedgen/algorithms/definition.ts'
 import { Definitions } from '../../../feedgen/algorithms/definitions.ts'
@@ -169,11 +170,20 @@ describe.each(stores)('in an index in %s', (store) => {
     ])
     // Nobody can tell who may publish: what was allowed before goes on, and the account is asked about again.
     allowed = undefined
+    const warn = vi.spyOn(logger('algorithms'), 'warn')
+    onTestFinished(() => warn.mockRestore())
     const undecided = await open()
     expect(words(undecided)).toEqual([
       ['one', 'mood'],
       ['other', 'mood'],
     ])
+    await undecided.refresh()
+    const warned = () => warn.mock.calls.filter(([, what]) => what === 'it cannot be told who may publish')
+    expect(warned()).toHaveLength(2)
+    expect(warned()[0]?.[0]).toMatchObject({
+      uri: expect.stringContaining('/feed0'),
+      todo: expect.any(String),
+    })
     allowed = false
     await undecided.refresh()
     expect(words(undecided)).toEqual([

@@ -1,7 +1,13 @@
 /** What the firehose does not bring is fetched from where accounts are: here a PDS with a life before anybody listened. */
 import Sqlite from 'better-sqlite3'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { logger } from '#platform/log.ts'
+import { encode } from '#protocol/cbor.ts'
+import { cidForCbor } from '#protocol/cid.ts'
 import { Backfill } from '../../../feedgen/backfill/backfill.ts'
+import { ServerError } from '../../../feedgen/backfill/servers.ts'
+import { openIndex } from '../../../feedgen/index/database.ts'
+import { randomPlcDid } from '../../support/author.ts'
 import { createUser, type InProcessPds, startPds, type TestUser } from '../../support/pds.ts'
 import { startPlc } from '../../support/plc.ts'
 import { temporaryFolder } from '../../support/processes.ts'
@@ -346,6 +352,67 @@ test('a feed of the viewer’s own begins with the cold-start feed, and obeys wh
   expect(await shown()).toEqual([older.uri, another.uri, newer.uri])
 })
 
+test('a blocked list that cannot be fetched is warned of, and fetched when the viewer is there', async () => {
+  const folder = temporaryFolder()
+  const index = await openIndex(`${folder.path}/index.sqlite`)
+  const warn = vi.spyOn(logger('backfill'), 'warn')
+  const [viewer, owner, member] = [randomPlcDid(), randomPlcDid(), randomPlcDid()]
+  const list = `at://${owner}/app.bsky.graph.list/3kaaaaaaaaaaa`
+  const recordOf = (collection: string, fields: object) => {
+    const block = encode({ $type: collection, createdAt: '2026-01-01T00:00:00Z', ...fields })
+    return { path: `${collection}/3kaaaaaaaaaaa`, cid: cidForCbor(block), block }
+  }
+  const records = new Map([
+    [`${viewer} app.bsky.graph.listblock`, { subject: list }],
+    [`${owner} app.bsky.graph.listitem`, { list, subject: member }],
+  ])
+  const { promise: up, resolve: comeUp } = Promise.withResolvers<void>()
+  let isDown = true
+  const backfill = new Backfill({
+    serviceDid: SERVICE_DID,
+    servers: {
+      async page(did, collection) {
+        if (did === owner && isDown) {
+          isDown = false
+          throw new ServerError('the server is down')
+        }
+        if (did === owner) await up
+        const fields = records.get(`${did} ${collection}`)
+        return { records: fields ? [recordOf(collection, fields)] : [], cursor: undefined }
+      },
+      async record(did, path) {
+        if (did !== owner) return null
+        const purpose = 'app.bsky.graph.defs#modlist'
+        return { ...recordOf('app.bsky.graph.list', { name: 'them', purpose }), path }
+      },
+      repo: () => expect.unreachable(),
+    },
+    index: index.writer,
+    pending: index.pending,
+  })
+  onTestFinished(async () => {
+    warn.mockRestore()
+    comeUp()
+    await backfill[Symbol.asyncDispose]()
+    await index[Symbol.asyncDispose]()
+    folder[Symbol.dispose]()
+  })
+  await index.pending.viewerAsked(viewer)
+  await eventually(async () => (await index.pending.viewerAsked(viewer)) && warn.mock.calls.length > 0)
+  expect(warn.mock.calls).toMatchObject([
+    [{ did: viewer, list, todo: expect.any(String) }, expect.stringContaining('list')],
+  ])
+  expect(await index.pending.blockedLists(9)).toEqual([list])
+  comeUp()
+  const blocked = async () => {
+    const found = await index.facts.accounts([viewer, member])
+    const [by, of] = [found.get(viewer), found.get(member)]
+    return by !== undefined && of !== undefined && (await index.facts.blocked(by, [of])).size === 1
+  }
+  await eventually(blocked)
+  await eventually(async () => (await index.pending.blockedLists(9)).length === 0)
+})
+
 test('whole repositories are in memory one at a time, until each is written', async () => {
   const jumped = Array.from({ length: 5 }, (_, id) => ({ id, did: `did:plc:${id}` }))
   const written: string[] = []
@@ -376,6 +443,7 @@ test('whole repositories are in memory one at a time, until each is written', as
     pending: {
       viewers: async () => [],
       viewerFetched: async () => undefined,
+      blockedLists: async () => [],
       jumped: async () => jumped.filter(({ did }) => !written.includes(did)),
       authorsWithoutProfile: async () => [],
     },
