@@ -20,10 +20,12 @@ import { Fill } from './algorithms/fill.ts'
 import { Inquiries } from './algorithms/inquiries.ts'
 import type { Shown } from './algorithms/jobs.ts'
 import { mayPublish } from './algorithms/publishers.ts'
+import type { FindRecord } from './algorithms/references.ts'
 import { Visibility } from './algorithms/visibility.ts'
 import { Backfill } from './backfill/backfill.ts'
 import { needsOf } from './backfill/needs.ts'
 import { Pasts } from './backfill/pasts.ts'
+import { RecordFinder } from './backfill/record-finder.ts'
 import { Servers } from './backfill/servers.ts'
 import type { FeedgenConfig, RateLimitsConfig } from './config.ts'
 import { Counts } from './firehose/counts.ts'
@@ -58,7 +60,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   const index = stack.use(
     await openIndex(config.databaseUrl ?? config.sqliteLocation, { postHours: config.retentionHours }),
   )
-  const fetch = guardedFetch({ allowPrivate: config.devMode })
+  const fetch = guardedFetch({ allowPrivate: config.devMode, trusted: namedByOperator(config) })
   const keys = new AuthorKeys({ plcUrl: config.plcUrl, fetch })
   let backfill: Backfill | undefined
   const definitions = stack.use(createDefinitions(config, index, keys))
@@ -84,6 +86,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       definitions,
       evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: askedJobsMax, msMax })),
       costMax: config.definitionCostMax,
+      find: createFinder(config, keys),
     }),
     askers: new Askers(),
     viewers: new TokenVerifier({
@@ -204,7 +207,19 @@ function fetchWhatIsNeeded(
   backfill?.want(wanted)
 }
 
-function createBackfill({ serviceDid, devMode }: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
-  const servers = new Servers({ authors: keys, allowPrivate: devMode })
-  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid })
+/** The directory, and the servers and relays that are followed, may be neighbours. */
+const namedByOperator = ({ plcUrl, endpoints }: FeedgenConfig): string[] => [plcUrl, ...endpoints]
+
+const createServers = (config: FeedgenConfig, authors: AuthorKeys): Servers =>
+  new Servers({ authors, allowPrivate: config.devMode, trusted: namedByOperator(config) })
+
+/** Asks accounts' servers, unless those are not to be asked for anything. */
+function createFinder(config: FeedgenConfig, keys: AuthorKeys): FindRecord {
+  if (!config.backfill) return async () => 'unknown'
+  return new RecordFinder({ servers: createServers(config, keys) }).find
+}
+
+function createBackfill(config: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
+  const servers = createServers(config, keys)
+  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid: config.serviceDid })
 }

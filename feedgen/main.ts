@@ -2,7 +2,7 @@
 import { DataInUseError, lockDataDirectory } from '#platform/data-lock.ts'
 import { CONFIG_EXIT_STATUS, ConfigError } from '#platform/env.ts'
 import { configureLog, logger } from '#platform/log.ts'
-import { PRIVATE_UMASK } from '#platform/private-files.ts'
+import { FolderError, PRIVATE_UMASK } from '#platform/private-files.ts'
 import { type FeedgenConfig, readConfig } from './config.ts'
 import { createFeedgen } from './feedgen.ts'
 
@@ -15,8 +15,11 @@ configureLog(config.log)
 try {
   await run(config)
 } catch (error) {
-  if (error instanceof DataInUseError || (error as NodeJS.ErrnoException).syscall === 'listen')
-    fail((error as Error).message, 1)
+  const isExplained =
+    error instanceof DataInUseError ||
+    error instanceof FolderError ||
+    ['listen', 'getaddrinfo'].includes((error as NodeJS.ErrnoException).syscall ?? '')
+  if (isExplained) fail((error as Error).message, 1)
   throw error
 }
 

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { isValidDid } from '@atproto/syntax'
+import { isValidDid, isValidHandle } from '@atproto/syntax'
 import {
   CONFIG_EXIT_STATUS,
   type ConfigError,
@@ -233,7 +233,8 @@ export interface S3Settings {
 /** The reference's name for it. */
 const TEMPORARY_FOLDER = 'tempt'
 const S3_UPLOAD_MS_MAX = 20_000
-const BLOB_BYTES_MAX = 5 * 1024 * 1024
+/** A video, as the video service of Bluesky makes it at most. */
+const BLOB_BYTES_MAX = 100 * 1024 * 1024
 const IMPORT_BYTES_MAX = 1024 ** 3
 const DISK_FREE_BYTES_MIN = 1024 ** 3
 const DAY_MS = 86_400_000
@@ -249,7 +250,7 @@ const SECRET_BYTES_MIN = 16
 export function readConfig(variables: Record<string, string | undefined> = process.env): Config {
   return readEnv(variables, (env) => {
     const port = env.port('PDS_PORT', 2583)
-    const hostname = env.string('PDS_HOSTNAME', 'localhost')
+    const hostname = env.hostname('PDS_HOSTNAME', 'localhost')
     const local = hostname === 'localhost'
     const devMode = env.bool('PDS_DEV_MODE', false)
     const isPublic = !local && !devMode
@@ -264,7 +265,7 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       port,
       hostname,
       publicUrl: local ? `http://localhost:${port}` : `https://${hostname}`,
-      serviceDid: env.string('PDS_SERVICE_DID', `did:web:${hostname}`),
+      serviceDid: did(env, 'PDS_SERVICE_DID') ?? `did:web:${hostname}`,
       version: env.string('PDS_VERSION', manifest.version),
       devMode,
       log: readLogSettings(env),
@@ -346,7 +347,7 @@ export function readConfig(variables: Record<string, string | undefined> = proce
         support: address(env, 'PDS_SUPPORT_URL'),
         privacyPolicy: address(env, 'PDS_PRIVACY_POLICY_URL'),
         termsOfService: address(env, 'PDS_TERMS_OF_SERVICE_URL'),
-        contactEmail: env.string('PDS_CONTACT_EMAIL_ADDRESS'),
+        contactEmail: env.parse('PDS_CONTACT_EMAIL_ADDRESS', mailAddress, undefined, ''),
       },
       branding: {
         name: env.string('PDS_SERVICE_NAME', `${hostname} PDS`),
@@ -567,15 +568,25 @@ function smtp(env: Env, urlName: string, fromName: string): SmtpConfig | undefin
     env.fault(missing, `must be set when ${set} is`)
   }
   if (!env.has(urlName) || !env.has(fromName)) return undefined
-  return { url: env.url(urlName, required, ['smtp:', 'smtps:']), from: env.string(fromName, required) }
+  return {
+    url: env.url(urlName, required, ['smtp:', 'smtps:']),
+    from: env.parse(fromName, mailAddress, required, ''),
+  }
+}
+
+/** An address that mail is from or goes to: alone, or after a name in angle brackets. */
+function mailAddress(text: string): string {
+  if (/^[^\s@<>]+@[^\s@<>]+$/.test(text) || /^[^<>]*<[^\s@<>]+@[^\s@<>]+>$/.test(text)) return text
+  throw new ValueError('must be a mail address, such as pds@example.com or "My PDS <pds@example.com>"')
 }
 
 function handleDomains(env: Env, fallback: string[]): string[] {
   const parse = (text: string): string[] => {
     const domains = text.split(',').map((domain) => domain.trim().toLowerCase())
     for (const domain of domains) {
-      if (!domain.startsWith('.') || domain.includes('..'))
-        throw new ValueError(`each domain starts with a dot, "${domain}" does not`)
+      if (!domain.startsWith('.')) throw new ValueError(`each domain starts with a dot, "${domain}" does not`)
+      if (!isValidHandle(`x${domain}`))
+        throw new ValueError(`"${domain}" is no domain that handles can be under`)
     }
     return domains
   }

@@ -2,7 +2,7 @@
 import { DataInUseError, lockDataDirectory } from '#platform/data-lock.ts'
 import { ConfigError } from '#platform/env.ts'
 import { configureLog } from '#platform/log.ts'
-import { PRIVATE_UMASK } from '#platform/private-files.ts'
+import { FolderError, PRIVATE_UMASK } from '#platform/private-files.ts'
 import { SchemaTooNewError } from '#platform/sqlite.ts'
 import { CONFIG_EXIT_STATUS, type Config, ForeignDataError, readConfig } from './config.ts'
 import { createPds } from './pds.ts'
@@ -37,11 +37,14 @@ try {
   }
   const isExplained =
     error instanceof DataInUseError ||
+    error instanceof FolderError ||
     error instanceof ForeignDataError ||
     error instanceof KeySecretError ||
     error instanceof SchemaTooNewError ||
-    // A port that is taken, or that this user may not have.
-    (error instanceof Error && 'syscall' in error && error.syscall === 'listen')
+    // A port that is taken, or that this user may not have; a host to listen on that there is not.
+    (error instanceof Error &&
+      'syscall' in error &&
+      ['listen', 'getaddrinfo'].includes(String(error.syscall)))
   console.error(isExplained ? `The PDS cannot start: ${error.message}` : error)
   process.exit(1)
 }

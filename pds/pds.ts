@@ -3,12 +3,17 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import path from 'node:path'
 import { DidResolver, HandleResolver } from '@atproto/identity'
 import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
-import { createServer as createXrpcServer, extractUrlNsid } from '@atproto/xrpc-server'
+import {
+  createServer as createXrpcServer,
+  extractUrlNsid,
+  type ResponseType,
+  XRPCError,
+} from '@atproto/xrpc-server'
 import compression from 'compression'
 import cors from 'cors'
-import express from 'express'
+import express, { type RequestHandler } from 'express'
 import { type Caller, type Trust, trustOf } from '#platform/callers.ts'
-import { DiskSpace } from '#platform/disk-space.ts'
+import { DiskSpace, hasRoom } from '#platform/disk-space.ts'
 import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.ts'
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { Gate, sandbox } from '#platform/gate.ts'
@@ -48,7 +53,7 @@ import { Uploads } from './blobs/uploads.ts'
 import { type Config, DATABASE_FILE, refuseForeignData, type SmtpConfig } from './config.ts'
 import { Crawlers } from './firehose/crawlers.ts'
 import { Firehose } from './firehose/firehose.ts'
-import { SUBSCRIBE_PATH, Subscribers } from './firehose/subscribe.ts'
+import { SUBSCRIBE_NSID, SUBSCRIBE_PATH, Subscribers } from './firehose/subscribe.ts'
 import { DocumentCache } from './identity/did-cache.ts'
 import { DidDocuments } from './identity/did-documents.ts'
 import { Handles } from './identity/handles.ts'
@@ -105,6 +110,7 @@ const IMPORTS_FOLDER = 'imports'
 const JSON_BYTES_MAX = 150 * 1024
 const TEXT_BYTES_MAX = 100 * 1024
 const CORS_SECONDS = 86_400
+const UPGRADE_REQUIRED = 426 as ResponseType
 
 /** What a PDS may be given in place of its own. */
 export interface Substitutes {
@@ -119,7 +125,8 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   makePrivateFolder(config.dataDirectory)
   if (!isK256Native)
     log.warn(
-      'secp256k1 has no native binary here: signatures are made in JavaScript, slower. Reinstall with a compiler',
+      { todo: 'reinstall the packages on a machine with a compiler' },
+      'secp256k1 has no native binary here: signatures are made in JavaScript, slower',
     )
   const store = new Store({
     path: path.join(config.dataDirectory, DATABASE_FILE),
@@ -225,11 +232,13 @@ async function createServices(
   substitutes: Substitutes,
 ): Promise<Services> {
   const { identity, secrets } = config
+  // The directory is named by the operator, not by strangers: it may be a neighbour, but not a slow or endless one.
+  const trusted = [identity.plcUrl]
   const fetch = guardedFetch({
     allowPrivate: identity.allowPrivateAddresses,
+    trusted,
     responseBytesMax: identity.fetchBytesMax,
   })
-  // The directory is named by the operator, not by strangers: it may be a neighbour, but not a slow or endless one.
   const plcFetch = guardedFetch({ allowPrivate: true })
   const resolver = { timeout: identity.resolverTimeoutMs, fetch }
   const plc = new Plc({
@@ -474,7 +483,7 @@ function createOAuthProvider(
 
 function createMailer({ mail, branding, links }: Config): Mailer {
   const log = logger('mailer')
-  const outboxOf = (smtp: SmtpConfig | undefined): Outbox | undefined => smtp && new SmtpOutbox(smtp)
+  const outboxOf = (smtp: SmtpConfig | undefined): Outbox | undefined => smtp && new SmtpOutbox(smtp, log)
   const outbox = outboxOf(mail.smtp) ?? new LogOutbox(log)
   return new Mailer({
     outbox,
@@ -499,6 +508,10 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
     // A method that is not served here is one of another service.
     catchall: (request, response, next) => {
       const nsid = extractUrlNsid(request.url) ?? ''
+      if (nsid === SUBSCRIBE_NSID && (request.method === 'GET' || request.method === 'HEAD')) {
+        response.setHeader('Upgrade', 'websocket')
+        return next(new XRPCError(UPGRADE_REQUIRED, 'The firehose is a WebSocket', 'UpgradeRequired'))
+      }
       services.proxy.forward({ nsid, request }, response).catch(next)
     },
     rateLimits: serverLimits(services),
@@ -521,10 +534,16 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   const pages = express()
   const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
   // Before other origins are let in: those pages are for browsers that are here, and say themselves what is for others.
-  pages.use(cutUserAgent, pageRoutes(services))
+  pages.use(answerHead, cutUserAgent, pageRoutes(services))
   pages.use(oauthRoutes(services.oauthProvider, { log: logger('oauth') }))
   pages.use(allowEveryOrigin)
-  pages.use(routes({ ...services, isHealthy: () => store.isReadable(), durable: () => store.db.durable() }))
+  pages.use(
+    routes({
+      ...services,
+      isHealthy: async () => store.isReadable() && (await hasRoom(config.dataDirectory)),
+      durable: () => store.db.durable(),
+    }),
+  )
   pages.use(errorHandler(logger('pages')))
   logFailuresOf(xrpc.router, log)
   refuseDeepJson(xrpc.router, WRITE_JSON_DEPTH_MAX)
@@ -547,8 +566,17 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   }
 }
 
-/** Texts, and repositories, which the library does not know. */
+/** The library's pages know GET alone. Node leaves the body of an answer to HEAD out, whatever is written. */
+const answerHead: RequestHandler = (request, _response, next) => {
+  if (request.method === 'HEAD' && HEAD_PATHS.test(request.path)) request.method = 'GET'
+  next()
+}
+/** What a GET only shows; signing in begins with one that does more. */
+const HEAD_PATHS = /^\/(account|\.well-known|oauth\/jwks)(\/|$)/
+
+/** Texts, and repositories, which the library does not know. A part of something is counted in its own bytes. */
 function isCompressible(request: IncomingMessage, response: ServerResponse): boolean {
+  if (response.hasHeader('content-range')) return false
   return response.getHeader('content-type') === CAR_TYPE || compression.filter(request, response)
 }
 
@@ -563,7 +591,9 @@ const upgrades =
 
 /** After a failed fsync nobody knows what is on the disk: only a new process that reads it again does. */
 function endProcess(error: unknown): never {
-  logger('pds').fatal({ err: error }, 'the disk failed to sync; ending')
-  console.error('the disk failed to sync; ending', error)
+  const log = logger('pds')
+  const todo = 'look after the disk before the next start, which reads what is on it'
+  log.fatal({ err: error, todo }, 'the disk failed to sync; ending')
+  if (!log.isLevelEnabled('fatal')) console.error('the disk failed to sync; ending', error)
   process.exit(1)
 }

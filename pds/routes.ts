@@ -29,7 +29,8 @@ export function routes({
   isHealthy,
   durable,
 }: Pick<Services, 'accounts' | 'handles' | 'config'> & {
-  isHealthy: () => boolean
+  /** Whether what is stored can be read, and something more could be written. */
+  isHealthy: () => Promise<boolean>
   /** Resolves when everything that can be read now is durable. */
   durable: () => Promise<void> | undefined
 }): Router {
@@ -40,11 +41,14 @@ export function routes({
   router.get('/robots.txt', (_, response) => {
     response.type('text/plain').send(ROBOTS)
   })
-  router.get(HEALTH_PATH, (_, response) => {
-    const { version } = config
-    if (isHealthy()) response.send({ version })
-    else response.status(503).send({ version, error: 'Service Unavailable' })
-  })
+  router.get(
+    HEALTH_PATH,
+    awaited(async (_, response) => {
+      const { version } = config
+      if (await isHealthy()) response.send({ version })
+      else response.status(503).send({ version, error: 'Service Unavailable' })
+    }),
+  )
   router.get(
     '/.well-known/atproto-did',
     awaited(async (request, response) => {
@@ -57,10 +61,12 @@ export function routes({
   )
   // A web server in front asks this before it gets a certificate for a handle's name.
   router.get('/tls-check', (request, response) => {
-    const { domain } = request.query
+    const { domain: asked } = request.query
+    // Names do not depend on case.
+    const domain = typeof asked === 'string' ? asked.toLowerCase() : undefined
     const refuse = (status: number, error: string, message: string) =>
       response.status(status).send({ error, message })
-    if (typeof domain !== 'string' || domain === '') {
+    if (domain === undefined || domain === '') {
       return refuse(400, 'InvalidRequest', 'bad or missing domain query param')
     }
     if (domain === config.hostname) return response.send({ success: true })

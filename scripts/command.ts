@@ -45,6 +45,7 @@ function explain(error: unknown): string {
 const EXPLAINED = new Set([
   'ConfigError',
   'DataInUseError',
+  'FolderError',
   'KeySecretError',
   'ProcessNotReadyError',
   'RequestFailedError',

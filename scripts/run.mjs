@@ -9,8 +9,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
+// Taken first: a parent that ends meanwhile is noticed.
+const parent = process.ppid
+const PARENT_LOOK_MS = 250
 const windows = process.platform === 'win32'
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const modules = path.join(root, 'node_modules')
@@ -95,14 +98,27 @@ function isRunning(pid) {
 
 function run(words) {
   const [mode, name, ...args] = words[0].startsWith('--') ? words : ['', ...words]
-  const file = mode === '--bin' ? binOf(name) : path.resolve(root, name)
-  const child = spawn(node, ['--disable-warning=ExperimentalWarning', file, ...args], {
+  const isTool = mode === '--bin'
+  const file = isTool ? binOf(name) : path.resolve(root, name)
+  // A script is told over its channel when this process is gone, also by kill -9, and stops.
+  const options = isTool
+    ? []
+    : ['--import', pathToFileURL(path.join(root, 'scripts/stop-with-parent.ts')).href]
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...options, file, ...args], {
     cwd: mode === '--here' ? process.cwd() : root,
-    stdio: 'inherit',
+    stdio: isTool ? 'inherit' : ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, PATH: `${path.join(modules, '.bin')}${path.delimiter}${process.env.PATH ?? ''}` },
   })
   // Ctrl-C reaches the child by itself (same terminal); a signal sent to this process alone is passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  // npm starts this through a shell, and a signal to npm ends the two of them: all that comes through is that the parent is another.
+  if (process.env.npm_lifecycle_event) {
+    const look = setInterval(() => {
+      if (process.ppid === parent) return
+      clearInterval(look)
+      child.kill('SIGTERM')
+    }, PARENT_LOOK_MS)
+  }
   child.on('exit', (code, signal) => {
     if (signal) {
       process.removeAllListeners(signal)

@@ -1,5 +1,6 @@
 /** How many filters and expressions a definition may have: each is looked at for each post. */
 import type { Definition, Filter } from './definition.ts'
+import { sourcesIn } from './plan.ts'
 
 /** Filters, those of lanes included; alternatives of one list count once. */
 const FILTERS_MAX = 300
@@ -12,7 +13,14 @@ export function overBounds(definition: Definition): { path: string; reason: stri
     filter: where,
     path: `arrange/mix/lanes/${i}/where`,
   }))
-  const roots = [...(definition.where ? [{ filter: definition.where, path: 'where' }] : []), ...lanes]
+  const starts = [...sourcesIn(definition.sources, 'sources')].flatMap(({ source, path }) =>
+    source.kind === 'hop' && source.where ? [{ filter: source.where, path: `${path}/where` }] : [],
+  )
+  const roots = [
+    ...(definition.where ? [{ filter: definition.where, path: 'where' }] : []),
+    ...lanes,
+    ...starts,
+  ]
   let filters = 0
   let expressions = 0
   for (const { filter, path } of roots) {

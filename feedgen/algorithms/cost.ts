@@ -58,7 +58,7 @@ export interface Priced {
 export function costOf(priced: Priced): CostPart[] {
   const { definition, sources, where, lanes } = priced
   const parts: CostPart[] = sources.map(({ source, path }) => ({ path, points: SOURCE_POINTS[source.kind] }))
-  parts.push(...testCosts(priced))
+  parts.push(...testCosts(priced), ...keepingCosts(priced))
   for (const rule of [where, ...lanes].flatMap((rule) => (rule ? [...rulesIn(rule)] : []))) {
     if (rule.op === 'label') parts.push({ path: rule.path, points: 20 * rule.by.length })
     if (rule.op === 'duplicate') parts.push({ path: rule.path, points: 50 })
@@ -67,6 +67,20 @@ export function costOf(priced: Priced): CostPart[] {
   for (const [i, { kind }] of (definition.score?.terms ?? []).entries())
     parts.push({ path: `score/terms/${i}`, points: TERM_POINTS[kind] ?? 1 })
   return parts
+}
+
+/** A window up to which posts are kept for nothing. */
+const FREE_WINDOW_HOURS = 720
+
+/** What it takes to keep posts that were taken in longer than others, by how many of a thousand those are. */
+function* keepingCosts({ sources, intake }: Priced): Generator<CostPart> {
+  if (intake === undefined) return
+  const { share } = coverOf(intake)
+  for (const { source, path } of sources) {
+    if (source.kind !== 'network' && source.kind !== 'tags') continue
+    const months = source.windowHours / FREE_WINDOW_HOURS - 1
+    if (months > 0) yield { path: `${path}/windowHours`, points: Math.ceil(Math.min(1000, share) * months) }
+  }
 }
 
 /** What tests cost, each by how many posts it is asked of: as they come by, and as they are ranked. */

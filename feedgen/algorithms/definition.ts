@@ -53,8 +53,8 @@ export type Source =
   | { kind: 'likedBy'; set: ActorSet; windowHours: number }
   /** What people like who liked the same: as the viewer, or as these posts' likers. */
   | { kind: 'colikers'; seed: Seed; windowHours: number }
-  /** The posts around those of other sources, in their place. */
-  | { kind: 'hop'; to: Hop; of: Source[] }
+  /** The posts around those of other sources, or around those of them of which `where` is true, in their place. */
+  | { kind: 'hop'; to: Hop; of: Source[]; where?: Filter }
   /** What is in `from` and not in `take`. */
   | { kind: 'minus'; from: Source[]; take: Source[] }
   /** What every one of the sources has. */
@@ -66,7 +66,7 @@ interface Posting {
 }
 
 export type Edge = 'follows' | 'followers' | 'mutuals'
-export type Hop = 'parent' | 'root' | 'quoted' | 'replies' | 'quotes'
+export type Hop = 'parent' | 'root' | 'quoted' | 'replies' | 'quotes' | 'self'
 export type Seed = { kind: 'viewerLikes' } | { kind: 'posts'; uris: string[] }
 
 /** Accounts. */
@@ -93,8 +93,14 @@ export type Filter =
   | { kind: 'mention'; dids: string[] }
   | { kind: 'author'; in: ActorSet }
   | { kind: 'type'; any: PostType[] }
-  /** It shows one of the kinds, and as many pictures and videos. */
-  | { kind: 'media'; any: MediaKind[]; countMin?: number; countMax?: number }
+  /** It shows one of the kinds, and as many pictures and videos; of those and GIFs, so many have alt text. */
+  | {
+      kind: 'media'
+      any: MediaKind[]
+      countMin?: number
+      countMax?: number
+      alt?: 'every' | 'some' | 'none'
+    }
   /** It has one of the labels, put on by its author or, where they are named, by one of these labelers. */
   | { kind: 'label'; any: string[]; by?: string[] }
   | { kind: 'count'; of: CountName; op: Comparison; n: number }

@@ -84,8 +84,15 @@ async function gatherOne(source: Source, path: string, context: Context): Promis
       return asCandidates(within(posts, source, inquiry))
     }
     case 'hop': {
-      const starts = await gatherAll(source.of, `${path}/of`, context)
-      const around = await facts.around([...starts.keys()], source.to, { limit: aroundEachMax })
+      const brought = await gatherAll(source.of, `${path}/of`, context)
+      const starts = await sift(
+        [...brought.values()].map(({ post }) => post),
+        plan.starts.get(source),
+        inquiry,
+      )
+      if (source.to === 'self') return asCandidates(starts)
+      const ids = starts.map(({ id }) => id)
+      const around = await facts.around(ids, source.to, { limit: aroundEachMax })
       return asCandidates([...around.values()].flat().slice(0, inquiry.reach.postsMax))
     }
     case 'minus': {

@@ -2,19 +2,24 @@
 import { overBounds } from './bounds.ts'
 import { totalOf } from './cost.ts'
 import { askedOf, feedsOf } from './defined.ts'
+import type { Definition } from './definition.ts'
 import { type Definitions, type LiveDefinition, tooDear } from './definitions.ts'
 import type { Evaluator, JobAsker } from './evaluator.ts'
 import type { Explanation } from './explain.ts'
 import type { Backtest, Preview } from './jobs.ts'
-import { type Warning, warningsOf } from './lint.ts'
-import { compile, type Plan } from './plan.ts'
+import { warningsOf } from './lint.ts'
+import { compile, type Plan, sourcesIn } from './plan.ts'
 import { InvalidDefinitionError, readDefinition } from './read.ts'
+import { type FindRecord, missingOf } from './references.ts'
+import type { Warning } from './warning.ts'
 
 export interface InquiriesOptions {
   definitions: Definitions
   evaluator: Evaluator
   /** Points that a definition may cost. */
   costMax: number
+  /** Tells whether records exist that definitions name; without it nothing is said of that. */
+  find?: FindRecord
 }
 
 /** A definition as others read it. */
@@ -54,8 +59,20 @@ export class Inquiries {
     const { definition } = plan
     const feeds = feedsOf({ plan }, this.#options)
     const job = { kind: 'preview', definition, feeds, viewer, limit, now: Date.now() } as const
-    const preview = await this.#options.evaluator.run(job, asker)
-    return { ...preview, cost: totalOf(plan.cost), warnings: warningsOf(definition) }
+    const { evaluator, find } = this.#options
+    const preview = await evaluator.run(job, asker)
+    const missing = find ? await missingOf(definition, find) : []
+    const warnings = [...warningsOf(definition), ...this.#notServed(definition), ...missing]
+    return { ...preview, cost: totalOf(plan.cost), warnings }
+  }
+
+  /** Feeds that the definition takes posts from, and that are none of this host's. */
+  #notServed({ sources }: Definition): Warning[] {
+    return [...sourcesIn(sources, 'sources')].flatMap(({ source, path }): Warning[] => {
+      if (source.kind !== 'feed' || this.#options.definitions.find(source.uri)?.isServed) return []
+      const says = 'is not served by an algorithm here, so this host takes no posts from it'
+      return [{ path: `${path}/uri`, kind: 'never', says }]
+    })
   }
 
   /**

@@ -21,6 +21,8 @@ export interface Plan {
   /** What is left of `where` for posts that were taken in, of which the record has decided the rest. */
   readonly rest?: Rule
   readonly lanes: readonly { rule: Rule; share: number }[]
+  /** From which posts hops go, by these; of others from all. */
+  readonly starts: ReadonlyMap<Source, Rule>
   /** By their sources. */
   readonly intakes: ReadonlyMap<Source, Intake>
   /** What is wanted by any of them; absent when nothing is taken in. */
@@ -50,17 +52,21 @@ export function compile(definition: Definition): Plan {
   if (sources.length > sourcesMax)
     throw new InvalidDefinitionError('sources', `are ${sources.length}, and ${sourcesMax} are allowed`)
   checkScore(definition)
-  const hopped = new Set(
+  const starts = new Map(sources.flatMap(({ source, path }) => compileStarts(source, path)))
+  // An inner hop comes behind the outer one.
+  const hops = new Map(
     sources.flatMap(({ source }) =>
-      source.kind === 'hop' ? [...sourcesIn(source.of, '')].map((inner) => inner.source) : [],
+      source.kind === 'hop'
+        ? [...sourcesIn(source.of, '')].map((inner) => [inner.source, source] as const)
+        : [],
     ),
   )
   // What a hop starts from is not what is shown: `where` is asked of the posts that it leads to.
-  const intakes = sources.flatMap(({ source, path }): Intake[] =>
-    source.kind === 'network' || source.kind === 'tags'
-      ? [compileIntake(source, path, hopped.has(source) ? undefined : where)]
-      : [],
-  )
+  const intakes = sources.flatMap(({ source, path }): Intake[] => {
+    if (source.kind !== 'network' && source.kind !== 'tags') return []
+    const hop = hops.get(source)
+    return [compileIntake(source, path, hop === undefined ? where : starts.get(hop))]
+  })
   const wanted = intakes.flatMap((intake) => intake.wanted ?? [])
   const intake: Rule | undefined =
     wanted.length > 0 ? { op: 'any', path: 'sources', rules: wanted } : undefined
@@ -70,13 +76,20 @@ export function compile(definition: Definition): Plan {
     where,
     rest: where && restOf(where),
     lanes,
+    starts,
     intakes: new Map(intakes.map((intake) => [intake.source, intake])),
     intake,
     takenForOne: wanted.length === 1,
     windowHours: Math.max(0, ...intakes.map(({ source }) => source.windowHours)),
     isPersonal,
     looksAtViewer: isPersonal || definition.viewer !== undefined,
-    cost: costOf({ definition, sources, intake, where, lanes: lanes.map(({ rule }) => rule) }),
+    cost: costOf({
+      definition,
+      sources,
+      intake,
+      where,
+      lanes: [...lanes.map(({ rule }) => rule), ...starts.values()],
+    }),
   }
 }
 
@@ -128,6 +141,17 @@ export function isActorSet(source: Source): source is Extract<Source, { kind: (t
 
 function compileLane({ where, share }: Lane, i: number): Plan['lanes'][number] {
   return { rule: compileRule(where, `arrange/mix/lanes/${i}/where`), share }
+}
+
+function compileStarts(source: Source, path: string): [Source, Rule][] {
+  if (source.kind !== 'hop' || source.where === undefined) return []
+  const rule = compileRule(source.where, `${path}/where`)
+  if (!decidedByRecord(rule))
+    throw new InvalidDefinitionError(
+      `${path}/where`,
+      'asks for more than the record of a post says: counts, ages, lists, duplicates or labels of labelers',
+    )
+  return [[source, rule]]
 }
 
 function compileIntake(source: Intake['source'], path: string, where: Rule | undefined): Intake {

@@ -5,10 +5,21 @@
  * itself for each level; so before it stands a check of size and depth, and after it a walk of our own, which turns each `$type` of
  * a union into a `kind` on the way.
  */
-import { type LexUserType, ValidationError } from '@atproto/lexicon'
+import { ValidationError } from '@atproto/lexicon'
 import { ALGORITHM_NSID, type Definition } from './definition.ts'
 import { InvalidDefinitionError } from './invalid.ts'
+import { checkNames } from './kinds.ts'
 import { lexicons } from './lexicons.ts'
+import {
+  definitionShape,
+  isObject,
+  type Json,
+  kindOf,
+  propertyOf,
+  type Shape,
+  shapeOf,
+  under,
+} from './shape.ts'
 
 /** How many arrays and objects may stand inside each other. */
 export const definitionDepthMax = 40
@@ -16,8 +27,6 @@ export const definitionDepthMax = 40
 export const definitionNodesMax = 20_000
 
 export { InvalidDefinitionError }
-
-type Json = Record<string, unknown>
 
 /**
  * The definition that a record holds, be it from JSON or from the repository.
@@ -30,6 +39,7 @@ export function readDefinition(record: unknown): Definition {
   if (typed.$type !== ALGORITHM_NSID) {
     throw new InvalidDefinitionError('$type', `a definition is an ${ALGORITHM_NSID}`)
   }
+  checkNames(typed)
   try {
     lexicons.assertValidRecord(ALGORITHM_NSID, typed)
   } catch (error) {
@@ -38,12 +48,12 @@ export function readDefinition(record: unknown): Definition {
     throw new InvalidDefinitionError(path, reason.replaceAll('lex:', ''))
   }
   const { $type: _, ...fields } = typed
-  return walk(fields, definitionLexicon(), '', reader) as Definition
+  return walk(fields, definitionShape(), '', reader) as Definition
 }
 
 /** The record of a definition: what {@link readDefinition} reads. */
 export function writeDefinition(definition: Definition): Json {
-  const fields = walk(definition, definitionLexicon(), '', writer) as Json
+  const fields = walk(definition, definitionShape(), '', writer) as Json
   return { $type: ALGORITHM_NSID, ...fields }
 }
 
@@ -86,35 +96,15 @@ const writer: Direction = {
   close: (ref, fields) => ({ $type: ref.slice('lex:'.length), ...fields }),
 }
 
-function kindOf(ref: string): string {
-  return ref.slice(ref.indexOf('#') + 1)
-}
-
-/** What of a lexicon the walk looks at. */
-type Shape =
-  | Extract<LexUserType, { type: 'object' }>
-  | { type: 'array'; items: Shape }
-  | { type: 'ref'; ref: string }
-  | { type: 'union'; refs: string[] }
-  | { type: 'string' | 'integer' | 'boolean' }
-
-function definitionLexicon(): Shape {
-  const { record } = lexicons.getDefOrThrow(ALGORITHM_NSID, ['record']) as Extract<
-    LexUserType,
-    { type: 'record' }
-  >
-  return record
-}
-
 function walk(value: unknown, shape: Shape, path: string, direction: Direction): unknown {
   switch (shape.type) {
     case 'object': {
       if (!isObject(value)) throw new InvalidDefinitionError(path, 'must be an object')
       const fields = Object.entries(value).map(([name, field]) => {
-        const property = Object.hasOwn(shape.properties, name) ? shape.properties[name] : undefined
+        const property = propertyOf(shape, name)
         if (property === undefined)
           throw new InvalidDefinitionError(under(path, name), 'is not known to this host')
-        return [name, walk(field, property as Shape, under(path, name), direction)]
+        return [name, walk(field, property, under(path, name), direction)]
       })
       return Object.fromEntries(fields)
     }
@@ -122,22 +112,14 @@ function walk(value: unknown, shape: Shape, path: string, direction: Direction):
       if (!Array.isArray(value)) throw new InvalidDefinitionError(path, 'must be an array')
       return value.map((item, i) => walk(item, shape.items, under(path, i), direction))
     case 'ref':
-      return walk(value, lexicons.getDefOrThrow(shape.ref) as Shape, path, direction)
+      return walk(value, shapeOf(shape.ref), path, direction)
     case 'union': {
       const member = isObject(value) ? direction.open(value, shape.refs) : undefined
       if (member === undefined) throw new InvalidDefinitionError(path, 'is of a kind not known to this host')
-      const fields = walk(member.fields, lexicons.getDefOrThrow(member.ref) as Shape, path, direction)
+      const fields = walk(member.fields, shapeOf(member.ref), path, direction)
       return direction.close(member.ref, fields as Json)
     }
     default:
       return value
   }
-}
-
-function under(path: string, name: string | number): string {
-  return path === '' ? String(name) : `${path}/${name}`
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -94,12 +94,13 @@ export function compileRule(filter: Filter, path: string): Rule {
     case 'type':
       return { op: 'says', path, filter, ...typeTest(filter) }
     case 'media': {
-      const { countMin = 0, countMax } = filter
+      const { countMin = 0, countMax, alt } = filter
       const kinds = new Set<string>(filter.any)
-      const test = ({ media, mediaCount }: PostFeatures) =>
+      const test = ({ media, mediaCount, alts }: PostFeatures) =>
         mediaCount >= countMin &&
         (countMax === undefined || mediaCount <= countMax) &&
-        media.some((kind) => kinds.has(kind))
+        media.some((kind) => kinds.has(kind)) &&
+        (alt === undefined || areDescribed(alts, alt))
       return { op: 'says', path, filter, test }
     }
     case 'label':
@@ -244,6 +245,14 @@ function langTest(filter: Extract<Filter, { kind: 'lang' }>, path: string) {
   if (every) return ({ langs }: PostFeatures) => wanted.every((lang) => speaks(langs, lang))
   const some = ({ langs }: PostFeatures) => langs.length > 0 && wanted.some((lang) => speaks(langs, lang))
   return any ? some : (features: PostFeatures) => !some(features)
+}
+
+/** Whether as many of the media have alt text; where there are none, no question about them is true. */
+function areDescribed(alts: readonly string[], wanted: 'every' | 'some' | 'none'): boolean {
+  const described = alts.filter((alt) => alt.trim() !== '').length
+  if (alts.length === 0) return false
+  if (wanted === 'some') return described > 0
+  return described === (wanted === 'every' ? alts.length : 0)
 }
 
 function typeTest(filter: Extract<Filter, { kind: 'type' }>) {

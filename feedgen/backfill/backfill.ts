@@ -76,7 +76,11 @@ export class Backfill implements AsyncDisposable {
       try {
         await this.#look()
       } catch (error) {
-        if (!signal.aborted) this.#log.error({ err: error }, 'the index cannot be read')
+        if (!signal.aborted)
+          this.#log.error(
+            { err: error, todo: 'see whether the database answers and the disk has room; it is tried again' },
+            'the index cannot be read',
+          )
       }
       await Promise.race([woken, pause(lookEveryMs, signal)])
     }
@@ -117,7 +121,12 @@ export class Backfill implements AsyncDisposable {
       const [oldest] = this.#failures.keys()
       if (this.#failures.size >= failuresRememberedMax && oldest !== undefined) this.#failures.delete(oldest)
       this.#failures.set(name, Date.now())
-      await failed?.().catch((error) => this.#log.error({ err: error }, 'the index cannot be written'))
+      await failed?.().catch((error) =>
+        this.#log.error(
+          { err: error, todo: 'see whether the database answers and the disk has room' },
+          'the index cannot be written',
+        ),
+      )
     })
   }
 }

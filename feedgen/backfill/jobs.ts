@@ -57,7 +57,7 @@ export class Jobs implements AsyncDisposable {
       } catch (error) {
         if (signal.aborted) break
         const isLast = error instanceof NotThereError || tries >= this.#options.triesMax
-        this.#log.warn({ job: name, tries, isLast, reason: (error as Error).message }, 'could not be fetched')
+        this.#log.info({ job: name, tries, isLast, reason: (error as Error).message }, 'could not be fetched')
         if (isLast) return 'failed'
         await pause(retryDelay(tries), signal)
       }

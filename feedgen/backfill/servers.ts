@@ -20,6 +20,8 @@ export interface ServersOptions {
   authors: { server(did: string): Promise<string>; refresh(did: string): Promise<PublicKey> }
   /** Let servers be on this machine. */
   allowPrivate: boolean
+  /** URLs of servers that may be, whatever the others may. */
+  trusted?: readonly string[]
 }
 
 /** A record as its repository holds it. */
@@ -79,10 +81,11 @@ export class Servers {
   readonly #all = new Slots(requestsAtOnceMax)
   readonly #each = new Map<string, Slots>()
 
-  constructor({ authors, allowPrivate }: ServersOptions) {
+  constructor({ authors, allowPrivate, trusted }: ServersOptions) {
     this.#authors = authors
-    this.#fetch = guardedFetch({ allowPrivate, responseBytesMax: pageBytesMax })
-    this.#fetchRepo = guardedFetch({ allowPrivate, responseBytesMax: repoBytesMax, timeoutMs: repoMsMax })
+    const guard = { allowPrivate, trusted }
+    this.#fetch = guardedFetch({ ...guard, responseBytesMax: pageBytesMax })
+    this.#fetchRepo = guardedFetch({ ...guard, responseBytesMax: repoBytesMax, timeoutMs: repoMsMax })
   }
 
   /**

@@ -37,6 +37,8 @@ export interface PostFeatures {
   readonly media: readonly MediaKind[]
   /** Pictures and videos. */
   readonly mediaCount: number
+  /** The alt text of each of them, and of a GIF: an empty string where there is none. */
+  readonly alts: readonly string[]
   /** The CIDs of those, which are the same wherever the same is shown; an empty string when there are none. */
   readonly blobs: string
   /** Labels that its author put on it. */
@@ -84,6 +86,7 @@ export function featuresOf(record: CborObject, author: string): PostFeatures {
     mentions: [...found.mentions],
     media: [...found.media],
     mediaCount: found.blobs.length,
+    alts: found.alts,
     get blobs() {
       return found.blobs.map(cidOf).join(' ')
     },

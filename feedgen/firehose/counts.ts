@@ -77,7 +77,7 @@ export class Counts {
     let lines = this.#lines.get(fault)
     if (!lines || now - lines.since > periodMs) {
       if (lines && lines.count > faultLinesPerPeriodMax) {
-        this.#log.warn({ fault, count: lines.count - faultLinesPerPeriodMax }, 'more were passed over')
+        this.#log.info({ fault, count: lines.count - faultLinesPerPeriodMax }, 'more were passed over')
       }
       lines = { since: now, count: 0 }
       this.#lines.set(fault, lines)
@@ -85,8 +85,16 @@ export class Counts {
     lines.count++
     if (lines.count > faultLinesPerPeriodMax) return
     if (fault === 'internal')
-      this.#log.error({ fault, ...about, err: error }, 'an error while looking at an event')
+      this.#log.error(
+        {
+          fault,
+          ...about,
+          err: error,
+          todo: 'the event is dropped and the rest goes on; report this with the stack',
+        },
+        'an error while looking at an event',
+      )
     else
-      this.#log.warn({ fault, ...about, reason: String((error as Error)?.message ?? error) }, 'passed over')
+      this.#log.info({ fault, ...about, reason: String((error as Error)?.message ?? error) }, 'passed over')
   }
 }

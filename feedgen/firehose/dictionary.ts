@@ -34,7 +34,7 @@ export class Dictionary {
         if (response.ok) this.#bytes = Buffer.from(await response.arrayBuffer())
         else await response.body?.cancel()
       } catch (error) {
-        logger('firehose').warn(
+        logger('firehose').info(
           { err: error, url: this.#url },
           'no dictionary; messages will come as plain text',
         )

@@ -73,7 +73,12 @@ export class Follower implements AsyncDisposable {
         Math.min(reconnectDelayMs * 2 ** failures, Math.max(reconnectDelayMs, this.#delayMsMax)) *
         (0.5 + Math.random() / 2)
       this.#log.warn(
-        { endpoint: stream.name, reason, delay: Math.round(delay) },
+        {
+          endpoint: stream.name,
+          reason,
+          delay: Math.round(delay),
+          todo: 'see whether FEEDGEN_SUBSCRIPTION_ENDPOINT is right and that service runs',
+        },
         'the connection ended; connecting again',
       )
       await pause(delay, this.#stopping.signal)
@@ -109,7 +114,14 @@ export class Follower implements AsyncDisposable {
     const cursor = await insist(
       async () => {
         if (this.#cursorIsWrong) {
-          this.#log.warn({ endpoint: stream.name, start }, 'the cursor is of no use, and is forgotten')
+          this.#log.warn(
+            {
+              endpoint: stream.name,
+              start,
+              todo: 'nothing: what the endpoint still has is read from its beginning, or from now',
+            },
+            'the cursor is of no use, and is forgotten',
+          )
           await index.forgetCursor(stream.name)
         }
         this.#cursorIsWrong = false

@@ -69,7 +69,10 @@ export class Following implements AsyncDisposable {
     const stream = new LabelStream({ did, labelers: this.#labelers, counts, allowPrivate: devMode })
     if (this.#followers.has(stream.name)) return
     if (this.#followers.size >= endpoints.length + Math.max(labelersMax, labelers.length)) {
-      logger('firehose').warn({ did }, 'too many labelers: this one is not followed')
+      logger('firehose').warn(
+        { did, todo: 'name the labelers that you want in FEEDGEN_LABELERS' },
+        'too many labelers: this one is not followed',
+      )
       return
     }
     this.#follow(stream)

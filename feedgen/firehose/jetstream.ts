@@ -119,7 +119,15 @@ export class JetstreamStream implements Stream {
     const { $type, payload } = frame
     if ($type === 'error') {
       counts.events.error++
-      this.#log.warn({ endpoint, error: frame.error, message: frame.message }, 'the endpoint refuses')
+      this.#log.warn(
+        {
+          endpoint,
+          error: frame.error,
+          message: frame.message,
+          todo: 'see what the endpoint says, and whether FEEDGEN_SUBSCRIPTION_ENDPOINT is right',
+        },
+        'the endpoint refuses',
+      )
       return null
     }
     if (typeof $type !== 'string') throw new EventFault('malformed-frame', 'a frame without a type')
@@ -130,7 +138,7 @@ export class JetstreamStream implements Stream {
     const kind = said.$type.slice(said.$type.indexOf('#') + 1)
     if (kind === 'info') {
       counts.events.info++
-      this.#log.warn({ endpoint, name: said.name, message: said.message }, 'the endpoint says')
+      this.#log.info({ endpoint, name: said.name, message: said.message }, 'the endpoint says')
       return null
     }
     const { seq, did, time, witnessedAt } = said

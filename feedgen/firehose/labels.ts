@@ -66,14 +66,19 @@ export class LabelStream implements Stream {
         case 'unknown':
           return { seq: event.seq, bytes: message.length, prepared: null }
         case 'info':
-          this.#log.warn(
+          this.#log.info(
             { endpoint: this.name, name: event.name, message: event.message },
             'the endpoint says',
           )
           return 'nothing'
         case 'error':
           this.#log.warn(
-            { endpoint: this.name, error: event.error, message: event.message },
+            {
+              endpoint: this.name,
+              error: event.error,
+              message: event.message,
+              todo: 'see what the labeler says; FEEDGEN_LABELERS and definitions name it',
+            },
             'the endpoint refuses',
           )
           return event.error === 'FutureCursor' ? 'wrongCursor' : 'nothing'

@@ -24,7 +24,15 @@ export async function insist<T>(
     try {
       return await work()
     } catch (error) {
-      log.error({ err: error, ...about, tries }, message)
+      log.error(
+        {
+          err: error,
+          ...about,
+          tries,
+          todo: 'see whether the database answers and the disk has room; it is tried again',
+        },
+        message,
+      )
       await pause(retryDelay(tries), signal)
     }
   }

@@ -99,10 +99,18 @@ export class RepoStream implements Stream {
   #hear(event: InfoEvent | ErrorEvent): Reading {
     const { endpoint } = this.#options
     if (event.kind === 'info') {
-      this.#log.warn({ endpoint, name: event.name, message: event.message }, 'the endpoint says')
+      this.#log.info({ endpoint, name: event.name, message: event.message }, 'the endpoint says')
       return 'nothing'
     }
-    this.#log.warn({ endpoint, error: event.error, message: event.message }, 'the endpoint refuses')
+    this.#log.warn(
+      {
+        endpoint,
+        error: event.error,
+        message: event.message,
+        todo: 'see what the endpoint says, and whether FEEDGEN_SUBSCRIPTION_ENDPOINT is right',
+      },
+      'the endpoint refuses',
+    )
     // It was set up anew and counts from the beginning.
     return event.error === 'FutureCursor' ? 'wrongCursor' : 'nothing'
   }
@@ -150,7 +158,10 @@ export class RepoStream implements Stream {
         if (tries >= lookupTriesMax && (await this.#options.keys.directoryAnswers())) {
           throw new EventFault('unknown-author', error.message, { cause: error })
         }
-        this.#log.warn({ err: error, tries }, 'waiting for the PLC directory')
+        this.#log.warn(
+          { err: error, tries, todo: 'see whether PDS_DID_PLC_URL is right and the directory answers' },
+          'waiting for the PLC directory',
+        )
         await pause(retryDelay(tries), signal)
       }
     }

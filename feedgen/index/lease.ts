@@ -83,14 +83,17 @@ export class Lease {
     let work: AsyncDisposable | undefined
     while (!signal.aborted) {
       const held = await this.take().catch((error) => {
-        log.error({ err: error }, 'the lease cannot be renewed')
+        log.error(
+          { err: error, todo: 'see whether PostgreSQL answers; it is tried again' },
+          'the lease cannot be renewed',
+        )
         return false
       })
       if (held && !work) {
         log.info('this process writes the index')
         work = begin()
       } else if (!held && work) {
-        log.warn('another process writes the index')
+        log.info('another process writes the index')
         const ending = work
         work = undefined
         await ending[Symbol.asyncDispose]()
@@ -98,6 +101,8 @@ export class Lease {
       await sleep(this.#leaseMs / 4, undefined, { signal }).catch(() => undefined)
     }
     await work?.[Symbol.asyncDispose]()
-    await this.release().catch((error) => log.error({ err: error }, 'the lease cannot be given back'))
+    await this.release().catch((error) =>
+      log.error({ err: error, todo: 'nothing: it runs out by itself' }, 'the lease cannot be given back'),
+    )
   }
 }

@@ -81,7 +81,15 @@ export class Recorder implements MatchWriter {
         if (!isRefusal(error)) throw error
       }
     }
-    this.#log.error({ did: event.did, kind: event.kind, err: cause }, 'the store refuses an event; dropped')
+    this.#log.error(
+      {
+        did: event.did,
+        kind: event.kind,
+        err: cause,
+        todo: 'nothing: the rest of the stream goes on; report it if it goes on',
+      },
+      'the store refuses an event; dropped',
+    )
     await this.#commit([], position)
     return { outcomes: ['refused'], partsRefused: 0 }
   }
@@ -95,7 +103,15 @@ export class Recorder implements MatchWriter {
       if (!isRefusal(error)) throw error
       const [part] = parts
       if (parts.length === 1 && part) {
-        this.#log.error({ did: event.did, uri: part.uri, err: error }, 'the store refuses a record; dropped')
+        this.#log.error(
+          {
+            did: event.did,
+            uri: part.uri,
+            err: error,
+            todo: 'nothing: the rest of the event is stored; report it if it goes on',
+          },
+          'the store refuses a record; dropped',
+        )
         return []
       }
       const middle = parts.length >> 1

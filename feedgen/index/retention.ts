@@ -168,7 +168,12 @@ export function keepPruning(
   }
   const ended = (async () => {
     while (!signal.aborted) {
-      await walk().catch((error) => logger('index').error({ err: error }, 'the index cannot be pruned'))
+      await walk().catch((error) =>
+        logger('index').error(
+          { err: error, todo: 'see whether the database answers and the disk has room; it is tried again' },
+          'the index cannot be pruned',
+        ),
+      )
       await pause(restMs)
     }
   })()

@@ -1,10 +1,10 @@
 /** The index in a SQLite file. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
-import { closeDatabaseFiles } from '#platform/private-files.ts'
+import { closeDatabaseFiles, makeFolder } from '#platform/private-files.ts'
 import { SqliteRows } from './rows.ts'
 import type { Schema } from './schema.ts'
 import type { Store } from './store.ts'
@@ -14,7 +14,7 @@ const cacheKib = 64 * 1024
 
 /** A connection that writes. Of several, one at a time can. */
 export function openSqliteStore(file: string): Store & AsyncDisposable {
-  mkdirSync(path.dirname(file), { recursive: true })
+  makeFolder(path.dirname(file))
   const connection = connect(file, { readonly: false })
   closeDatabaseFiles(file)
   connection.pragma('journal_mode = WAL')

@@ -5,6 +5,7 @@ import {
   ResponseType,
   XRPCError,
 } from '@atproto/xrpc-server'
+import { markAccount } from '#platform/request-log.ts'
 import type { FeedItem } from '../algorithms/algorithm.ts'
 import { DeadlineError } from '../algorithms/deadline.ts'
 import { BusyError } from '../algorithms/evaluator.ts'
@@ -31,6 +32,7 @@ export default function getFeedSkeleton({
       const feed = await feeds.find(uri)
       if (!feed) throw new InvalidRequestError(await feeds.whyNot(uri), 'UnknownFeed')
       const viewer = await viewers.identify(req.headers.authorization, NSID)
+      markAccount(req, viewer ?? undefined)
       if (viewer === null && feed.needsViewer) {
         throw new AuthRequiredError(
           'this feed is made for its viewer: a service token must say who that is',

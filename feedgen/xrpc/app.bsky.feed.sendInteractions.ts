@@ -1,4 +1,5 @@
 import { AuthRequiredError, InvalidRequestError, type MethodConfig } from '@atproto/xrpc-server'
+import { markAccount } from '#platform/request-log.ts'
 import type { Services } from '../services.ts'
 
 const NSID = 'app.bsky.feed.sendInteractions'
@@ -23,6 +24,7 @@ export default function sendInteractions({
   return {
     handler: async ({ input, req }) => {
       const viewer = await viewers.identify(req.headers.authorization, NSID)
+      markAccount(req, viewer ?? undefined)
       if (viewer === null)
         throw new AuthRequiredError('a service token must say whose interactions these are', 'AuthMissing')
       const { feed, interactions: sent } = (input as unknown as { body: Input }).body

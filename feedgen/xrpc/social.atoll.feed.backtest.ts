@@ -1,4 +1,5 @@
 import type { MethodConfig } from '@atproto/xrpc-server'
+import { markAccount } from '#platform/request-log.ts'
 import { methodNsid } from '../algorithms/definition.ts'
 import type { Services } from '../services.ts'
 import { asking } from './asking.ts'
@@ -19,6 +20,7 @@ export default function backtest({
   return {
     handler: async ({ input, req, res }) => {
       const viewer = (await viewers.identify(req.headers.authorization, NSID)) ?? undefined
+      markAccount(req, viewer ?? undefined)
       const asker = askers.of(req, res, viewer)
       const { definition, days = 1 } = (input as unknown as { body: Input }).body
       const { hours, ...rest } = await asking(() =>

@@ -1,4 +1,5 @@
 import type { MethodConfig } from '@atproto/xrpc-server'
+import { markAccount } from '#platform/request-log.ts'
 import { methodNsid } from '../algorithms/definition.ts'
 import type { Services } from '../services.ts'
 import { asking, milli, unknownFeed } from './asking.ts'
@@ -19,6 +20,7 @@ export default function explain({
   return {
     handler: async ({ params, req, res }) => {
       const viewer = (await viewers.identify(req.headers.authorization, NSID)) ?? undefined
+      markAccount(req, viewer ?? undefined)
       const asker = askers.of(req, res, viewer)
       const { feed, post } = params as unknown as Params
       const explanation = await asking(() => inquiries.explain(feed, { ...asker, post }))

@@ -316,9 +316,16 @@ export class Accounts {
       })
     } catch (error) {
       // Nobody will ever use it.
-      await this.#plc
-        .tombstone(did)
-        .catch((cause) => this.#log.warn({ err: cause, did }, 'an identity stays'))
+      await this.#plc.tombstone(did).catch((cause) =>
+        this.#log.warn(
+          {
+            err: cause,
+            did,
+            todo: 'nothing is lost: an account could not be made, and its new identity is not used',
+          },
+          'an identity stays',
+        ),
+      )
       throw error
     }
     return { did, handle: credentials.handle, ...tokens }

@@ -97,7 +97,13 @@ export class Deletions implements AsyncDisposable {
       for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#carryOut(next)
     } catch (error) {
       if (this.#ended) return
-      this.#log.error({ err: error }, 'a deletion did not get on; trying again')
+      this.#log.error(
+        {
+          err: error,
+          todo: 'look at the error: the database, or the blob folder or bucket, cannot be written; it is tried again',
+        },
+        'a deletion did not get on; trying again',
+      )
       this.#retry = setTimeout(() => this.#run(), RETRY_SECONDS * 1000)
       this.#retry.unref()
     }

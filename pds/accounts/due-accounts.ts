@@ -114,7 +114,10 @@ export class DueAccounts implements AsyncDisposable {
         await this.#attendAll()
         wait = this.#untilNext()
       } catch (error) {
-        this.#log.error({ err: error }, 'accounts whose time is up could not be looked at')
+        this.#log.error(
+          { err: error, todo: 'look at the error: the database may be full or damaged; it is tried again' },
+          'accounts whose time is up could not be looked at',
+        )
         wait = RETRY_MS
       }
     }
@@ -144,7 +147,14 @@ export class DueAccounts implements AsyncDisposable {
           await this.#attend(account)
         } catch (error) {
           // Nothing happened to this one; it is looked at again.
-          this.#log.error({ err: error, did: account.did }, 'an account whose time is up stays for now')
+          this.#log.error(
+            {
+              err: error,
+              did: account.did,
+              todo: 'see whether the mail server and the PLC directory answer; it is tried again',
+            },
+            'an account whose time is up stays for now',
+          )
         }
       }
       if (due.length < ACCOUNTS_AT_ONCE_MAX) return
@@ -163,7 +173,15 @@ export class DueAccounts implements AsyncDisposable {
     const isMove = account.moveStepAt !== null
     const notice = noticeOf(isMove ? unactivatedKeepMs : deleteDelayMs)
     const endsAt = later(account.endsAt!, new Date(Date.now() + notice).toISOString())
-    if (email === null) this.#log.warn({ did, endsAt }, 'an account will go whose owner has no address')
+    if (email === null)
+      this.#log.warn(
+        {
+          did,
+          endsAt,
+          todo: 'tell its owner before that day if you can, or set an address with com.atproto.admin.updateAccountEmail',
+        },
+        'an account will go whose owner has no address',
+      )
     else if (!isMove || !this.#isEmpty(account.id)) {
       const kind: AccountNotice['kind'] = isMove ? 'move_stands_still' : 'account_will_be_deleted'
       await this.#mailer.sendNotice(email, { kind, handle: handle ?? did, endsAt })
@@ -187,7 +205,10 @@ export class DueAccounts implements AsyncDisposable {
     const { id, did } = account
     const where = await this.#identities.whereIs(account)
     if (where === 'unknown') {
-      this.#log.warn({ did }, 'a move that stands still: its identity cannot be asked, everything stays')
+      this.#log.warn(
+        { did, todo: 'see whether the PLC directory answers; it is asked again' },
+        'a move that stands still: its identity cannot be asked, everything stays',
+      )
       await this.#putOff(account, PUT_OFF_MS)
     } else if (where === 'elsewhere') {
       await this.#store.db.write((tx) => {
@@ -243,13 +264,19 @@ export class DueAccounts implements AsyncDisposable {
     { did, handle }: Account,
     kind: 'move_was_cleared' | 'move_was_given_up',
   ): Promise<void> {
-    this.#log.warn({ did, handle, kind }, 'a move to here stood still')
+    this.#log.warn(
+      { did, handle, kind, todo: 'nothing, unless its owner asks you' },
+      'a move to here stood still',
+    )
     const { contactEmail } = this.#options
     if (contactEmail === undefined) return
     try {
       await this.#mailer.sendNotice(contactEmail, { kind, handle: handle ?? did, did })
     } catch (error) {
-      this.#log.error({ err: error, did }, 'the operator could not be mailed')
+      this.#log.error(
+        { err: error, did, todo: 'see whether PDS_EMAIL_SMTP_URL and PDS_CONTACT_EMAIL_ADDRESS are right' },
+        'the operator could not be mailed',
+      )
     }
   }
 

@@ -77,7 +77,12 @@ export class Moves {
     if (moveStepAt === null || Date.now() - Date.parse(moveStepAt) < STEP_MS) return
     this.#store.db
       .write((tx) => this.#store.accounts.setMoveStep(tx, id, this.endsAt(tx.now)))
-      .catch((error: unknown) => this.#log.error({ err: error, did }, 'a step of a move was not noted'))
+      .catch((error: unknown) =>
+        this.#log.error(
+          { err: error, did, todo: 'look at the error: the database may be full or damaged' },
+          'a step of a move was not noted',
+        ),
+      )
   }
 }
 

@@ -1,8 +1,8 @@
 /** From a request to credentials. Which methods want which is said by the endpoints; the error names are the reference's. */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthRequiredError, parseReqNsid } from '@atproto/xrpc-server'
 import { decodeJwt } from 'jose'
+import { comparerOf } from '#platform/sealing.ts'
 import type { Moves } from '../accounts/moves.ts'
 import { type SessionScope, type Sessions, TokenError } from '../accounts/sessions.ts'
 import type { DidDocuments } from '../identity/did-documents.ts'
@@ -72,7 +72,7 @@ export class AuthVerifier {
   readonly #appTokens: AppTokens
   readonly #moves: Pick<Moves, 'step'>
   readonly #options: AuthVerifierOptions
-  readonly #adminPassword: Buffer
+  readonly #isAdminPassword: (text: string) => boolean
 
   constructor(
     parts: {
@@ -91,7 +91,7 @@ export class AuthVerifier {
     this.#appTokens = parts.appTokens
     this.#moves = parts.moves
     this.#options = options
-    this.#adminPassword = fingerprint(options.adminPassword)
+    this.#isAdminPassword = comparerOf(options.adminPassword)
   }
 
   /**
@@ -179,7 +179,7 @@ export class AuthVerifier {
    */
   admin(request: IncomingMessage): AdminCredentials {
     const password = adminPasswordOf(request)
-    if (password === undefined || !timingSafeEqual(fingerprint(password), this.#adminPassword)) {
+    if (password === undefined || !this.#isAdminPassword(password)) {
       throw new AuthError(401, undefined)
     }
     return { type: 'admin' }
@@ -302,9 +302,6 @@ export function isOwnerOrAdmin(
 ): boolean {
   return credentials?.type === 'admin' || credentials?.did === did
 }
-
-/** Compared instead of the password: of one length, whatever was sent. */
-const fingerprint = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 type Authorization =
   | { readonly kind: 'bearer' | 'basic' | 'dpop'; readonly value: string }

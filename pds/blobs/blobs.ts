@@ -290,7 +290,13 @@ export class Blobs implements AsyncDisposable {
         await this.#sweeping
       } catch (error) {
         // Whatever it was, the next sweep tries again.
-        this.#log.error({ err: error }, 'unreferenced blobs were not cleared away')
+        this.#log.error(
+          {
+            err: error,
+            todo: 'see whether the blob folder or bucket can be written; it is tried again within the hour',
+          },
+          'unreferenced blobs were not cleared away',
+        )
       }
     })
   }

@@ -1,8 +1,9 @@
 /** Uploads as they come in: files on the local disk, whole and synced before anything is made of them. */
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { open, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { DiskSpace } from '#platform/disk-space.ts'
+import { makeFolder } from '#platform/private-files.ts'
 import { type Cid, cidForRawDigest } from '#protocol/cid.ts'
 
 /** A file that is received and not yet anybody's. */
@@ -20,7 +21,7 @@ export class BlobTooLargeError extends Error {
   override name = 'BlobTooLargeError'
   readonly bytesMax: number
   constructor(bytesMax: number) {
-    super(`This file is too large. It is larger than ${bytesMax} bytes.`)
+    super(`This file is too large: this server takes ${bytesMax} bytes at most`)
     this.bytesMax = bytesMax
   }
 }
@@ -39,7 +40,7 @@ export class Uploads {
 
   /** Makes the folder, and clears away what an earlier process did not finish receiving. */
   async open(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true })
+    makeFolder(this.#folder)
     for (const name of await readdir(this.#folder)) {
       // The folder may be the operator's own choice and hold other things.
       if (name.endsWith(UNFINISHED)) await rm(path.join(this.#folder, name), { force: true })

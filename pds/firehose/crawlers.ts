@@ -58,9 +58,25 @@ export class Crawlers implements AsyncDisposable {
         signal: this.#stop.signal,
       })
       await response.body?.cancel()
-      if (!response.ok) log.warn({ url, status: response.status }, 'a relay refused to crawl')
+      if (!response.ok)
+        log.warn(
+          {
+            url,
+            status: response.status,
+            todo: 'see whether PDS_CRAWLERS names the relay and whether it reaches PDS_HOSTNAME',
+          },
+          'a relay refused to crawl',
+        )
     } catch (error) {
-      if (!this.#stop.signal.aborted) log.warn({ err: error, url }, 'a relay could not be asked to crawl')
+      if (!this.#stop.signal.aborted)
+        log.warn(
+          {
+            err: error,
+            url,
+            todo: 'see whether PDS_CRAWLERS is right and the relay can be reached from here; it is asked again',
+          },
+          'a relay could not be asked to crawl',
+        )
     }
   }
 }

@@ -15,7 +15,8 @@ import { Places, type PlacesOptions } from '#platform/places.ts'
 import { encodeErrorFrame, encodeFrame } from '#protocol/frame.ts'
 import type { Firehose } from './firehose.ts'
 
-export const SUBSCRIBE_PATH = '/xrpc/com.atproto.sync.subscribeRepos'
+export const SUBSCRIBE_NSID = 'com.atproto.sync.subscribeRepos'
+export const SUBSCRIBE_PATH = `/xrpc/${SUBSCRIBE_NSID}`
 
 export interface SubscribersOptions {
   readonly firehose: Firehose
@@ -128,7 +129,11 @@ export class Subscribers implements AsyncDisposable {
           ? error
           : new SubscriptionError('InternalServerError', 'Internal Server Error')
       if (error instanceof SubscriptionError) log.info({ reason: name }, 'a subscriber was turned away')
-      else log.error({ err: error }, 'a subscription failed')
+      else
+        log.error(
+          { err: error, todo: 'look at the error; the subscriber comes back by itself' },
+          'a subscription failed',
+        )
       ws.send(encodeErrorFrame(name, message))
       ws.close(CLOSE_POLICY, name)
       // A socket that takes nothing will not take the farewell either.

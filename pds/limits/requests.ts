@@ -1,8 +1,8 @@
 /** What every request counts against, by the network that it comes from, and who is not counted. */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Caller } from '#platform/callers.ts'
 import type { GateOptions } from '#platform/gate.ts'
 import { Limiter } from '#platform/limiter.ts'
+import { comparerOf } from '#platform/sealing.ts'
 
 const DURATION_MS = 5 * 60_000
 /** What relays and others that mirror repositories ask for. It has a budget of its own: readers of it take nothing from people. */
@@ -21,14 +21,10 @@ export function requestBudgets(
 ): Pick<GateOptions, 'budget' | 'isExempt'> {
   const all = new Limiter({ points: points.requestsIn5Minutes, durationMs: DURATION_MS })
   const sync = new Limiter({ points: points.syncRequestsIn5Minutes, durationMs: DURATION_MS })
-  const bypass = bypassKey === undefined ? undefined : fingerprint(bypassKey)
+  const bypass = bypassKey === undefined ? undefined : comparerOf(bypassKey)
   return {
     budget: ({ url }) => (url?.startsWith(SYNC_PATH) === true ? sync : all),
     isExempt: ({ headers: { [BYPASS_HEADER]: key } }, caller) =>
-      isExemptCaller(caller) ||
-      (bypass !== undefined && typeof key === 'string' && timingSafeEqual(fingerprint(key), bypass)),
+      isExemptCaller(caller) || (bypass !== undefined && typeof key === 'string' && bypass(key)),
   }
 }
-
-/** Compared instead of the key: of one length, whatever was sent. */
-const fingerprint = (text: string): Buffer => createHash('sha256').update(text).digest()

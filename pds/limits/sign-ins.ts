@@ -2,10 +2,10 @@
  * How often somebody tries to sign in, by any way in. An account is counted under whatever name it is called. From one network it is
  * refused for a while after some attempts; over all networks attempts only have to wait, so that no stranger locks the owner out.
  */
-import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Caller } from '#platform/callers.ts'
 import { isExceeded, Limiter, type LimitStatus } from '#platform/limiter.ts'
+import { digestOf } from '#platform/sealing.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -80,7 +80,7 @@ export class SignIns {
   ): Promise<LimitStatus[]> {
     const called = normalized(identifier)
     const account = this.#findAccount(called)
-    const name = account === undefined ? `name:${hashOf(called)}` : `account:${account}`
+    const name = account === undefined ? `name:${digestOf(called)}` : `account:${account}`
     const limiters = account === undefined ? this.#unknown : this.#known
     const statuses = limiters.map((limiter) => limiter.count(`${name} ${network}`))
     if (!isMasked) statuses.push(this.#networks.count(network))
@@ -104,5 +104,3 @@ export class SignIns {
 
 const normalized = (identifier: string): string =>
   identifier.slice(0, IDENTIFIER_CHARACTERS_MAX).trim().replace(/^@/, '').toLowerCase()
-
-const hashOf = (name: string): string => createHash('sha256').update(name).digest('base64url')

@@ -5,6 +5,7 @@ import type { Logger } from '#platform/log.ts'
 /** A mail that did not leave. Why is for the operator: whoever waits for it cannot help it. */
 export class MailError extends Error {
   override name = 'MailError'
+  readonly isLogged = true
   constructor(options: ErrorOptions) {
     super('The mail could not be sent. Please try again later.', options)
   }
@@ -36,10 +37,14 @@ const SILENCE_MS_MAX = 30_000
 export class SmtpOutbox implements Outbox {
   readonly #transport: Transporter
   readonly #from: string
+  readonly #server: string
+  readonly #log: Logger
 
-  constructor({ url, from }: SmtpSettings) {
+  constructor({ url, from }: SmtpSettings, log: Logger) {
     this.#transport = createTransport(withTimeLimits(url))
     this.#from = from
+    this.#server = new URL(url).host
+    this.#log = log
   }
 
   async send(to: string, letter: Letter): Promise<void> {
@@ -52,6 +57,9 @@ export class SmtpOutbox implements Outbox {
       disableUrlAccess: true,
     })
     await sent.catch((cause: unknown) => {
+      const todo =
+        'see whether the mail server runs and takes mail of that sender: PDS_EMAIL_SMTP_URL, PDS_EMAIL_FROM_ADDRESS (for moderators PDS_MODERATION_EMAIL_SMTP_URL, PDS_MODERATION_EMAIL_ADDRESS)'
+      this.#log.error({ err: cause, server: this.#server, from: this.#from, todo }, 'a mail did not leave')
       throw new MailError({ cause })
     })
   }
@@ -84,7 +92,8 @@ export class LogOutbox implements Outbox {
 
   async send(to: string, { subject, text }: Letter): Promise<void> {
     const message = 'a mail that is not sent, because PDS_EMAIL_SMTP_URL is not set'
-    if (this.#log.isLevelEnabled('warn')) this.#log.warn({ to, subject, text }, message)
+    const todo = 'set PDS_EMAIL_SMTP_URL and PDS_EMAIL_FROM_ADDRESS, or pass the mail on'
+    if (this.#log.isLevelEnabled('warn')) this.#log.warn({ todo, to, subject, text }, message)
     // A server whose logs are off still has a screen, and the code must not be lost.
     else console.warn(`${message}\nTo: ${to}\nSubject: ${subject}\n\n${text}`)
   }

@@ -55,7 +55,10 @@ export class OAuthPruning implements AsyncDisposable {
     try {
       await this.prune()
     } catch (error) {
-      this.#log.error({ err: error }, 'old sign-ins could not be cleared away')
+      this.#log.error(
+        { err: error, todo: 'look at the error: the database may be full or damaged; it is tried again' },
+        'old sign-ins could not be cleared away',
+      )
     }
     if (this.#ended) return
     this.#timer = setTimeout(() => this.start(), INTERVAL_MINUTES * MINUTE_MS)

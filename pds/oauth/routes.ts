@@ -38,7 +38,7 @@ export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): 
     onError: (request, _response, error, message) => {
       // What a client or a person did wrong is told to them; the operator hears of what went wrong here.
       const status = error instanceof OAuthError ? error.statusCode : statusOf(error)
-      if (!isTheirs(status, request)) log.error({ err: error }, message)
+      if (!isTheirs(status, request)) log.error({ err: error, todo: 'report this with the stack' }, message)
       // The library would answer that the token is revoked. What is thrown here it makes the answer, and says so once more.
       if (error instanceof NotRevokedError && !refused.has(error)) {
         refused.add(error)

@@ -64,6 +64,10 @@ export function callerOf(request: IncomingMessage): Caller {
   return caller
 }
 
+/** The network of a request's caller; undefined when it was refused before anybody looked. */
+export const networkIfKnown = (request: IncomingMessage): string | undefined =>
+  (request as Marked<IncomingMessage, typeof CALLER, Caller>)[CALLER]?.network
+
 function peerOf(socket: Marked<Socket, typeof PEER, Peer>, trust: Trust): Peer {
   const known = socket[PEER]
   if (known !== undefined) return known

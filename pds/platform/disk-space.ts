@@ -9,6 +9,7 @@ import type { Logger } from './log.ts'
 /** Less room than must stay free. */
 export class DiskFullError extends Error {
   override name = 'DiskFullError'
+  readonly isLogged = true
 }
 
 /** Bytes of a file system that are free. */
@@ -65,10 +66,23 @@ export class DiskSpace {
     if (this.#warnedAt !== undefined && now - this.#warnedAt < WARNING_MS) return
     this.#warnedAt = now
     this.#log.error(
-      { folder, freeBytesMin: this.#freeBytesMin },
+      {
+        folder,
+        freeBytesMin: this.#freeBytesMin,
+        todo: 'free some space or grow the disk; PDS_DISK_FREE_MIN_BYTES is what stays free',
+      },
       'the disk is almost full; uploads and imports are refused',
     )
   }
+}
+
+/** Where less is free, not even a post can be stored. */
+const ROOM_BYTES_MIN = 8 * 1024 * 1024
+
+/** Whether a little can be written to a folder's disk. Where nobody can say, it is taken for granted. */
+export async function hasRoom(folder: string, freeBytes: FreeBytes = readFreeBytes): Promise<boolean> {
+  const free = await freeBytes(folder).catch(() => undefined)
+  return free === undefined || free >= ROOM_BYTES_MIN
 }
 
 async function readFreeBytes(folder: string): Promise<number> {

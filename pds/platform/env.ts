@@ -157,6 +157,11 @@ export class Env {
     return this.parse(name, parse, fallback, [])
   }
 
+  /** A host name as URLs have it, in small letters. */
+  hostname(name: string, fallback: Fallback<string>): string {
+    return this.parse(name, parseHostname, fallback, 'localhost')
+  }
+
   /** IP addresses between commas. What follows a slash is left out: `@atproto/pds` takes a network as its first address. */
   addresses(name: string): string[] {
     const parse = (text: string): string[] =>
@@ -208,6 +213,20 @@ function parseBoolean(text: string): boolean {
   if (text === 'true' || text === '1') return true
   if (text === 'false' || text === '0') return false
   throw new ValueError(`must be true, 1, false or 0, is ${quote(text)}`)
+}
+
+const HOSTNAME_CHARACTERS_MAX = 253
+const HOST_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+function parseHostname(text: string): string {
+  const isOne =
+    text.length <= HOSTNAME_CHARACTERS_MAX && text.split('.').every((label) => HOST_LABEL.test(label))
+  if (isOne) return text
+  const host = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`)?.hostname ?? ''
+  const hint = host.split('.').every((label) => HOST_LABEL.test(label)) ? `, such as ${host}` : ''
+  throw new ValueError(
+    `must be a host name in small letters, without https://, a port, a path or blanks${hint}; is ${quote(text)}`,
+  )
 }
 
 function parseUrl(text: string, schemes: readonly string[]): string {

@@ -24,10 +24,10 @@ export const hostOf = (request: Request): string =>
 /** Answers what went wrong outside XRPC: a client's mistake, such as a form that cannot be read, as its parser says it; the rest as a fault. */
 export const errorHandler =
   (log: Logger): ErrorRequestHandler =>
-  (error: unknown, request, response, next) => {
+  (error: unknown, request, response, _next) => {
     const status = statusOf(error)
-    log[isTheirs(status, request) ? 'info' : 'error']({ err: error, path: request.path }, 'a request failed')
-    if (response.headersSent) return next(error)
+    logFailure(log, { err: error, path: request.path, status, request }, 'a request failed')
+    if (response.headersSent) return cutOff(response)
     const isTold = status !== undefined && status < 500
     response
       .status(isTold ? status : 500)
@@ -44,12 +44,38 @@ export function logFailuresOf(app: Express, log: Logger): void {
     get(this: Request) {
       return {
         error: ({ err, nsid, status }: { err: unknown; nsid?: string; status?: number }, message: string) => {
-          // A method that nobody here serves (501) is asked for by mistake.
-          log[status === 501 || isTheirs(status, this) ? 'info' : 'error']({ err, nsid, status }, message)
+          logFailure(log, { err, nsid, status, request: this }, message)
         },
       }
     },
   })
+  // Express would write what the line says once more, past the log.
+  app.use(((error, _request, response, next) =>
+    response.headersSent ? cutOff(response) : next(error)) satisfies ErrorRequestHandler)
+}
+
+/** A response that has begun cannot turn into an error: its end is missing, and the client sees that. */
+const cutOff = (response: Response): void => void response.destroy()
+
+const UPSTREAM_STATUSES = new Set([502, 503, 504])
+
+/** One line for a request that failed: an error when the server failed, a warning when another service did. */
+function logFailure(
+  log: Logger,
+  {
+    request,
+    ...fields
+  }: { err: unknown; status?: number; request: IncomingMessage; [more: string]: unknown },
+  message: string,
+): void {
+  const { err, status } = fields
+  // A method that nobody here serves (501) is asked for by mistake.
+  const isTold =
+    status === 501 || isTheirs(status, request) || (err as { isLogged?: boolean } | null)?.isLogged
+  if (isTold) log.info(fields, message)
+  else if (UPSTREAM_STATUSES.has(status ?? 500))
+    log.warn({ ...fields, todo: 'see whether the service that was asked answers' }, message)
+  else log.error({ ...fields, todo: 'report this with the stack' }, message)
 }
 
 /** Whether a request failed by what its client did: its own mistake, told by a status, or that it went away. */
@@ -58,7 +84,8 @@ export const isTheirs = (status: number | undefined, request: IncomingMessage): 
 
 /** Whether the client of a request went away before it was answered; a socket that was reset has no address before it is destroyed. */
 const isGone = ({ socket }: IncomingMessage): boolean =>
-  socket.destroyed || socket.remoteAddress === undefined
+  // Typed as always there; a pipeline that breaks off takes it away.
+  (socket as IncomingMessage['socket'] | null)?.remoteAddress === undefined || socket.destroyed
 
 /** The status that an error of a parser names. */
 export function statusOf(error: unknown): number | undefined {

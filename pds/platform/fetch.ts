@@ -14,6 +14,8 @@ export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promi
 export interface FetchLimits {
   /** Let http, ports and private addresses through: for a network on one machine. */
   allowPrivate: boolean
+  /** What the operator named: a service there may be a neighbour and speak http, while everybody else's word is held to the rules. */
+  trusted?: readonly string[]
   /** The whole request, the body of the answer included. */
   timeoutMs?: number
   /** Of the answer's body. */
@@ -28,18 +30,35 @@ const responseBytesMaxDefault = 512 * 1024
  */
 export function guardedFetch({
   allowPrivate,
+  trusted = [],
   timeoutMs = timeoutMsDefault,
   responseBytesMax = responseBytesMaxDefault,
 }: FetchLimits): Fetch {
-  const fetch = safeFetchWrap({
-    ssrfProtection: !allowPrivate,
-    timeout: timeoutMs,
-    responseMaxSize: responseBytesMax,
-    // Names such as example.com are refused by the library's default; on a machine of one's own they may be in /etc/hosts.
-    forbiddenDomainNames: allowPrivate ? [] : undefined,
-  })
-  return (input, init) => fetch(input, { redirect: 'error', ...init })
+  const wrap = (allowPrivate: boolean): Fetch =>
+    safeFetchWrap({
+      ssrfProtection: !allowPrivate,
+      timeout: timeoutMs,
+      responseMaxSize: responseBytesMax,
+      // Names such as example.com are refused by the library's default; on a machine of one's own they may be in /etc/hosts.
+      forbiddenDomainNames: allowPrivate ? [] : undefined,
+    })
+  const isTrusted = trustOfOrigins(trusted)
+  const [guarded, open] = [wrap(allowPrivate), wrap(true)]
+  return (input, init) => {
+    const fetch = isTrusted(input instanceof Request ? input.url : input) ? open : guarded
+    // A redirect would lead from what is trusted to what is not.
+    return fetch(input, { redirect: 'error', ...init, ...(fetch === open && { redirect: 'error' }) })
+  }
 }
+
+/** Whether a URL is below one of those that the operator named: the same scheme, host and port. A WebSocket's counts as the HTTP one. */
+function trustOfOrigins(urls: readonly string[]): (url: string | URL) => boolean {
+  const origins = new Set(urls.flatMap((url) => originOf(url) ?? []))
+  return (url) => origins.has(originOf(url) ?? '')
+}
+
+const originOf = (url: string | URL): string | undefined =>
+  URL.parse(String(url).replace(/^ws(s?):/, 'http$1:'))?.origin
 
 /**
  * For connections that no fetch makes: a DNS look-up that gives public addresses only.

@@ -82,8 +82,8 @@ export class Gate {
     if (++this.#masked !== MASKED_REQUESTS_MAX) return
     this.#masked = Number.NaN
     log.warn(
-      { address },
-      'every request comes from one private address and does not say for whom: limits for each network are off. Let the proxy in front set X-Forwarded-For',
+      { address, todo: 'let the proxy in front set X-Forwarded-For' },
+      'every request comes from one private address and does not say for whom: limits for each network are off',
     )
   }
 }

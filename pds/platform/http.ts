@@ -13,6 +13,8 @@ import {
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { logger } from './log.ts'
+import { logRequest, logUpgrade } from './request-log.ts'
+import { type DropBounds, UnreadBodies } from './unread-bodies.ts'
 
 /** Takes over the socket of a request that asks for another protocol. */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -26,6 +28,8 @@ export interface HttpOptions {
   readonly upgrade?: UpgradeListener
   /** How long a peer may take nothing of what it is sent. */
   readonly stallSecondsMax?: number
+  /** How much of a body that nobody wants is read before its connection closes. */
+  readonly drop?: Partial<DropBounds>
 }
 
 /** Longer than what proxies in front keep a connection for, so that they and not we close it. */
@@ -43,23 +47,28 @@ const log = logger('http')
 export class ListeningHttp implements AsyncDisposable {
   readonly #server: HttpServer
   readonly #stalls: NodeJS.Timeout
+  readonly #unread: UnreadBodies
 
-  private constructor(server: HttpServer, stalls: NodeJS.Timeout) {
+  private constructor(server: HttpServer, stalls: NodeJS.Timeout, unread: UnreadBodies) {
     this.#server = server
     this.#stalls = stalls
+    this.#unread = unread
   }
 
   /** Starts to listen. @throws the system's error when it cannot, with `syscall: 'listen'` */
   static async start(
     listener: RequestListener,
-    { port, host, upgrade, stallSecondsMax = STALL_SECONDS_MAX }: HttpOptions,
+    { port, host, upgrade, stallSecondsMax = STALL_SECONDS_MAX, drop }: HttpOptions,
   ): Promise<ListeningHttp> {
+    const unread = new UnreadBodies(drop)
     const server = createServer((request, response) => {
+      unread.watch(request, response)
+      logRequest(log, request, response)
       try {
         listener(request, response)
       } catch (error) {
         // Before an application took over, so that none of its error handlers hears of it.
-        log.error({ err: error }, 'a request failed')
+        log.error({ err: error, todo: 'report this with the stack' }, 'a request failed')
         if (response.headersSent) response.destroy()
         else response.writeHead(500).end()
       }
@@ -73,7 +82,8 @@ export class ListeningHttp implements AsyncDisposable {
       server.listen(port, host, resolve)
     })
     const look = () => guard.look(performance.now())
-    return new ListeningHttp(server, setInterval(look, (stallSecondsMax * 1000) / STALL_LOOKS).unref())
+    const stalls = setInterval(look, (stallSecondsMax * 1000) / STALL_LOOKS).unref()
+    return new ListeningHttp(server, stalls, unread)
   }
 
   /** Where it listens. */
@@ -84,6 +94,7 @@ export class ListeningHttp implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve))
     this.#server.closeIdleConnections()
+    this.#unread[Symbol.dispose]()
     const late = setTimeout(() => this.#server.closeAllConnections(), STOP_SECONDS_MAX * 1000)
     await closed
     clearTimeout(late)
@@ -154,10 +165,11 @@ const guardedUpgrade =
   (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     stalls.leave(socket as Socket)
+    logUpgrade(log, request)
     try {
       upgrade(request, socket, head)
     } catch (error) {
-      log.error({ err: error }, 'an upgrade failed')
+      log.error({ err: error, todo: 'report this with the stack' }, 'an upgrade failed')
       socket.destroy()
     }
   }

@@ -1,11 +1,12 @@
 /**
- * Logs: one pino logger for each part of a server, all writing lines of JSON to one destination.
+ * Logs: one pino logger for each part of a server, all writing to one destination: lines of JSON, or text for the operator's screen.
  *
- * A logger can be made at any time, also while modules load; nothing is written before {@link configureLog} says where to, so tests and
+ * A warning or an error says in `todo` what the operator can do about it. A logger can be made at any time, also while modules load; nothing is written before {@link configureLog} says where to, so tests and
  * library use are silent.
  */
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import type { Env } from './env.ts'
+import { readable } from './readable-log.ts'
 
 export type { Logger } from 'pino'
 
@@ -17,25 +18,36 @@ export interface LogSettings {
   level: (typeof levels)[number]
   /** The names of the loggers that write; all of them when empty. */
   systems: string[]
-  /** A file, which is appended to; standard output when not given. */
+  /** A file, which is appended to. Without it JSON goes to standard output, and text to standard error. */
   file?: string
+  format: (typeof formats)[number]
 }
 
-/** The variables that the reference reads: `LOG_ENABLED`, `LOG_LEVEL`, `LOG_SYSTEMS` and `LOG_DESTINATION`. */
+const formats = ['text', 'json'] as const
+
+/**
+ * The variables that `@atproto/pds` reads: `LOG_ENABLED`, `LOG_LEVEL`, `LOG_SYSTEMS` and `LOG_DESTINATION`; and `LOG_FORMAT`. With none of
+ * them, warnings and errors are on the operator's screen.
+ */
 export function readLogSettings(env: Env): LogSettings {
+  const isAskedFor = env.bool('LOG_ENABLED')
   return {
-    enabled: env.bool('LOG_ENABLED', false),
-    level: env.oneOf('LOG_LEVEL', levels, 'info'),
+    enabled: isAskedFor ?? true,
+    level: env.oneOf('LOG_LEVEL', levels, isAskedFor ? 'info' : 'warn'),
     systems: env.list('LOG_SYSTEMS').flatMap((names) => names.split(/\s+/)),
     file: env.string('LOG_DESTINATION'),
+    format: env.oneOf('LOG_FORMAT', formats, isAskedFor ? 'json' : 'text'),
   }
 }
 
+/** Standard output and standard error, by their numbers. */
+const SCREEN = { json: 1, text: 2 }
+
 let output: DestinationStream | null = null
-let settings: LogSettings = { enabled: false, level: 'silent', systems: [] }
+let settings: LogSettings = { enabled: false, level: 'silent', systems: [], format: 'json' }
 const root = pino(
   { base: { pid: process.pid }, serializers: { err: errorFields } },
-  { write: (line) => output?.write(line) },
+  { write: (line) => output?.write(settings.format === 'text' ? readable(line) : line) },
 )
 const loggers = new Map<string, Logger>()
 
@@ -53,7 +65,9 @@ export function logger(name: string): Logger {
 export function configureLog(chosen: LogSettings): void {
   settings = chosen
   // Written at once: a line that explains a crash must be there after it.
-  output = chosen.enabled ? destination({ dest: chosen.file ?? 1, mkdir: true, sync: true }) : null
+  output = chosen.enabled
+    ? destination({ dest: chosen.file ?? SCREEN[chosen.format], mkdir: true, sync: true })
+    : null
   for (const [name, logger] of loggers) logger.level = levelOf(name)
 }
 

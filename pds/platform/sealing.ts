@@ -4,7 +4,15 @@
  * What is only compared is kept as a digest. What has to be read again is sealed with AES-256-GCM: under a key from outside
  * the database, or under the very token that asks for it.
  */
-import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 
 const CIPHER = 'aes-256-gcm'
 export const SEALING_KEY_BYTES = 32
@@ -18,6 +26,13 @@ export class SealError extends Error {
 
 /** The SHA-256 of a random secret, as text. Not for what a person made up. */
 export const digestOf = (secret: string): string => hash('sha256', secret, 'base64url')
+
+/** Tells whether a text is the secret, in the same time for every text of a length. */
+export function comparerOf(secret: string): (text: string) => boolean {
+  const fingerprint = (text: string): Buffer => hash('sha256', text, 'buffer')
+  const expected = fingerprint(secret)
+  return (text) => timingSafeEqual(fingerprint(text), expected)
+}
 
 /** A digest that cannot be tried out without the key: for codes short enough to be typed. */
 export const keyedDigest = (key: Buffer, digest: Uint8Array): Buffer =>

@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { buildProxiedContentEncoding } from '@atproto-labs/xrpc-utils'
 import type { Response } from 'express'
 import { logger } from '#platform/log.ts'
+import { markAccount } from '#platform/request-log.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import { forbidCaching } from '../auth/caching.ts'
 import { isForOwnPassword, isPrivileged, isProtected } from '../auth/methods.ts'
@@ -83,6 +84,7 @@ export class ServiceProxy {
       { permission: (permissions) => permissions.assertRpc({ lxm: nsid, aud: audience }) },
     )
     const { did } = credentials
+    markAccount(request, did)
     const isPlain = credentials.type === 'access' && !isPrivilegedScope(credentials.scope)
     const isByAppPassword = credentials.type === 'access' && credentials.scope !== 'com.atproto.access'
     if ((isPlain && isPrivileged(nsid)) || (isByAppPassword && isForOwnPassword(nsid)))
@@ -117,7 +119,7 @@ export class ServiceProxy {
       await pipeline(answer.body, response)
     } catch (error) {
       // The answer has begun: all that can be said now is that it broke off.
-      this.#log.warn({ err: error, nsid, service: destination.did }, 'a passed answer broke off')
+      this.#log.info({ err: error, nsid, service: destination.did }, 'a passed answer broke off')
     }
   }
 

@@ -12,6 +12,7 @@
 import { isValidNsid } from '@atproto/syntax'
 import type { DiskSpace } from '#platform/disk-space.ts'
 import type { Logger } from '#platform/log.ts'
+import { makePrivateFolder } from '#platform/private-files.ts'
 import { Slots } from '#platform/slots.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { Turns } from '#platform/turns.ts'
@@ -99,6 +100,7 @@ export class Imports implements AsyncDisposable {
 
   /** Clears away what an earlier process did not finish. */
   async open(): Promise<void> {
+    makePrivateFolder(this.#folder)
     await BlockSpool.clear(this.#folder)
     this.clearLoose()
   }
@@ -214,7 +216,13 @@ export class Imports implements AsyncDisposable {
         await this.#clearAll()
       }
     } catch (error) {
-      this.#log.error({ err: error }, 'left-over repositories were not cleared away')
+      this.#log.error(
+        {
+          err: error,
+          todo: 'look at the error: the database may be full or damaged; the next start tries again',
+        },
+        'left-over repositories were not cleared away',
+      )
     } finally {
       this.#clearing = undefined
     }

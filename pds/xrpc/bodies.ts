@@ -30,6 +30,13 @@ export interface BodyBounds {
   readonly behindMsMax?: number
 }
 
+/** The refusal of a body that is larger than what its method takes. */
+export const tooLarge = (bytesMax: number): XRPCError =>
+  new XRPCError(
+    ResponseType.PayloadTooLarge,
+    `The body is too large: this server takes ${bytesMax} bytes at most`,
+  )
+
 /**
  * Takes the content encoding from a request, so that the library hands over the body as it was sent.
  * @throws XRPCError for more than one, or one that is not known
@@ -68,7 +75,7 @@ export async function* unpacked(
   try {
     for await (const chunk of decoder ?? sent.chunks()) {
       bytes += (chunk as Uint8Array).length
-      if (bytes > bytesMax) throw new XRPCError(ResponseType.PayloadTooLarge, 'request entity too large')
+      if (bytes > bytesMax) throw tooLarge(bytesMax)
       if (bytes > UNPACKED_RATIO_FREE_BYTES && bytes > sent.bytes * UNPACKED_RATIO_MAX) {
         const message = `the body unpacks to more than ${UNPACKED_RATIO_MAX} times its size`
         throw new XRPCError(ResponseType.PayloadTooLarge, message)

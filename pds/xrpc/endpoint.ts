@@ -14,9 +14,10 @@ import {
 import type { Response } from 'express'
 import { callerOf } from '#platform/callers.ts'
 import type { Places } from '#platform/places.ts'
+import { markAccount } from '#platform/request-log.ts'
 import { forbidCaching } from '../auth/caching.ts'
 import type { Exchange } from '../auth/verifier.ts'
-import { takeEncoding, unpacked } from './bodies.ts'
+import { takeEncoding, tooLarge, unpacked } from './bodies.ts'
 
 /** What a handler is given: the checked parameters and input, and the credentials that its `auth` found. */
 export interface Call<P, I, C> {
@@ -90,6 +91,9 @@ export interface Surroundings {
 /** Seconds after which a caller may find a place that was taken. */
 const PLACE_RETRY_SECONDS = 10
 
+/** For the library: streams are counted here, where the refusal names the limit. */
+const UNCOUNTED = Number.MAX_SAFE_INTEGER
+
 /** Hands an endpoint to the library's server. */
 export function register(
   server: Server,
@@ -100,19 +104,22 @@ export function register(
   const shared = places.get(schema.nsid)
   const encodings = new WeakMap<IncomingMessage, string>()
   const config: MethodConfig = {
-    opts: { jsonLimit: jsonBytesMax, blobLimit: streamBytesMax },
+    opts: { jsonLimit: jsonBytesMax, blobLimit: streamBytesMax === undefined ? undefined : UNCOUNTED },
     rateLimit: limits[schema.nsid],
     auth:
       auth &&
       (async ({ req, res }) => {
         forbidCaching(res)
         const credentials = await auth({ request: req, response: res })
+        markAccount(req, (credentials as { did?: string } | undefined)?.did)
         // Before the library looks at the body, which comes next.
         const encoding = streamBytesMax === undefined ? undefined : takeEncoding(req)
         if (encoding !== undefined) encodings.set(req, encoding)
         return { credentials }
       }),
     handler: async ({ params, input, auth, req, res }: HandlerContext) => {
+      if (streamBytesMax !== undefined && Number(req.headers['content-length'] ?? 0) > streamBytesMax)
+        throw tooLarge(streamBytesMax)
       if (shared !== undefined) takePlace(shared, req, res)
       let answer: Answer
       const sent = (input as { body?: unknown } | undefined)?.body

@@ -1,8 +1,9 @@
 /** Who and where accounts are: from a handle or DID to the PDS that has the repository. */
-import { AtpAgent } from '@atproto/api'
+import { AtpAgent, XRPCError } from '@atproto/api'
 import { getPdsEndpoint } from '@atproto/common-web'
 import { type DidDocument, IdResolver } from '@atproto/identity'
 import { isValidDid, isValidHandle } from '@atproto/syntax'
+import type { Finding, FindRecord } from '../../feedgen/algorithms/references.ts'
 import { ask } from '../ask.ts'
 import { CommandError, UsageError } from '../command.ts'
 import { pdsUrl, plcUrl } from '../environment.ts'
@@ -76,6 +77,19 @@ export class Network {
     return document
   }
 
+  /** Whether a record is there, or that it could not be found out. */
+  readonly find: FindRecord = async ({ did, collection, rkey }) => {
+    const document = await this.#resolver.did.resolve(did)
+    if (document === null) return did.startsWith('did:plc:') ? 'missing' : 'unknown'
+    const service = getPdsEndpoint(document)
+    if (!service) return 'unknown'
+    const answer = new AtpAgent({ service }).com.atproto.repo.getRecord({ repo: did, collection, rkey })
+    return answer.then(
+      (): Finding => 'there',
+      (error): Finding => (isAbsent(error) ? 'missing' : 'unknown'),
+    )
+  }
+
   async #pdsOf(did: string): Promise<string> {
     const pds = getPdsEndpoint(await this.resolveDid(did))
     if (!pds) throw new CommandError(`The DID document of ${did} names no PDS.`)
@@ -87,6 +101,14 @@ export class Network {
     return (await ask(`find ${handle}`, this.#pds, answer)).data.did
   }
 }
+
+/** Whether a server says that there is no such record, or no such repository. */
+function isAbsent(error: unknown): boolean {
+  if (!(error instanceof XRPCError)) return false
+  return ABSENT.has(error.error) || (error.status === 400 && /^Could not find repo/.test(error.message))
+}
+
+const ABSENT = new Set(['RecordNotFound', 'RepoNotFound', 'RepoDeactivated', 'RepoTakendown'])
 
 function isLocal(url: string): boolean {
   return ['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname)

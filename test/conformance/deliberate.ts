@@ -196,6 +196,27 @@ export const deliberateDifferences: readonly Deliberate[] = [
     ),
   },
   {
+    title: '`subscribeRepos` without an upgrade',
+    atoll: '426',
+    reference: '401',
+    why: 'nobody lacks credentials there',
+    cases: [
+      {
+        key: 'GET /xrpc/com.atproto.sync.subscribeRepos {}',
+        ours: '426 UpgradeRequired',
+        reference: '401 AuthMissing',
+      },
+      { key: 'HEAD /xrpc/com.atproto.sync.subscribeRepos {}', ours: '426', reference: '401' },
+    ],
+  },
+  {
+    title: '`/xrpc/_health` on a disk with no room for a post',
+    atoll: '503',
+    reference: '200',
+    why: 'whoever watches it should hear',
+    test: 'test/pds/platform/disk-space.test.ts',
+  },
+  {
     title: '`/xrpc/_health` by other verbs than GET',
     atoll: '404',
     reference: '400',
@@ -291,6 +312,35 @@ export const deliberateDifferences: readonly Deliberate[] = [
       BAD_REQUEST,
       '500 InternalServerError',
     ),
+  },
+  {
+    title: 'blobs without `PDS_BLOB_UPLOAD_LIMIT`',
+    atoll: '100 MiB',
+    reference: '5 MiB',
+    why: 'a video is larger',
+    test: 'test/pds/config.test.ts',
+  },
+  {
+    title: 'a body above the limit',
+    atoll: '413 with the limit',
+    reference: '413',
+    why: 'who sends it can do something about it',
+    cases: each(
+      [
+        'com.atproto.repo.uploadBlob: too large*',
+        'com.atproto.repo.uploadBlob ! 1.1 MB',
+        'com.atproto.repo.uploadBlob ! 200 kB',
+      ],
+      'body: {"error":"PayloadTooLarge","message":"The body is too large: *"}',
+      'body: {"error":"PayloadTooLarge","message":"request entity too large"}',
+    ),
+  },
+  {
+    title: 'a body that is refused before it is whole',
+    atoll: 'read on and dropped within bounds, and its connection closes',
+    reference: 'a reset, or a kept connection that nobody reads',
+    why: 'the client hears why, and a proxy’s next request is answered',
+    test: 'test/pds/edge.test.ts',
   },
   {
     title: '`importRepo` without `PDS_MAX_REPO_IMPORT_SIZE`',

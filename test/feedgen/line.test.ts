@@ -112,3 +112,20 @@ test('publishing again keeps what a record has besides, and takes back no other 
   expect(await unpublishBuiltIn(agent, 'did:web:old.test', ['hot'])).toMatchObject([{ outcome: 'unchanged' }])
   expect(await record()).toMatchObject({ did: 'did:web:new.test' })
 })
+
+test('a public feed generator takes the directory and the server that its operator names, on this machine too', async () => {
+  await using plc = await startPlc()
+  await using pds = await startPds({ plcUrl: plc.url })
+  const alice = await createUser(pds, 'alice')
+  const early = await alice.agent.post({ text: 'before' })
+  const endpoint = `${pds.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos`
+  await using feedgen = await startFeedgen({
+    endpoints: [endpoint],
+    plcUrl: plc.url,
+    serviceDid: SERVICE_DID,
+    devMode: false,
+  })
+  await publishBuiltIn(alice.agent, SERVICE_DID)
+  const feed = `at://${alice.did}/app.bsky.feed.generator/latest`
+  await eventually(async () => (await feedgen.get(METHOD, { feed })).body.feed?.[0]?.post === early.uri)
+})

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { BlobRef } from '@atproto/lexicon'
 import { AtUri } from '@atproto/syntax'
 import Database from 'better-sqlite3'
+import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cidToBytes, parseCid } from '#protocol/cid.ts'
 import { type ConfigError, readConfig } from '../../pds/config.ts'
@@ -103,6 +104,26 @@ describe.each(['disk', 's3', 's3rver'])('blobs on %s', (kind) => {
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true)
     const temporary = path.join(pds.folder, kind === 'disk' ? 'blocks/tempt' : 'tempt')
     expect(readdirSync(temporary), 'nothing of the upload is left').toEqual([])
+  })
+
+  it('are never encoded in ranges, whatever they are of', async () => {
+    for (const type of ['text/plain', 'application/octet-stream', 'image/svg+xml', 'application/json']) {
+      const bytes = Buffer.from(`${++blobCount} `.repeat(5000))
+      const { data } = await user.agent.uploadBlob(bytes, { encoding: type })
+      await user.agent.com.atproto.repo.createRecord({
+        repo: user.did,
+        collection: 'com.example.file',
+        validate: false,
+        record: { $type: 'com.example.file', file: data.blob },
+      })
+      const path = `/xrpc/com.atproto.sync.getBlob?did=${user.did}&cid=${data.blob.ref}`
+      const { statusCode, headers, body } = await request(pds.url + path, {
+        headers: { range: 'bytes=10-4009', 'accept-encoding': 'gzip, br' },
+      })
+      expect([type, statusCode, headers['content-encoding']]).toEqual([type, 206, undefined])
+      expect(headers['content-range']).toBe(`bytes 10-4009/${bytes.length}`)
+      expect(Buffer.from(await body.arrayBuffer()).equals(bytes.subarray(10, 4010))).toBe(true)
+    }
   })
 
   it('are handed out in ranges', async () => {

@@ -4,6 +4,7 @@ import { logger } from '#platform/log.ts'
 import { startFeedgen } from '../feedgen/support.ts'
 import { createUser, type InProcessPds, startPds, type TestUser } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
+import { chunked, RawConnection } from '../support/raw-http.ts'
 
 let plc: PlcDirectory
 let pds: InProcessPds
@@ -116,4 +117,57 @@ test('JSON that is nested too deeply is refused before it is looked at, by both 
   )
   const { headers: ofMethod } = await fetch(`${feedgen.url}/xrpc/_health`)
   expect(ofMethod.get('content-security-policy')).toBe("default-src 'none'; sandbox")
+})
+
+test('a refused body arrives at a client that reads last, and its connection is not left in doubt', async () => {
+  await using feedgen = await startFeedgen({ endpoints: [], plcUrl: plc.url })
+  const feedgenPort = Number(new URL(feedgen.url).port)
+  const bearer = `Authorization: Bearer ${user.agent.session?.accessJwt}\r\n`
+  const zeros = new Uint8Array(3 * 1024 * 1024)
+  const requests = [
+    [pds.port, '/xrpc/com.atproto.repo.importRepo', `${bearer}Content-Type: application/vnd.ipld.car`, 400],
+    [pds.port, '/xrpc/com.atproto.repo.importRepo', 'Content-Type: application/vnd.ipld.car', 401],
+    [pds.port, '/xrpc/com.atproto.repo.uploadBlob', 'Content-Type: video/mp4', 401],
+    [pds.port, '/xrpc/com.atproto.repo.uploadBlob', `${bearer}Content-Type: multipart/form-data`, 400],
+    [pds.port, '/xrpc/com.atproto.repo.createRecord', `${bearer}Content-Type: application/json`, 413],
+    [pds.port, '/xrpc/com.atproto.sync.getBlob', 'Content-Type: text/plain', 400],
+    [pds.port, '/account/second-factor', 'Content-Type: application/x-www-form-urlencoded', 403],
+    [pds.port, '/nothing/here', 'Content-Type: text/plain', 404],
+    [feedgenPort, '/xrpc/social.atoll.feed.preview', 'Content-Type: application/json', 413],
+    [feedgenPort, '/xrpc/app.bsky.feed.getFeedSkeleton', 'Content-Type: text/plain', 400],
+  ] as const
+  for (const [port, path, headers, status] of requests) {
+    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\n${headers}\r\n`
+    for (const framed of [
+      [`${head}Content-Length: ${zeros.length}\r\n\r\n`, zeros],
+      [`${head}Transfer-Encoding: chunked\r\n\r\n`, ...chunked(zeros)],
+      [`${head}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n`, ...chunked(zeros)],
+    ]) {
+      using client = await RawConnection.open(port)
+      await client.write(...framed)
+      const response = await client.read()
+      expect([path, response.status]).toEqual([path, status])
+      if (response.head.includes('connection: close')) continue
+      await client.write('GET /xrpc/_health HTTP/1.1\r\nHost: a\r\n\r\n')
+      expect((await client.read()).status).toBe(200)
+    }
+  }
+})
+
+test('the refusal of a large body names the limit', async () => {
+  await using strict = await startPds({ plcUrl: plc.url, env: { PDS_BLOB_UPLOAD_LIMIT: '1000' } })
+  const { agent } = await createUser(strict, 'large')
+  expect((await agent.com.atproto.server.describeServer()).data.blobUploadLimit).toBe(1_000)
+  for (const body of [new Uint8Array(1_001), new Blob([new Uint8Array(1_001)]).stream()]) {
+    const response = await fetch(`${strict.url}/xrpc/com.atproto.repo.uploadBlob`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${agent.session?.accessJwt}`, 'content-type': 'video/mp4' },
+      body,
+      duplex: 'half',
+    } as RequestInit)
+    expect([response.status, await response.json()]).toEqual([
+      413,
+      { error: 'PayloadTooLarge', message: 'The body is too large: this server takes 1000 bytes at most' },
+    ])
+  }
 })

@@ -59,6 +59,26 @@ test('the process starts, lives, ends at a signal and finds its data again', asy
   expect(await second.process.exited).toBe(0)
 })
 
+test('with a mail server that is down, who is signed in hears of it, and the operator reads what to do', async () => {
+  await using down = await startPdsProcess({
+    plcUrl: plc.url,
+    env: { PDS_EMAIL_SMTP_URL: 'smtp://127.0.0.1:1', PDS_EMAIL_FROM_ADDRESS: 'pds@mail.example' },
+  })
+  const { agent } = await createUser(down, 'alice')
+  const { server } = agent.com.atproto
+  const heard = { status: 502, message: 'The mail could not be sent. Please try again later.' }
+  await expect(server.requestEmailConfirmation()).rejects.toMatchObject(heard)
+  await expect(server.requestAccountDelete()).rejects.toMatchObject(heard)
+  expect((await server.requestPasswordReset({ email: 'alice@mail.example' })).success).toBe(true)
+  const lines = () => down.process.output().split('\n')
+  await expect
+    .poll(() => lines().filter((line) => /ERROR mailer: a mail did not leave$/.test(line)))
+    .toHaveLength(3)
+  expect(lines().filter((line) => /^\S+ \S+ (WARN|ERROR) /.test(line))).toHaveLength(3)
+  expect(down.process.output()).toMatch(/-> see whether the mail server runs .*PDS_EMAIL_SMTP_URL/)
+  expect(down.process.output()).toContain('ECONNREFUSED')
+})
+
 test('faults of the configuration are told all at once', async () => {
   const { code, output } = await fail({
     PDS_PORT: '70000',

@@ -1,6 +1,7 @@
 /** Requests outside XRPC that name no host, or a strange one. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createUser, type InProcessPds, startPds } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
@@ -27,6 +28,37 @@ async function answerTo(head: string): Promise<string> {
   await once(socket, 'close')
   return answer
 }
+
+/** As a browser says that a person goes to a page. */
+const NAVIGATION = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', 'sec-fetch-site': 'none' }
+
+test('the firehose says that it is a WebSocket', async () => {
+  const response = await fetch(`${pds.url}/xrpc/com.atproto.sync.subscribeRepos`)
+  expect([response.status, response.headers.get('upgrade'), await response.json()]).toEqual([
+    426,
+    'websocket',
+    { error: 'UpgradeRequired', message: 'The firehose is a WebSocket' },
+  ])
+})
+
+test.each([
+  '/',
+  '/robots.txt',
+  '/account',
+  '/account/second-factor',
+  '/.well-known/oauth-authorization-server',
+  '/oauth/jwks',
+])('HEAD of %s is answered as GET, without a body', async (path) => {
+  const ask = (method: 'GET' | 'HEAD') => request(pds.url + path, { method, headers: NAVIGATION })
+  const [got, head] = [await ask('GET'), await ask('HEAD')]
+  expect((await got.body.text()).length + got.statusCode).toBeGreaterThan(200)
+  expect([head.statusCode, head.headers['content-type']]).toEqual([
+    got.statusCode,
+    got.headers['content-type'],
+  ])
+  expect(head.statusCode).toBeLessThan(400)
+  expect(await head.body.text()).toBe('')
+})
 
 const DID_PATH = 'GET /.well-known/atproto-did'
 

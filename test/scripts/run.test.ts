@@ -19,7 +19,8 @@ beforeEach(() => {
   folder = temporaryFolder()
   calls = path.join(folder.path, 'calls')
   mkdirSync(path.join(folder.path, 'scripts'))
-  cpSync(path.join(root, 'scripts/run.mjs'), path.join(folder.path, 'scripts/run.mjs'))
+  for (const name of ['scripts/run.mjs', 'scripts/stop-with-parent.ts'])
+    cpSync(path.join(root, name), path.join(folder.path, name))
   writeFileSync(
     path.join(folder.path, 'package-lock.json'),
     lockFile({ '': '1.0.0', 'node_modules/node': '26.0.0' }),
@@ -95,7 +96,33 @@ it('passes a signal on to the script and ends as it does', async () => {
   )
   const child = run('wait.ts')
   const ended = exit(child)
-  await expect.poll(() => existsSync(up), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => existsSync(up)).toBe(true)
   child.kill('SIGTERM')
   expect(await ended).toBe(9)
 })
+
+it.each(['the shell of npm', 'the process that started it'] as const)(
+  'a script stops when %s is gone',
+  async (gone) => {
+    expect(await exit(run('script.ts', '0'))).toBe(0)
+    const log = path.join(folder.path, 'log')
+    writeFileSync(
+      path.join(folder.path, 'server.ts'),
+      `import { appendFileSync } from 'node:fs'
+       const say = (line: string) => appendFileSync(${JSON.stringify(log)}, line + '\\n')
+       process.on('SIGTERM', () => { say('stopped'); process.exit() })
+       setInterval(() => {}, 1000)
+       say(String(process.ppid))`,
+    )
+    const file = path.join(folder.path, 'scripts/run.mjs')
+    const shell = spawn('/bin/sh', ['-c', `'${process.execPath}' '${file}' server.ts; true`], {
+      env: { ...process.env, npm_lifecycle_event: 'pds' },
+      stdio: 'ignore',
+    })
+    const lines = () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : [])
+    await expect.poll(lines).toHaveLength(1)
+    if (gone === 'the shell of npm') shell.kill('SIGTERM')
+    else process.kill(Number(lines()[0]), 'SIGKILL')
+    await expect.poll(lines).toEqual([expect.any(String), 'stopped'])
+  },
+)

@@ -58,12 +58,30 @@ export interface Subject {
 /** The definition in a file, or that of a published feed, and the host to ask about it: the one that is named, or that serves the feed. */
 export async function findSubject(name: string, options: AskOptions, network: Network): Promise<Subject> {
   const host = options.host === undefined ? undefined : await findHost(options.host, network)
-  if (!/^(at|https?):\/\//.test(name)) {
-    return { definition: (await readDefinitionFile(name)).record, host: host ?? presetHost() }
-  }
-  const { records } = await findFeed(name, network)
-  if (!records.algorithm) throw new CommandError(`${name} has no definition in its creator’s repository.`)
+  if (!isFeedName(name))
+    return { definition: await readDefinition(name, network), host: host ?? presetHost() }
+  const records = await findDefined(name, network)
   return { definition: records.algorithm.value, host: host ?? (await hostServing(records, network)) }
+}
+
+/** The definition in a file, or that of a published feed, as a record. */
+export async function readDefinition(name: string, network: Network): Promise<RecordValue> {
+  if (!isFeedName(name)) return (await readDefinitionFile(name, network)).record
+  return (await findDefined(name, network)).algorithm.value
+}
+
+async function findDefined(
+  name: string,
+  network: Network,
+): Promise<FeedRecords & Required<Pick<FeedRecords, 'algorithm'>>> {
+  const { generator, algorithm } = (await findFeed(name, network)).records
+  if (!algorithm) throw new CommandError(`${name} has no definition in its creator’s repository.`)
+  return { generator, algorithm }
+}
+
+/** Whether it names a published feed, and no file. */
+function isFeedName(name: string): boolean {
+  return /^(at|https?):\/\//.test(name)
 }
 
 /** Whether posts have points by it: where only the time counts, a score says nothing to people. */

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { group } from '../options.ts'
 import { backtestCommand } from './backtest.ts'
 import { explainCommand } from './explain.ts'
+import { fmtCommand } from './fmt.ts'
 import { forkCommand } from './fork.ts'
 import { importCommand } from './import.ts'
 import { listCommand } from './list.ts'
@@ -16,6 +17,7 @@ export function feedCommands(): Command {
   const feed = group('feed', 'algorithms: try, publish, fork, move and import them')
   for (const make of [
     validateCommand,
+    fmtCommand,
     previewCommand,
     explainCommand,
     backtestCommand,

@@ -1,11 +1,15 @@
-/** Definitions in files: JSON, as in the record. */
+/** Definitions in files: JSON with comments, as in the record or in the short form. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
-import { ALGORITHM_NSID } from '../../../feedgen/algorithms/definition.ts'
-import { type Warning, warningsOf } from '../../../feedgen/algorithms/lint.ts'
+import { warningsOf } from '../../../feedgen/algorithms/lint.ts'
 import { compile, type Plan } from '../../../feedgen/algorithms/plan.ts'
 import { InvalidDefinitionError, readDefinition } from '../../../feedgen/algorithms/read.ts'
+import { isObject } from '../../../feedgen/algorithms/shape.ts'
+import { wholeOf } from '../../../feedgen/algorithms/short.ts'
+import type { Warning } from '../../../feedgen/algorithms/warning.ts'
 import { CommandError } from '../../command.ts'
+import type { Network } from '../network.ts'
+import { JsoncError, parseJsonc } from './jsonc.ts'
 import type { RecordValue } from './records.ts'
 
 export interface DefinitionFile {
@@ -16,16 +20,25 @@ export interface DefinitionFile {
 }
 
 /**
- * Reads a definition from a file, or from standard input when that is called `-`.
+ * Reads a definition from a file, or from standard input when that is called `-`; handles in it are looked up.
  * @throws CommandError when there is none, or it is not valid: then with the path of what is wrong
  */
-export async function readDefinitionFile(file: string): Promise<DefinitionFile> {
+export async function readDefinitionFile(
+  file: string,
+  network: Pick<Network, 'findAccount'>,
+): Promise<DefinitionFile> {
   const json = await readJson(file)
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+  if (!isObject(json)) {
     throw new CommandError(`${file} holds no definition: that is an object with "sources".`)
   }
-  const record = { $type: ALGORITHM_NSID, createdAt: new Date().toISOString(), ...json }
+  const dids = new Map<string, Promise<string>>()
+  const findDid = (handle: string): Promise<string> => {
+    const did = dids.get(handle) ?? network.findAccount(handle).then((account) => account.did)
+    dids.set(handle, did)
+    return did
+  }
   try {
+    const record = await wholeOf({ createdAt: new Date().toISOString(), ...json }, findDid)
     const plan = compile(readDefinition(record))
     return { record, plan, warnings: warningsOf(plan.definition) }
   } catch (error) {
@@ -55,9 +68,10 @@ export async function readJson(file: string): Promise<unknown> {
     )
   }
   try {
-    return JSON.parse(content)
+    return parseJsonc(content)
   } catch (error) {
-    throw new CommandError(`${file} is not JSON: ${(error as Error).message}`)
+    if (error instanceof JsoncError) throw new CommandError(`${file} is not JSON: ${error.message}`)
+    throw error
   }
 }
 

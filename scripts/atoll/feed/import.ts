@@ -1,5 +1,6 @@
 /** `atoll feed import`: feeds that were made elsewhere, as definitions. */
 import type { Command } from 'commander'
+import { warningsOf } from '../../../feedgen/algorithms/lint.ts'
 import { readDefinition, writeDefinition } from '../../../feedgen/algorithms/read.ts'
 import { CommandError } from '../../command.ts'
 import { importGraze } from '../import/graze.ts'
@@ -8,7 +9,7 @@ import { importSkyfeed } from '../import/skyfeed.ts'
 import { Network, type NetworkOptions } from '../network.ts'
 import { command, examples, group, withNetwork } from '../options.ts'
 import { type OutputOptions, printNote, printResult } from '../output.ts'
-import { readJson, writeJson } from './file.ts'
+import { readJson, warningLine, writeJson } from './file.ts'
 import { readFeed } from './records.ts'
 import { parseFeed } from './reference.ts'
 
@@ -91,8 +92,18 @@ function report({ definition, name, description, notes }: Imported, options: Imp
     )
   }
   if (options.out !== undefined) writeJson(options.out, record)
-  if (!options.json) for (const note of notes) printNote(line(note))
-  const result = { definition: record, ...(name && { name }), ...(description && { description }), notes }
+  const warnings = warningsOf(definition)
+  if (!options.json) {
+    for (const note of notes) printNote(line(note))
+    for (const warning of warnings) printNote(warningLine(warning))
+  }
+  const result = {
+    definition: record,
+    ...(name && { name }),
+    ...(description && { description }),
+    notes,
+    warnings,
+  }
   printResult(options, result, () =>
     options.out === undefined
       ? JSON.stringify(record, null, 2)
@@ -101,9 +112,10 @@ function report({ definition, name, description, notes }: Imported, options: Imp
 }
 
 function summary(notes: readonly Note[]): string {
-  if (notes.length === 0) return 'All of it was carried over.'
-  const lost = notes.filter(({ kind }) => kind === 'lost').length
-  return `${lost} parts were lost, ${notes.length - lost} changed.`
+  const of = (wanted: Note['kind']) => notes.filter(({ kind }) => kind === wanted).length
+  const assumed = of('assumed') > 0 ? ` ${of('assumed')} things were assumed.` : ''
+  if (of('lost') + of('changed') === 0) return `All of it was carried over.${assumed}`
+  return `${of('lost')} parts were lost, ${of('changed')} changed.${assumed}`
 }
 
 function line({ at, kind, says }: Note): string {

@@ -1,6 +1,7 @@
 /** `atoll feed move`: one's own feed, served by another host. */
 import type { Command } from 'commander'
 import { CommandError } from '../../command.ts'
+import { Network } from '../network.ts'
 import { command, examples, withSignIn } from '../options.ts'
 import type { OutputOptions } from '../output.ts'
 import { type AccountOptions, withAccount } from '../sign-in.ts'
@@ -30,7 +31,9 @@ export function moveCommand(): Command {
       }),
     )
     .action(async (name: string, options: AccountOptions & OutputOptions & MoveOptions) => {
-      const file = options.definition === undefined ? undefined : await readDefinitionFile(options.definition)
+      const { definition } = options
+      const file =
+        definition === undefined ? undefined : await readDefinitionFile(definition, new Network(options))
       const change = await withAccount(options, async ({ agent, network }) => {
         const rkey = parseOwnFeed(name, agent)
         const host = await findHost(options.to, network)

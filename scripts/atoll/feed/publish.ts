@@ -2,8 +2,10 @@
 import path from 'node:path'
 import { isValidRecordKey } from '@atproto/syntax'
 import { type Command, Option } from 'commander'
+import { missingOf } from '../../../feedgen/algorithms/references.ts'
 import { CommandError, UsageError } from '../../command.ts'
 import { question } from '../../prompt.ts'
+import { Network } from '../network.ts'
 import { command, examples, recordKey, withSignIn } from '../options.ts'
 import { type OutputOptions, printNote } from '../output.ts'
 import { type AccountOptions, type SignedIn, withAccount } from '../sign-in.ts'
@@ -59,8 +61,10 @@ export function publishCommand(): Command {
 }
 
 async function publishFile(file: string, options: PublishOptions): Promise<Change[]> {
-  const { record, plan, warnings } = await readDefinitionFile(file)
-  for (const warning of warnings) printNote(warningLine(warning))
+  const network = new Network(options)
+  const { record, plan, warnings } = await readDefinitionFile(file, network)
+  const missing = await missingOf(plan.definition, network.find)
+  for (const warning of [...warnings, ...missing]) printNote(warningLine(warning))
   const rkey = options.rkey ?? keyOfFile(file)
   return withAccount(options, async ({ agent, network }) => {
     const host = options.host === undefined ? undefined : await findHost(options.host, network)

@@ -3,6 +3,7 @@ import { BSKY_LABELER_DID } from '@atproto/api'
 import type { Comparison, Edge, FieldComparison, Filter } from '../../../feedgen/algorithms/definition.ts'
 import type { MediaKind, TextPlace } from '../../../feedgen/facts/features.ts'
 import {
+  all,
   type DidOf,
   didOfName,
   isObject,
@@ -39,8 +40,8 @@ export async function filterOf(
   if (depth > depthMax || !isObject(node)) return lost(context, at, 'it is no filter')
   const [name, ...more] = Object.keys(node).filter((key) => key !== 'metadata')
   if (name === undefined || more.length > 0) return lost(context, at, 'it is not one filter')
-  const args = node[name]
   const place = `${at}.${name}`
+  const args = name === 'not' && isObject(node.not) ? [node.not] : node[name]
   if (!Array.isArray(args)) return lost(context, place, 'it has no list of arguments')
   if (name === 'and' || name === 'or') {
     const filters: Filter[] = []
@@ -50,6 +51,10 @@ export async function filterOf(
     }
     if (filters.length === 0) return undefined
     return filters.length === 1 ? filters[0] : { kind: name === 'and' ? 'all' : 'any', of: filters }
+  }
+  if (name === 'not') {
+    if (args.length !== 1) return lost(context, place, `it has ${args.length} filters, not one`)
+    return negated(await filterOf(args[0], place, context, depth + 1))
   }
   const operator = operators.get(name)
   if (operator) return operator(args, place, context)
@@ -99,17 +104,24 @@ const comparisons = new Map<unknown, Comparison>([
   ['<=', 'lte'],
 ])
 
+/** Where media stand, alone or beside a quote. */
+const media = ['embed', 'embed.media']
 /** The places that Graze names by the path of a field. */
 const places = new Map<string, TextPlace>([
   ['text', 'text'],
-  ['embed.images[*].alt', 'alt'],
-  ['embed.media.images[*].alt', 'alt'],
-  ['embed.alt', 'alt'],
-  ['embed.external.uri', 'link'],
+  ...media.flatMap((embed): [string, TextPlace][] => [
+    [`${embed}.images[*].alt`, 'alt'],
+    [`${embed}.items[*].alt`, 'alt'],
+    [`${embed}.alt`, 'alt'],
+    [`${embed}.video.alt`, 'alt'],
+    [`${embed}.external.uri`, 'link'],
+    [`${embed}.external.title`, 'card'],
+    [`${embed}.external.description`, 'card'],
+  ]),
   ['facets[*].features[*].uri', 'link'],
-  ['embed.external.title', 'card'],
-  ['embed.external.description', 'card'],
 ])
+const tagPaths = new Set(['facets[*].features[*].tag', 'tags[*]', 'tags'])
+const labelPaths = new Set(['labels.values[*].val', 'labels[*].val', 'labels[*]'])
 
 async function compare(
   [variable, operator, value]: unknown[],
@@ -124,12 +136,25 @@ async function compare(
   if (value === null && ['eq', 'ne'].includes(op)) {
     if (path === 'reply')
       return isEqual ? not({ kind: 'type', any: ['reply'] }) : { kind: 'type', any: ['reply'] }
+    if (path.includes('[*].alt')) {
+      const pictures: Filter = { kind: 'media', any: ['image'] }
+      return isEqual ? not(pictures) : pictures
+    }
     return field(path, isEqual ? 'absent' : 'exists', {}, at, context)
   }
+  if (Array.isArray(value) && path === 'langs' && ['eq', 'ne'].includes(op)) {
+    const same = sameList(path, texts(value))
+    return isEqual ? same : not(same)
+  }
   if (typeof value === 'string' && ['eq', 'ne'].includes(op)) {
-    const known = await comparedText(path, value, context)
+    if (value === '' && places.has(path)) return isSaid(path, isEqual)
+    const known = await comparedText(path, value, context, at)
     if (known) return isEqual ? known : not(known)
     return field(path, op, { string: value }, at, context)
+  }
+  if (typeof value === 'string' && path === 'createdAt' && !Number.isNaN(Date.parse(value))) {
+    context.notes.assumed(at, 'dates are compared as they are written, in UTC')
+    return field(path, op, { string: new Date(value).toISOString() }, at, context)
   }
   if (typeof value === 'boolean' && ['eq', 'ne'].includes(op))
     return field(path, op, { boolean: value }, at, context)
@@ -137,8 +162,44 @@ async function compare(
   return lost(context, at, `comparing ${path} with ${JSON.stringify(value)}`)
 }
 
+/** Whether there is a text in a place; with `isEmpty`, that there is a place for one, with none in it. */
+function isSaid(path: string, isEmpty: boolean): Filter {
+  const place = places.get(path) as TextPlace
+  const anything = textFilter({ regex: '(?s).' }, [place])
+  if (place !== 'alt') return isEmpty ? not(anything) : anything
+  const any: MediaKind[] = [path.includes('[*]') ? 'image' : 'video']
+  if (!isEmpty) return { kind: 'media', any, alt: 'some' }
+  return all([{ kind: 'media', any }, not({ kind: 'media', any, alt: 'every' })]) as Filter
+}
+
+/** A list that has these values and no more. */
+function sameList(path: string, values: readonly string[]): Filter {
+  const each = values.map((string, i): Filter => ({ kind: 'field', path: `${path}.${i}`, op: 'eq', string }))
+  return { kind: 'all', of: [...each, { kind: 'field', path: `${path}.${values.length}`, op: 'absent' }] }
+}
+
 /** Comparisons that are more than of a field; undefined when this is none. */
-async function comparedText(path: string, value: string, { didOf }: Context): Promise<Filter | undefined> {
+async function comparedText(
+  path: string,
+  value: string,
+  context: Context,
+  at: string,
+): Promise<Filter | undefined> {
+  const { didOf } = context
+  if (tagPaths.has(path)) return { kind: 'tag', any: [value.replace(/^#/, '')] }
+  if (labelPaths.has(path)) return labelled([value])
+  if (path === 'facets[*].features[*].did') {
+    const did = await didOfName(value, didOf)
+    return did === undefined ? undefined : { kind: 'mention', dids: [did] }
+  }
+  const place = places.get(path)
+  if (path.includes('[*]') && place !== undefined)
+    return regexFilter(
+      `^${quote(value)}$`,
+      { ignoreCase: false, places: [place], multiline: true },
+      at,
+      context.notes,
+    )
   if (path === 'langs[*]') return { kind: 'lang', any: [value] }
   if (path === 'embed.presentation' && value === 'gif') return { kind: 'media', any: ['gif'] }
   if (!path.startsWith('hydrated_metadata.')) return undefined
@@ -216,15 +277,20 @@ async function entities(
       return dids.length > 0 ? { kind: 'mention', dids } : undefined
     }
     case 'labels':
-      return {
-        kind: 'any',
-        of: [
-          { kind: 'label', any },
-          { kind: 'label', any, by: [BSKY_LABELER_DID] },
-        ],
-      }
+      return labelled(any)
     default:
       return lost(context, at, `${type} are not known`)
+  }
+}
+
+/** Labels that its author put on a post, or Bluesky's own labeler. */
+function labelled(any: string[]): Filter {
+  return {
+    kind: 'any',
+    of: [
+      { kind: 'label', any },
+      { kind: 'label', any, by: [BSKY_LABELER_DID] },
+    ],
   }
 }
 
@@ -234,7 +300,8 @@ function matches(
   context: Context,
 ): Filter | undefined {
   const place = placeOf(variable, at, context)
-  if (!place || typeof pattern !== 'string') return undefined
+  if (!place) return undefined
+  if (typeof pattern !== 'string') return lost(context, at, 'it has no regular expression')
   return regexFilter(pattern, { ignoreCase: ignoreCase !== false, places: [place] }, at, context.notes)
 }
 
@@ -244,9 +311,13 @@ function anyOf(
   at: string,
   context: Context,
 ): Filter | undefined {
-  const place = placeOf(variable, at, context)
   const terms = texts(list)
-  if (!place || terms.length === 0) return undefined
+  if (terms.length === 0) return lost(context, at, 'it names no words')
+  // A word among the tags of a post is a tag.
+  if (isRegex !== true && tagPaths.has(pathOf(variable) ?? ''))
+    return { kind: 'tag', any: terms.map((tag) => tag.replace(/^#/, '')) }
+  const place = placeOf(variable, at, context)
+  if (!place) return undefined
   if (isRegex !== true && ignoreCase !== false) {
     // An odd entry alone becomes an expression.
     const words = terms.filter((term) => WORDS.test(term))
@@ -263,8 +334,9 @@ function anyOf(
   return regexFilter(pattern, { ignoreCase: ignoreCase !== false, places: [place] }, at, context.notes)
 }
 
-/** What is found as words: letters, digits, and spaces between them. */
-const WORDS = /^[\p{L}\p{N}\p{M}_]+(?: [\p{L}\p{N}\p{M}_]+)*$/u
+/** What is found as words: letters, digits, and spaces between them; or emoji. */
+const WORDS =
+  /^(?:[\p{L}\p{N}\p{M}\p{Cf}_]+(?: [\p{L}\p{N}\p{M}\p{Cf}_]+)*|(?:\p{ExtPict}|\p{EMod}|\p{RI}|[\u200D\uFE0E\uFE0F\u20E3\u{E0020}-\u{E007F}])+|[0-9#*]\uFE0F?\u20E3)$/u
 
 const edges = new Map<unknown, Edge>([
   ['follows', 'follows'],
@@ -317,7 +389,11 @@ async function didsOf(names: string[], at: string, context: Context): Promise<st
 
 function placeOf(variable: unknown, at: string, context: Context): TextPlace | undefined {
   const path = pathOf(variable)
-  return places.get(path ?? '') ?? lost(context, at, `looking for words in ${path}`)
+  const place = places.get(path ?? '')
+  if (place === undefined) return lost(context, at, `looking for words in ${path}`)
+  if (place === 'link') context.notes.changed(at, 'it looks at the links of a text and of a card alike')
+  if (place === 'alt') context.notes.assumed(at, 'alt text counts wherever it stands, beside a quote too')
+  return place
 }
 
 /** A field is named by its path, or as the older manifests do by `{"var": path}`. */

@@ -15,12 +15,14 @@ import { filterOf } from './graze-filters.ts'
 import {
   all,
   type DidOf,
+  dateOf,
   ImportError,
   type Imported,
   isObject,
   type Json,
   Notes,
   text,
+  windowHoursMax,
   windowOf,
 } from './imported.ts'
 
@@ -41,7 +43,9 @@ export async function importGraze(document: unknown, didOf: DidOf): Promise<Impo
   if (!where) throw new ImportError('Nothing of its filter could be carried over.')
   const settings =
     [manifest.sort_settings, feed.sort_settings, feed.custom_sort_settings].find(isObject) ?? {}
-  const order = text(feed.order) ?? text(manifest.order) ?? 'new'
+  const said = text(feed.order) ?? text(manifest.order)
+  if (said === undefined) notes.assumed('order', 'the newest come first')
+  const order = said ?? 'new'
   const ordered = orderOf(order, settings, notes)
   for (const [key, value] of Object.entries(manifest)) {
     if (!carried.has(key) && !isEmpty(value)) notes.lost(key, lostParts.get(key) ?? 'not known')
@@ -50,16 +54,23 @@ export async function importGraze(document: unknown, didOf: DidOf): Promise<Impo
     if (feed !== manifest && lostParts.has(key) && !isEmpty(feed[key]))
       notes.lost(key, lostParts.get(key) ?? '')
   }
-  const hours = typeof settings.time_window === 'number' ? settings.time_window : windowHoursPreset
+  const createdAt = dateOf(feed.created_at ?? feed.createdAt)
   return {
-    definition: fitted(
-      { ...fromSources(where, windowOf(hours)), ...ordered, createdAt: new Date().toISOString() },
-      notes,
-    ),
+    definition: fitted({ ...fromSources(where, windowIn(settings, notes)), ...ordered, createdAt }, notes),
     name: text(feed.display_name),
     description: text(feed.description),
     notes: notes.list,
   }
+}
+
+function windowIn({ time_window }: Json, notes: Notes): number {
+  if (typeof time_window !== 'number') {
+    notes.assumed('sort_settings.time_window', `it looks back ${windowHoursPreset} hours`)
+    return windowHoursPreset
+  }
+  if (time_window > windowHoursMax)
+    notes.changed('sort_settings.time_window', `it looks back ${windowHoursMax} hours, not ${time_window}`)
+  return windowOf(time_window)
 }
 
 const carried = new Set([
@@ -72,6 +83,8 @@ const carried = new Set([
   'record_name',
   'id',
   'user_id',
+  'created_at',
+  'createdAt',
 ])
 
 /** Parts that have no place in a definition. Of the author's name and password nothing is kept. */

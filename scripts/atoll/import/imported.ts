@@ -9,11 +9,11 @@ export interface Imported {
   notes: readonly Note[]
 }
 
-/** Something that is not as it was: left out, or only nearly the same. */
+/** Something that is not as it was, or was not said: left out, only nearly the same, or taken to be what it usually is. */
 export interface Note {
   /** Where in what was imported: `blocks[3]`. */
   at: string
-  kind: 'lost' | 'changed'
+  kind: 'lost' | 'changed' | 'assumed'
   says: string
   /** Whether the feed has more posts without it than it had. */
   widens?: true
@@ -34,6 +34,11 @@ export class Notes {
 
   changed(at: string, says: string): void {
     this.list.push({ at, kind: 'changed', says })
+  }
+
+  /** What the original leaves open, and what it is taken for. */
+  assumed(at: string, says: string): void {
+    this.list.push({ at, kind: 'assumed', says })
   }
 }
 
@@ -60,6 +65,12 @@ export const not = (filter: Filter): Filter =>
 /** All of the filters, as one; undefined when there are none. */
 export function all(filters: readonly Filter[]): Filter | undefined {
   return filters.length > 1 ? { kind: 'all', of: [...filters] } : filters[0]
+}
+
+/** The date, where it is one; else the present. */
+export function dateOf(value: unknown): string {
+  const date = new Date(typeof value === 'string' ? value : Number.NaN)
+  return Number.isNaN(date.getTime()) ? new Date().toISOString() : date.toISOString()
 }
 
 /** The hours that definitions may look back, nearest to those wanted. */

@@ -22,11 +22,12 @@ interface RegexOptions {
  * @returns undefined, and a note, when RE2 cannot do it
  */
 export function regexFilter(
-  pattern: string,
+  original: string,
   { ignoreCase, multiline = false, places }: RegexOptions,
   at: string,
   notes: Notes,
 ): Filter | undefined {
+  const pattern = asRe2(original)
   const flags = `${ignoreCase && !pattern.startsWith('(?i)') ? 'i' : ''}${multiline ? 'm' : ''}`
   const flag = flags && `(?${flags})`
   const parts = faultOf(flag + pattern) === undefined ? [pattern] : split(pattern, flag)
@@ -36,6 +37,25 @@ export function regexFilter(
   }
   const filters = parts.map((part): Filter => textFilter({ regex: flag + part }, places))
   return filters.length === 1 ? filters[0] : { kind: 'any', of: filters }
+}
+
+/** Escapes that are left alone, and those that RE2 writes in another way: code points, the end of a text, flags for Unicode. */
+const FOREIGN =
+  /\\u\{([0-9a-fA-F]{1,6})\}|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|(\\Z)|\(\?-?u:(\\[bB])\)|(\(\?-?[ua]\))|\\[\s\S]/g
+
+/** The same pattern as RE2 writes it. */
+export function asRe2(pattern: string): string {
+  return pattern.replace(
+    FOREIGN,
+    (written, braced, high, low, short, long, end, boundary: string | undefined, flag) => {
+      const pair = high && String.fromCharCode(Number.parseInt(high, 16), Number.parseInt(low, 16))
+      const hex = braced ?? pair?.codePointAt(0)?.toString(16) ?? short ?? long
+      if (hex !== undefined) return `\\x{${hex.replace(/^0+(?=.)/, '').toLowerCase()}}`
+      if (end !== undefined) return '\\z'
+      if (boundary !== undefined) return boundary
+      return flag === undefined ? written : ''
+    },
+  )
 }
 
 /** A filter for text; the text itself is the place that need not be said. */

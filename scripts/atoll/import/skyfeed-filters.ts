@@ -1,14 +1,13 @@
 /** The blocks of SkyFeed's builder that look at one post at a time: `remove`, `keep` and `regex`. */
 import { BSKY_LABELER_DID } from '@atproto/api'
-import type { Comparison, CountName, Filter } from '../../../feedgen/algorithms/definition.ts'
+import type { ActorSet, Comparison, CountName, Edge, Filter } from '../../../feedgen/algorithms/definition.ts'
 import type { TextPlace } from '../../../feedgen/facts/features.ts'
-import { type DidOf, type Json, type Notes, not, text, texts, uriOf } from './imported.ts'
+import { type DidOf, didOfName, type Json, type Notes, not, text, texts, uriOf } from './imported.ts'
 import { regexFilter } from './regex.ts'
 
 export const isReply: Filter = { kind: 'type', any: ['reply'] }
 export const noReplies = not(isReply)
 const isRepost: Filter = { kind: 'type', any: ['repost'] }
-const isQuote: Filter = { kind: 'type', any: ['quote'] }
 
 const counts = new Map<string, CountName>([
   ['like_count', 'likes'],
@@ -30,6 +29,28 @@ const places = new Map<string, TextPlace>([
   ['link', 'link'],
 ])
 
+/** The edges that SkyFeed names in addresses of its own: `list://DID/mutuals`. */
+const edges = new Map<string, Edge>([
+  ['following', 'follows'],
+  ['followers', 'followers'],
+  ['mutuals', 'mutuals'],
+])
+
+/** The accounts of a list, or those around an account; undefined when neither can be found. */
+export async function membersOf(
+  address: unknown,
+  didOf: DidOf,
+): Promise<Extract<ActorSet, { kind: 'list' | 'graph' }> | undefined> {
+  const [, name, place = ''] = /^list:\/\/([^/]+)\/([a-z_]+)$/.exec(text(address) ?? '') ?? []
+  const edge = edges.get(place)
+  if (name !== undefined && edge !== undefined) {
+    const of = await didOfName(name, didOf)
+    return of === undefined ? undefined : { kind: 'graph', of, edge }
+  }
+  const uri = await uriOf(text(address) ?? '', 'app.bsky.graph.list', didOf)
+  return uri === undefined ? undefined : { kind: 'list', uri }
+}
+
 /** What a post has to be to be left by the block; undefined when it leaves all of them, or cannot be carried over. */
 export async function filterOf(
   block: Json,
@@ -41,9 +62,9 @@ export async function filterOf(
   const subject = text(block.subject)
   const keeps = block.type === 'keep'
   if (subject === 'list') {
-    const uri = await uriOf(text(block.listUri) ?? '', 'app.bsky.graph.list', didOf)
-    if (uri === undefined) return lost(notes, at, `the list ${block.listUri} was not found`)
-    const isListed: Filter = { kind: 'author', in: { kind: 'list', uri } }
+    const listed = await membersOf(block.listUri, didOf)
+    if (listed === undefined) return lost(notes, at, `the list ${block.listUri} was not found`)
+    const isListed: Filter = { kind: 'author', in: listed }
     return keeps ? isListed : not(isListed)
   }
   if (subject === 'videos') {
@@ -70,10 +91,8 @@ function removeOf(subject: string | undefined, block: Json, at: string, notes: N
         return lost(notes, at, `${subject} ${block.operator} ${value}`)
       return { kind: 'count', of: counts.get(subject) as CountName, op, n }
     }
-    case 'language': {
-      const language = text(block.language) ?? 'en'
-      return block.operator === '==' ? { kind: 'lang', none: [language] } : { kind: 'lang', any: [language] }
-    }
+    case 'language':
+      return languageOf(text(block.language), block.operator === '==', at, notes)
     case 'embed':
       return embedOf(text(value) ?? 'none', at, notes)
     case 'labels': {
@@ -97,10 +116,38 @@ function removeOf(subject: string | undefined, block: Json, at: string, notes: N
   }
 }
 
+/** The thread that SkyFeed knows by this name. */
+const inHellthread: Filter = {
+  kind: 'field',
+  path: 'reply.root.uri',
+  op: 'eq',
+  string: 'at://did:plc:wgaezxqi2spqm3mhrb5xvkzi/app.bsky.feed.post/3juzlwllznd24',
+}
+const hasLabels: Filter = { kind: 'field', path: 'labels.values.0.val', op: 'exists' }
+/** What SkyFeed takes posts to be in that declare no language. */
+const PRESET_LANGUAGE = 'en'
+const isUndeclared: Filter = { kind: 'field', path: 'langs.0', op: 'absent' }
+
+function languageOf(said: string | undefined, removes: boolean, at: string, notes: Notes): Filter {
+  const language = said ?? PRESET_LANGUAGE
+  if (said === undefined) notes.assumed(at, `the language ${PRESET_LANGUAGE}, which it does not name`)
+  notes.assumed(at, 'posts in several languages count by each of them; SkyFeed looks at the first')
+  if (language !== PRESET_LANGUAGE)
+    return removes ? { kind: 'lang', none: [language] } : { kind: 'lang', any: [language] }
+  const is: Filter = { kind: 'any', of: [{ kind: 'lang', any: [language] }, isUndeclared] }
+  return removes ? not(is) : is
+}
+
 function itemOf(value: string, at: string, notes: Notes): Filter | undefined {
   if (value === 'reply') return noReplies
   if (value === 'post') return isReply
   if (value === 'repost') return not(isRepost)
+  if (value === 'hellthread') return not(inHellthread)
+  if (value === 'not_hellthread') return inHellthread
+  if (value === 'has_labels' || value === 'has_no_labels') {
+    notes.assumed(at, 'labels that its author put on a post')
+    return value === 'has_labels' ? not(hasLabels) : hasLabels
+  }
   return lost(notes, at, `removing items that are ${value} is not known`)
 }
 
@@ -112,17 +159,16 @@ function imagesOf(value: string, at: string, notes: Notes): Filter | undefined {
 }
 
 function embedOf(value: string, at: string, notes: Notes): Filter | undefined {
-  if (value === 'post') return not(isQuote)
+  if (value === 'post') return not(embeds('/app.bsky.feed.post/'))
   if (value === 'none') return { kind: 'field', path: 'embed.record', op: 'exists' }
-  if (value === 'feed') {
-    return not({
-      kind: 'field',
-      path: 'embed.record.uri',
-      op: 'contains',
-      string: '/app.bsky.feed.generator/',
-    })
-  }
+  if (value === 'feed') return not(embeds('/app.bsky.feed.generator/'))
   return lost(notes, at, `removing by an embedded ${value} is not known`)
+}
+
+/** Whether a post shows a record of a collection, beside media or not. */
+function embeds(collection: string): Filter {
+  const contains = (path: string): Filter => ({ kind: 'field', path, op: 'contains', string: collection })
+  return { kind: 'any', of: [contains('embed.record.uri'), contains('embed.record.record.uri')] }
 }
 
 function regexOf(block: Json, at: string, notes: Notes): Filter | undefined {

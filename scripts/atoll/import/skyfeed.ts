@@ -12,6 +12,7 @@ import { fitted } from './fit.ts'
 import {
   all,
   type DidOf,
+  dateOf,
   didOfName,
   ImportError,
   type Imported,
@@ -25,7 +26,7 @@ import {
   windowHoursMax,
   windowOf,
 } from './imported.ts'
-import { filterOf, isReply, noReplies } from './skyfeed-filters.ts'
+import { filterOf, isReply, membersOf, noReplies } from './skyfeed-filters.ts'
 import { scoreOf, termOf } from './skyfeed-score.ts'
 
 const DAY_SECONDS = 86_400
@@ -69,7 +70,7 @@ export async function importSkyfeed(document: unknown, didOf: DidOf): Promise<Im
   }
   if (state.posts.length === 0) throw new ImportError('None of its inputs could be carried over.')
   return {
-    definition: fitted(definitionOf(state, notes), notes),
+    definition: fitted({ ...definitionOf(state, notes), createdAt: dateOf(record.createdAt) }, notes),
     name: text(record.displayName) ?? text(builder.displayName),
     description: text(record.description),
     notes: notes.list,
@@ -123,10 +124,11 @@ async function inputOf(
 ): Promise<Branch | undefined> {
   const past = (seconds: unknown, preset: number): number => {
     const hours = (typeof seconds === 'number' ? seconds : preset) / 3600
+    if (typeof seconds !== 'number') notes.assumed(at, `it looks back ${hours} hours, as SkyFeed does`)
     if (hours > windowHoursMax) notes.changed(at, `it looks back ${windowHoursMax} hours, not ${hours}`)
     return windowOf(hours)
   }
-  const windowHours = past(block.historySeconds, WEEK_SECONDS)
+  const history = () => past(block.historySeconds, WEEK_SECONDS)
   const of = (source: Source, where: Filter[] = []): Branch => ({ source, where })
   const missing = (what: string): undefined => {
     notes.lost(at, `an input without ${what}`)
@@ -137,22 +139,23 @@ async function inputOf(
       return of({ kind: 'network', windowHours: past(block.firehoseSeconds, DAY_SECONDS) })
     case 'tags': {
       const tags = texts(block.tags)
-      return tags.length > 0 ? of({ kind: 'tags', tags, windowHours }) : missing('tags')
+      return tags.length > 0 ? of({ kind: 'tags', tags, windowHours: history() }) : missing('tags')
     }
     case 'list': {
-      const uri = await uriOf(text(block.listUri) ?? '', 'app.bsky.graph.list', didOf)
-      return uri === undefined ? missing('a list that can be found') : of({ kind: 'list', uri, windowHours })
+      const members = await membersOf(block.listUri, didOf)
+      return members ? of({ ...members, windowHours: history() }) : missing('a list that can be found')
     }
     case 'did': {
       const did = await didOfName(text(block.did) ?? '', didOf)
       if (!did) return missing('an account that can be found')
-      return accountOf(did, (text(block.collection) ?? 'post').split('|'), windowHours)
+      notes.changed(at, `its posts of the last ${windowHoursMax} hours; SkyFeed takes all of them`)
+      return accountOf(did, (text(block.collection) ?? 'post').split('|'), windowHoursMax)
     }
     case 'labels': {
       const val = texts(block.labels).map((label) => label.toLowerCase())
       if (val.length === 0) return missing('labels')
       notes.changed(at, 'labels of Bluesky’s own labeler: a definition names the labeler, SkyFeed does not')
-      return of({ kind: 'labels', by: BSKY_LABELER_DID, val, windowHours })
+      return of({ kind: 'labels', by: BSKY_LABELER_DID, val, windowHours: history() })
     }
     case 'feed': {
       const uri = await uriOf(text(block.feedUri) ?? '', 'app.bsky.feed.generator', didOf)
@@ -168,13 +171,13 @@ async function inputOf(
       const uri = await uriOf(text(block.listUri) ?? '', 'app.bsky.graph.list', didOf)
       if (uri === undefined) return missing('a list that can be found')
       notes.changed(at, 'likes of people who like much are not worth less')
-      return of({ kind: 'likedBy', set: { kind: 'list', uri }, windowHours })
+      return of({ kind: 'likedBy', set: { kind: 'list', uri }, windowHours: history() })
     }
     case 'custom_likedbylikers': {
       const uris = posts.flatMap(({ source }) => (source.kind === 'posts' ? source.uris : []))
       if (uris.length === 0) return missing('posts that are named')
       posts.length = 0
-      return of({ kind: 'colikers', seed: { kind: 'posts', uris }, windowHours })
+      return of({ kind: 'colikers', seed: { kind: 'posts', uris }, windowHours: history() })
     }
     default:
       notes.lost(at, `an input of the type ${block.inputType} is not known`)
@@ -351,6 +354,11 @@ function memberOf(source: Source, widestHours: number): Filter[] | undefined {
       return [{ kind: 'tag', any: source.tags }, ...age(source.windowHours)]
     case 'list':
       return [{ kind: 'author', in: { kind: 'list', uri: source.uri } }, ...age(source.windowHours)]
+    case 'graph':
+      return [
+        { kind: 'author', in: { kind: 'graph', of: source.of, edge: source.edge } },
+        ...age(source.windowHours),
+      ]
     case 'actors':
       return [{ kind: 'author', in: { kind: 'actors', dids: source.dids } }, ...age(source.windowHours)]
     case 'labels':

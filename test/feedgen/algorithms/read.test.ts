@@ -156,3 +156,18 @@ test('what looks at more posts costs more', () => {
   expect(cost(where('lang', { any: ['en'] }))).toBeLessThan(cost(regex))
   expect(cost(where('all', { of: [word, regex] }))).toBeLessThan(cost(regex) / 3)
 })
+
+test('to keep posts longer than a month costs by how many they are', () => {
+  const cost = (windowHours: number, filter: object) =>
+    totalOf(
+      compile(readDefinition(definition({ sources: [{ ...network, windowHours }], where: filter }))).cost,
+    )
+  const [rare, common] = [where('tag', { any: ['x'] }), where('lang', { any: ['pt'] })]
+  expect(cost(720, rare)).toBe(cost(24, rare))
+  expect(cost(720, common)).toBe(cost(24, common))
+  expect(cost(8760, rare) - cost(720, rare)).toBeLessThan(10)
+  expect(cost(8760, common)).toBeGreaterThan(500)
+  expect(fault(definition({ sources: [{ ...network, windowHours: 8761 }] })).path).toBe(
+    'sources/0/windowHours',
+  )
+})

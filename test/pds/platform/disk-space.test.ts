@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { DiskFullError, DiskSpace } from '#platform/disk-space.ts'
+import { DiskFullError, DiskSpace, hasRoom } from '#platform/disk-space.ts'
 import { logger } from '#platform/log.ts'
 
 it('grants room down to its floor, and reads what is free when what it granted is used up', async () => {
@@ -24,4 +24,10 @@ it('reads the real disk', async () => {
   const of = (freeBytesMin: number) => new DiskSpace({ freeBytesMin, log: logger('disk') })
   await of(0).claim(import.meta.dirname, 1)
   await expect(of(Number.MAX_SAFE_INTEGER).claim(import.meta.dirname, 1)).rejects.toThrow(DiskFullError)
+})
+
+it('has room as long as a post can be stored, or nobody can say', async () => {
+  const free = (bytes: number) => hasRoom('/', async () => bytes)
+  expect([await free(0), await free(1024 ** 2), await free(1024 ** 3)]).toEqual([false, false, true])
+  expect(await hasRoom('/', () => Promise.reject(new Error('ENOSYS')))).toBe(true)
 })

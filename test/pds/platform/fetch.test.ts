@@ -43,6 +43,25 @@ describe('a guarded fetch', () => {
     expect(connections()).toBe(0)
   })
 
+  test('goes where the operator said, to that port and no other, and nowhere from there', async () => {
+    const named = await serve((request, response) => {
+      if (request.url === '/') response.end('hello')
+      else response.writeHead(302, { location: other }).end()
+    })
+    const elsewhere = await serve((_, response) => response.end('secret'))
+    const other = `http://127.0.0.1:${elsewhere.port}/`
+    const url = `http://127.0.0.1:${named.port}`
+    for (const trusted of [url, `ws://127.0.0.1:${named.port}/xrpc/subscribe`]) {
+      const fetch = guardedFetch({ allowPrivate: false, trusted: [trusted] })
+      expect(await (await fetch(`${url}/`)).text()).toBe('hello')
+      expect(await (await fetch(new Request(`${url}/`))).text()).toBe('hello')
+      await expect(fetch(`${url}/away`, { redirect: 'follow' })).rejects.toThrow()
+      for (const refused of [other, `https://127.0.0.1:${named.port}/`, `http://localhost:${named.port}/`])
+        await expect(fetch(refused), refused).rejects.toThrow()
+    }
+    expect(elsewhere.connections()).toBe(0)
+  })
+
   test('follows no redirect', async () => {
     const { port } = await serve((request, response) => {
       if (request.url === '/') response.writeHead(302, { location: '/elsewhere' }).end()

@@ -3,8 +3,11 @@ import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
+import { markCaller } from '#platform/callers.ts'
 import { type HttpOptions, ListeningHttp, refuseUpgrade, StallGuard } from '#platform/http.ts'
+import { logger } from '#platform/log.ts'
+import { markAccount } from '#platform/request-log.ts'
 
 const running: AsyncDisposable[] = []
 afterEach(async () => {
@@ -71,6 +74,35 @@ test('answers 500 when a listener throws, or ends a response that has begun', as
   expect(await answerTo(port, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 500 /)
   const cutOff = await answerTo(port, 'GET /begun HTTP/1.1\r\nHost: a\r\n\r\n')
   expect(cutOff).not.toMatch(/\r\n0\r\n\r\n$/)
+})
+
+test('writes one line for each request, without its query', async () => {
+  const log = logger('http')
+  log.level = 'info'
+  const written = Promise.withResolvers<unknown>()
+  const lines = vi.spyOn(log, 'info').mockImplementation((fields) => {
+    if (lines.mock.calls.length === 3) written.resolve(fields)
+  })
+  onTestFinished(() => {
+    lines.mockRestore()
+    log.level = 'silent'
+  })
+  const port = await start((request, response) => {
+    markCaller(request, () => false)
+    markAccount(request, request.url === '/a' ? 'did:plc:a' : undefined)
+    if (request.url === '/cut') response.destroy()
+    else response.writeHead(request.url === '/a' ? 200 : 404).end()
+  })
+  await answerTo(port, 'GET /a HTTP/1.0\r\n\r\n')
+  await answerTo(port, 'POST /b?token=secret HTTP/1.0\r\n\r\n')
+  await answerTo(port, 'GET /cut HTTP/1.0\r\n\r\n')
+  await written.promise
+  const about = { network: '127.0.0.1', ms: expect.any(Number) }
+  expect(lines.mock.calls).toEqual([
+    [{ ...about, method: 'GET', path: '/a', status: 200, account: 'did:plc:a' }, 'request'],
+    [{ ...about, method: 'POST', path: '/b', status: 404, account: undefined }, 'request'],
+    [{ ...about, method: 'GET', path: '/cut', account: undefined, isCutOff: true }, 'request'],
+  ])
 })
 
 test('closes an upgrade whose listener throws', async () => {

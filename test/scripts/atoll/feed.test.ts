@@ -144,6 +144,69 @@ describe('validate', () => {
   })
 })
 
+describe('the short form', () => {
+  const typed = (who: string) => `{
+    // What people type.
+    "sources": [{ "kind": "list", "uri": "https://bsky.app/profile/${who}/lists/3k2akd5kqzc2a", "windowHours": 24 }],
+    "where": { "$type": "text", "words": ["heron", "egret"] },
+    "createdAt": "2026-11-01T00:00:00.000Z",
+  }`
+
+  it('is published whole, and printed short again', async () => {
+    const birds = file('birds.jsonc', typed(alice.did))
+    const options = as(alice)
+    const published = await atoll(['feed', 'publish', birds, '--host', feedgen.url, '--json'], options)
+    expect(published.json(), published.stderr).toMatchObject([{ outcome: 'created' }])
+    expect(published.stderr).toMatch(/^warning {2}sources\/0\/uri: names a list, .* that does not exist$/m)
+    const { value } = await record(alice.agent, ALGORITHM, 'birds')
+    const uri = `at://${alice.did}/app.bsky.graph.list/3k2akd5kqzc2a`
+    expect(value).toEqual({
+      $type: ALGORITHM,
+      sources: [{ $type: 'social.atoll.feed.sources#list', uri, windowHours: 24 }],
+      where: { $type: 'social.atoll.feed.where#text', words: ['heron', 'egret'] },
+      createdAt: '2026-11-01T00:00:00.000Z',
+    })
+    const feed = `at://${alice.did}/${GENERATOR}/birds`
+    const [short, whole] = await Promise.all([
+      atoll(['feed', 'fmt', feed], options),
+      atoll(['feed', 'fmt', birds, '--whole'], options),
+    ])
+    expect(JSON.parse(short.stdout)).toEqual({
+      sources: [{ kind: 'list', uri, windowHours: 24 }],
+      where: { kind: 'text', words: ['heron', 'egret'] },
+      createdAt: value.createdAt,
+    })
+    expect(short.stdout).toContain('"where": { "kind": "text", "words": ["heron", "egret"] }')
+    expect(JSON.parse(whole.stdout)).toEqual(value)
+  })
+
+  it('may name people by handle, and says which name is nobody’s', async () => {
+    const options = as(alice, { PDS_DID_PLC_URL: plc.url })
+    await alice.agent.com.atproto.repo.putRecord({
+      repo: alice.did,
+      collection: 'app.bsky.graph.list',
+      rkey: '3k2akd5kqzc2a',
+      record: {
+        purpose: 'app.bsky.graph.defs#curatelist',
+        name: 'Birds',
+        createdAt: new Date().toISOString(),
+      },
+    })
+    const there = atoll(['feed', 'validate', file('there.jsonc', typed(alice.did)), '--json'], options)
+    expect((await there).json()).toMatchObject({ valid: true, warnings: [] })
+    const known = atoll(['feed', 'fmt', file('known.jsonc', typed(alice.handle)), '--pds', pds.url], options)
+    const nobody = atoll(
+      ['feed', 'validate', file('no.jsonc', typed('nobody.test')), '--pds', pds.url],
+      options,
+    )
+    expect((await known).stdout).toContain(`at://${alice.did}/app.bsky.graph.list/3k2akd5kqzc2a`)
+    expect(await nobody).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not valid: sources/0/uri: Could not find nobody.test'),
+    })
+  })
+})
+
 describe('publish and unpublish', () => {
   it('write both records in one commit, and keep what is there', async () => {
     const definition = file('cats.json', cats)

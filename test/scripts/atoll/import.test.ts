@@ -18,6 +18,8 @@ function definitionOf({ definition }: Imported): Omit<Definition, 'createdAt'> {
   return rest
 }
 
+/** What is not as it was; what was only taken for granted is none of it. */
+const differences = ({ notes }: Imported) => notes.filter(({ kind }) => kind !== 'assumed')
 const lost = ({ notes }: Imported) => notes.filter(({ kind }) => kind === 'lost').map(({ at }) => at)
 
 describe('skyfeed', () => {
@@ -63,7 +65,10 @@ describe('skyfeed', () => {
       },
       didOf,
     )
-    expect(imported).toMatchObject({ name: 'Lighthouses', description: 'Towers with lamps', notes: [] })
+    expect(imported).toMatchObject({ name: 'Lighthouses', description: 'Towers with lamps' })
+    expect(imported.notes).toEqual([
+      { at: 'blocks[2]', kind: 'assumed', says: expect.stringContaining('several languages') },
+    ])
     expect(definitionOf(imported)).toEqual({
       sources: [network],
       where: {
@@ -111,11 +116,15 @@ describe('skyfeed', () => {
       { type: 'stash', action: 'pop', key: 'a' },
       { type: 'remove', subject: 'item', value: 'reply' },
     ])
-    expect(imported.notes).toEqual([])
+    const allOfThem = { kind: 'changed', says: expect.stringContaining('takes all of them') }
+    expect(imported.notes).toEqual([
+      { at: 'blocks[0]', ...allOfThem },
+      { at: 'blocks[1]', ...allOfThem },
+    ])
     expect(definitionOf(imported)).toEqual({
       sources: [
         { kind: 'tags', tags: ['boats'], windowHours: 24 },
-        { kind: 'actors', dids: ['did:plc:abc', 'did:web:bob.test'], windowHours: 168 },
+        { kind: 'actors', dids: ['did:plc:abc', 'did:web:bob.test'], windowHours: 720 },
       ],
       where: {
         kind: 'all',
@@ -179,7 +188,7 @@ describe('skyfeed', () => {
       { type: 'replace', with: 'root', keepItemsWithMissingTarget: false },
       { type: 'sort', sortType: 'created_at', sortDirection: 'asc' },
     ])
-    expect(hop.notes).toEqual([])
+    expect(differences(hop)).toEqual([])
     expect(definitionOf(hop)).toEqual({
       sources: [{ kind: 'hop', to: 'root', of: [{ kind: 'list', uri: uri('a'), windowHours: 168 }] }],
       score: { order: 'oldest' },
@@ -236,7 +245,7 @@ describe('skyfeed', () => {
       firehose,
       { type: 'regex', value: '(?<=a)b' },
       { type: 'remove', subject: 'where', value: 'likeCount > 3' },
-      { type: 'remove', subject: 'item', value: 'hellthread' },
+      { type: 'remove', subject: 'item', value: 'wonderthread' },
       { type: 'input', inputType: 'list', listUri: 'https://bsky.app/profile/nobody.test/lists/a' },
       { type: 'wobble' },
       { type: 'sort', sortType: 'vibes' },
@@ -382,7 +391,9 @@ describe('graze', () => {
       },
       didOf,
     )
-    expect(imported.notes).toEqual([])
+    expect(imported.notes).toEqual([
+      { at: 'sort_settings.time_window', kind: 'assumed', says: 'it looks back 48 hours' },
+    ])
     expect(definitionOf(imported)).toEqual({
       sources: [
         {
