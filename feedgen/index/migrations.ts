@@ -151,9 +151,30 @@ const fifth: Migration = {
   },
 }
 
+/** What an AppView says of authors. */
+const sixth: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('account_facts')
+      .addColumn('account', 'bigint', (column) => column.notNull().primaryKey())
+      .addColumn('created_at', 'bigint')
+      .addColumn('followers', 'bigint')
+      .addColumn('read_at', 'bigint', (column) => column.notNull())
+      .execute()
+    await db.schema.createIndex('account_facts_oldest').on('account_facts').column('read_at').execute()
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
-  const steps = { '001': first, '002': second(kind), '003': third, '004': fourth, '005': fifth }
+  const steps = {
+    '001': first,
+    '002': second(kind),
+    '003': third,
+    '004': fourth,
+    '005': fifth,
+    '006': sixth,
+  }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()
   if (error) throw new Error('the tables of the index cannot be brought up to date', { cause: error })
