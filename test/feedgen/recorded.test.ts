@@ -12,7 +12,7 @@ import {
 } from '../support/processes.ts'
 import { recordedDocuments, recordedFrames } from '../support/recorded.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
-import { hasShared, sharedJson } from '../support/shared.ts'
+import { vectorJson } from '../support/vectors.ts'
 import { cursorOf, dump, eventually, SERVICE_DID, startFeedgen } from './support.ts'
 
 interface Manifest {
@@ -43,9 +43,9 @@ function frames(): Frame[] {
 /** The recording is old: nothing of it may be pruned. */
 const retentionHours = 1_000_000
 
-describe.skipIf(!hasShared)('the recorded firehose', () => {
+describe('the recorded firehose', () => {
   test('is verified whole, and every record is accounted for', async () => {
-    const manifest = sharedJson<Manifest>('data/firehose/manifest.json')
+    const manifest = vectorJson<Manifest>('recorded/manifest.json')
     await using directory = await startDirectory(recordedDocuments())
     await using relay = await startRelay()
     await using feedgen = await startFeedgen({ endpoints: [relay.url], plcUrl: directory.url })

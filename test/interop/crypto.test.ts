@@ -9,7 +9,7 @@ import {
   parseVerificationMethod,
   verifySignature,
 } from '#protocol/keys.ts'
-import { hasShared, sharedJson } from '../support/shared.ts'
+import { vectorJson } from '../support/vectors.ts'
 
 interface SignatureFixture {
   comment: string
@@ -23,9 +23,9 @@ interface SignatureFixture {
   tags: string[]
 }
 
-const load = <T>(name: string): T[] => (hasShared ? sharedJson<T[]>(`data/interop/crypto/${name}.json`) : [])
+const load = <T>(name: string): T[] => vectorJson<T[]>(`crypto/${name}.json`)
 
-describe.skipIf(!hasShared)('crypto', () => {
+describe('crypto', () => {
   test.each(load<SignatureFixture>('signature-fixtures'))('$comment', (fixture) => {
     const message = Buffer.from(fixture.messageBase64, 'base64')
     const signature = Buffer.from(fixture.signatureBase64, 'base64')

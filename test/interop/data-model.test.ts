@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { decode, encode, isMap } from '#protocol/cbor.ts'
 import { cidForCbor, formatCid } from '#protocol/cid.ts'
 import { cborToJsonText, JsonError, jsonToValue, valueToJson } from '#protocol/json.ts'
-import { hasShared, sharedJson } from '../support/shared.ts'
+import { vectorJson } from '../support/vectors.ts'
 
 interface Fixture {
   json: unknown
@@ -16,10 +16,9 @@ interface Example {
   json: unknown
 }
 
-const load = <T>(name: string): T[] =>
-  hasShared ? sharedJson<T[]>(`data/interop/data-model/data-model-${name}.json`) : []
+const load = <T>(name: string): T[] => vectorJson<T[]>(`data-model/data-model-${name}.json`)
 
-describe.skipIf(!hasShared)('data model', () => {
+describe('data model', () => {
   test.each(load<Fixture>('fixtures'))('fixture $cid', ({ json, cbor_base64, cid }) => {
     const block = Buffer.from(cbor_base64, 'base64')
     expect(encode(jsonToValue(json)).equals(block)).toBe(true)

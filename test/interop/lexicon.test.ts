@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs'
 import { jsonToLex, Lexicons, parseLexiconDoc } from '@atproto/lexicon'
 import { describe, expect, test } from 'vitest'
-import { hasShared, sharedJson, sharedPath } from '../support/shared.ts'
+import { vectorJson, vectorPath } from '../support/vectors.ts'
 
 interface DocumentVector {
   name: string
@@ -26,14 +26,14 @@ const knownDeviations = new Map<string, string>([
   ['record-data-invalid: blob wrong type', '@atproto/lexicon does not look at accept; the write path has to'],
 ])
 
-const folder = 'data/interop/lexicon'
-const load = <T>(name: string): T[] => (hasShared ? sharedJson<T[]>(`${folder}/${name}.json`) : [])
+const folder = 'lexicon'
+const load = <T>(name: string): T[] => vectorJson<T[]>(`${folder}/${name}.json`)
 const verdicts = ['valid', 'invalid'] as const
 
-describe.skipIf(!hasShared)('lexicon', () => {
+describe('lexicon', () => {
   const catalog = new Lexicons()
-  for (const file of hasShared ? readdirSync(sharedPath(`${folder}/catalog`)) : []) {
-    catalog.add(sharedJson(`${folder}/catalog/${file}`))
+  for (const file of readdirSync(vectorPath(`${folder}/catalog`))) {
+    catalog.add(vectorJson(`${folder}/catalog/${file}`))
   }
 
   describe.each(verdicts)('%s documents', (verdict) => {

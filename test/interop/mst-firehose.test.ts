@@ -9,7 +9,7 @@ import { decodeNode, encodeNode, MissingNodeError, nodesOf } from '#protocol/mst
 import { invertOps, type Op, OpError } from '#protocol/mst/tree.ts'
 import { entries, nodes } from '#protocol/mst/walk.ts'
 import { recordedFrames } from '../support/recorded.ts'
-import { hasShared, sharedBytes } from '../support/shared.ts'
+import { vectorBytes } from '../support/vectors.ts'
 
 /** The recorded commits: their blocks, the roots after and before, their ops. */
 function recordedCommits(): { blocks: Map<Cid, Uint8Array>; root: Cid; prevData: Cid; ops: Op[] }[] {
@@ -24,7 +24,7 @@ function recordedCommits(): { blocks: Map<Cid, Uint8Array>; root: Cid; prevData:
     })
 }
 
-describe.skipIf(!hasShared)('recorded', () => {
+describe('recorded', () => {
   test('every commit of the firehose inverts to the root it names', () => {
     const commits = recordedCommits()
     expect(commits.length).toBe(148)
@@ -48,7 +48,7 @@ describe.skipIf(!hasShared)('recorded', () => {
   })
 
   test('a repository is rebuilt from its records to the same blocks', () => {
-    const { roots, blocks } = readCar(sharedBytes('data/firehose/repo.car'))
+    const { roots, blocks } = readCar(vectorBytes('recorded/repo.car'))
     const { data } = decodeCommit(blocks.get(roots[0] as Cid) as Uint8Array)
     const source = nodesOf(blocks)
     const rebuilt = new Map(buildTree(entries(source, data)))

@@ -5,7 +5,7 @@ import { buildTree } from '#protocol/mst/build.ts'
 import { commonPrefixLength, EMPTY_ROOT, layerOf, nodesOf } from '#protocol/mst/node.ts'
 import { applyOps, invertOps, type Op } from '#protocol/mst/tree.ts'
 import { entries } from '#protocol/mst/walk.ts'
-import { hasShared, sharedJson, sharedLines } from '../support/shared.ts'
+import { vectorJson, vectorLines } from '../support/vectors.ts'
 
 interface CommitProof {
   comment: string
@@ -24,23 +24,21 @@ function tree(keys: readonly string[], value: Cid): { root: Cid; blocks: Map<Cid
   return { root: [...blocks.keys()].at(-1) as Cid, blocks }
 }
 
-describe.skipIf(!hasShared)('vectors', () => {
+describe('vectors', () => {
   test('layers of keys', () => {
-    const vectors = sharedJson<{ key: string; height: number }[]>('data/interop/mst/key_heights.json')
+    const vectors = vectorJson<{ key: string; height: number }[]>('mst/key_heights.json')
     expect(vectors.length).toBeGreaterThan(5)
     expect(vectors.map(({ key }) => ({ key, height: layerOf(key) }))).toEqual(vectors)
   })
 
   test('common prefixes', () => {
-    const vectors = sharedJson<{ left: string; right: string; len: number }[]>(
-      'data/interop/mst/common_prefix.json',
-    )
+    const vectors = vectorJson<{ left: string; right: string; len: number }[]>('mst/common_prefix.json')
     expect(vectors.length).toBeGreaterThan(5)
     for (const { left, right, len } of vectors) expect(commonPrefixLength(left, right)).toBe(len)
   })
 
   test('keys of every letter and layer', () => {
-    const keys = sharedLines('data/interop/mst/example_keys.txt')
+    const keys = vectorLines('mst/example_keys.txt')
     expect(keys.length).toBe(156)
     // A letter's six keys lie on the layers that their digits say.
     for (const key of keys) expect(layerOf(key)).toBe(Number(key[1]))
@@ -48,7 +46,7 @@ describe.skipIf(!hasShared)('vectors', () => {
     expect(Array.from(entries(nodesOf(blocks), root), ({ key }) => key)).toEqual(keys.toSorted())
   })
 
-  test.each(hasShared ? sharedJson<CommitProof[]>('data/interop/firehose/commit-proof-fixtures.json') : [])(
+  test.each(vectorJson<CommitProof[]>('firehose/commit-proof-fixtures.json'))(
     'commit proof: $comment',
     ({ leafValue, keys, adds, dels, rootBeforeCommit, rootAfterCommit, blocksInProof }) => {
       const value = parseCid(leafValue)

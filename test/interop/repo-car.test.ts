@@ -9,11 +9,11 @@ import { decodeCommit } from '#protocol/commit.ts'
 import { buildTree } from '#protocol/mst/build.ts'
 import { nodesOf } from '#protocol/mst/node.ts'
 import { entries, nodes } from '#protocol/mst/walk.ts'
-import { hasShared, sharedBytes } from '../support/shared.ts'
+import { vectorBytes } from '../support/vectors.ts'
 
-describe.skipIf(!hasShared)('the recorded repository', () => {
+describe('the recorded repository', () => {
   const open = () => {
-    const bytes = sharedBytes('data/firehose/repo.car')
+    const bytes = vectorBytes('recorded/repo.car')
     const { roots, blocks } = readCar(bytes)
     const root = roots[0] as Cid
     return { bytes, root, blocks, commit: decodeCommit(blocks.get(root) as Uint8Array) }

@@ -20,7 +20,7 @@ import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import { formatCid, parseCid } from '#protocol/cid.ts'
 import { isTid } from '#protocol/tid.ts'
-import { hasShared, sharedLines, sharedPath } from '../support/shared.ts'
+import { vectorLines, vectorPath } from '../support/vectors.ts'
 
 /** The checks of each kind of vector; each of them has to agree. */
 const checks: { [kind: string]: ((text: string) => boolean)[] } = {
@@ -84,12 +84,12 @@ const knownDeviations = new Map<string, string>([
   ],
 ])
 
-const files = hasShared ? readdirSync(sharedPath('data/interop/syntax')) : []
+const files = readdirSync(vectorPath('syntax'))
 
-describe.skipIf(!hasShared)('syntax', () => {
+describe('syntax', () => {
   describe.each(files)('%s', (file) => {
     const [, kind, verdict] = /^(.*)_(valid|invalid)\.txt$/.exec(file) ?? []
-    const lines = sharedLines(`data/interop/syntax/${file}`)
+    const lines = vectorLines(`syntax/${file}`)
 
     test('has a check, and lines', () => {
       expect(checks[kind ?? '']).toBeDefined()
@@ -113,7 +113,7 @@ describe.skipIf(!hasShared)('syntax', () => {
   test('every known deviation is about a vector', () => {
     for (const deviation of knownDeviations.keys()) {
       const at = deviation.indexOf(': ')
-      expect(sharedLines(`data/interop/syntax/${deviation.slice(0, at)}`)).toContain(deviation.slice(at + 2))
+      expect(vectorLines(`syntax/${deviation.slice(0, at)}`)).toContain(deviation.slice(at + 2))
     }
   })
 })

@@ -32,6 +32,7 @@ import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { temporaryFolder } from '../support/processes.ts'
 import { seededRandom } from '../support/random.ts'
 import { Subscriber, seqOf } from '../support/subscriber.ts'
+import { waitFor } from '../support/waiting.ts'
 
 let plc: PlcDirectory
 let pds: InProcessPds
@@ -412,12 +413,12 @@ describe('subscribers', () => {
   })
 
   test('that take nothing are told so and let go; others do not notice', async () => {
-    const { url, port, frames, subscribers } = await serve(MUCH.events, MUCH.bytes, { stallSecondsMax: 0.2 })
+    const { url, port, frames, subscribers } = await serve(MUCH.events, MUCH.bytes, { stallSecondsMax: 1 })
     const dead = await paused(port, 0)
     const good = await listen(url, 0)
     await good.seq(MUCH.events)
     expect(same(good.frames, frames())).toBe(true)
-    await vi.waitFor(() => expect(subscribers.count).toBe(1), { timeout: 10_000 })
+    await waitFor(() => expect(subscribers.count).toBe(1))
     expect(dead.destroyed).toBe(false)
     expect(good.socket.readyState).toBe(good.socket.OPEN)
   })
@@ -428,7 +429,7 @@ describe('subscribers', () => {
     vi.spyOn(log, 'info').mockImplementation((fields) => {
       if ((fields as { reason?: string }).reason === 'ConsumerTooSlow') turnedAway.resolve()
     })
-    const { url } = await serve(MUCH.events, MUCH.bytes, { stallSecondsMax: 0.2, log })
+    const { url } = await serve(MUCH.events, MUCH.bytes, { stallSecondsMax: 1, log })
     const late = await listen(url, 0)
     late.socket.pause()
     await turnedAway.promise
@@ -445,13 +446,13 @@ describe('subscribers', () => {
   })
 
   test('that do not answer a ping are let go', async () => {
-    const { url, subscribers } = await serve(3, 10, { pingSeconds: 0.1 })
+    const { url, subscribers } = await serve(3, 10, { pingSeconds: 0.4 })
     const mute = await listen(url, 0, { autoPong: false })
     const alive = await listen(url, 0)
     let pings = 0
     alive.socket.on('ping', () => pings++)
     expect(await mute.closed).toMatchObject({ code: 1006 })
-    await vi.waitFor(() => expect(pings).toBeGreaterThan(3), { timeout: 5000 })
+    await waitFor(() => expect(pings).toBeGreaterThan(3))
     expect(alive.socket.readyState).toBe(alive.socket.OPEN)
     expect(subscribers.count).toBe(1)
   })
@@ -462,7 +463,7 @@ describe('subscribers', () => {
     await expect(listen(url)).rejects.toThrow('503')
     first.socket.close()
     await first.closed
-    await vi.waitFor(() => listen(url))
+    await waitFor(() => listen(url))
   })
 
   test('of one network are as many as its share', async () => {
@@ -471,7 +472,7 @@ describe('subscribers', () => {
     await expect(listen(url)).rejects.toThrow('429')
     first.socket.close()
     await first.closed
-    await vi.waitFor(() => listen(url))
+    await waitFor(() => listen(url))
   })
 
   test('that talk are not listened to', async () => {

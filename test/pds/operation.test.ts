@@ -14,6 +14,7 @@ import { methodLimits } from '../../pds/xrpc/rate-limits.ts'
 import { createUser, PASSWORD, pdsEnv, post, startPds, type TestUser } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
+import { waitFor } from '../support/waiting.ts'
 
 let plc: PlcDirectory
 beforeAll(async () => {
@@ -35,7 +36,7 @@ describe('requests', () => {
       { url: pds.url, user: await createUser(pds, 'ann') },
       { url: reference.url, user: await createUser(reference, 'bea') },
     ]
-  }, 30_000)
+  })
   afterAll(() => stack?.disposeAsync())
 
   interface Ask {
@@ -175,7 +176,7 @@ describe('requests', () => {
     })
     expect(refused.exposed).toContain('Retry-After')
     expect(await agree(login(PASSWORD, '6.6.6.6')), 'from elsewhere').toMatchObject({ status: 200 })
-  }, 20_000)
+  })
 
   const write = (method: string, input: (user: TestUser) => object): Ask => ({
     path: `/xrpc/com.atproto.repo.${method}`,
@@ -219,7 +220,7 @@ describe('requests', () => {
     expect(await pointsLeft(mixed)).toBe(before - 9)
     for (let n = 0; n < 4; n++) await agree(spend)
     expect(await agree(spend)).toMatchObject({ status: 429, policy: '5000;w=3600' })
-  }, 20_000)
+  })
 
   const { rateLimits } = readConfig({
     ...pdsEnv('http://localhost', '/data', 1),
@@ -314,7 +315,7 @@ test('repositories are sent to so many at once, of one network and in all', asyn
   expect(await download('203.0.113.3')).toBe(429)
   held.resolve()
   await Promise.all(begun.map(({ end }) => end()))
-  await vi.waitFor(async () => expect(await download('203.0.113.1')).toBe(200))
+  await waitFor(async () => expect(await download('203.0.113.1')).toBe(200))
 })
 
 describe('relays', () => {

@@ -8,7 +8,7 @@ let sides: Sides
 
 beforeAll(async () => {
   sides = await startSides()
-}, 30_000)
+})
 afterAll(() => sides?.[Symbol.asyncDispose]())
 beforeEach(async () => {
   sides.reset()

@@ -13,7 +13,7 @@ const answerWith: Sides['answerWith'] = (nsid, answer) => sides.answerWith(nsid,
 beforeAll(async () => {
   sides = await startSides()
   ours = sides.ours
-}, 30_000)
+})
 afterAll(() => sides?.[Symbol.asyncDispose]())
 beforeEach(() => sides.reset())
 

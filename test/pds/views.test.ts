@@ -26,7 +26,7 @@ const postUri = ({ user }: Side, key: keyof typeof KEYS) => `at://${user.did}/${
 beforeAll(async () => {
   sides = await startSides()
   await Promise.all([sides.ours, sides.theirs].map(write))
-}, 30_000)
+})
 afterAll(() => sides?.[Symbol.asyncDispose]())
 beforeEach(() => sides.reset())
 

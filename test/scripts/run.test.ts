@@ -96,7 +96,7 @@ it('passes a signal on to the script and ends as it does', async () => {
   )
   const child = run('wait.ts')
   const ended = exit(child)
-  await expect.poll(() => existsSync(up), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => existsSync(up)).toBe(true)
   child.kill('SIGTERM')
   expect(await ended).toBe(9)
 })
@@ -120,9 +120,9 @@ it.each(['the shell of npm', 'the process that started it'] as const)(
       stdio: 'ignore',
     })
     const lines = () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : [])
-    await expect.poll(lines, { timeout: 10_000 }).toHaveLength(1)
+    await expect.poll(lines).toHaveLength(1)
     if (gone === 'the shell of npm') shell.kill('SIGTERM')
     else process.kill(Number(lines()[0]), 'SIGKILL')
-    await expect.poll(lines, { timeout: 10_000 }).toEqual([expect.any(String), 'stopped'])
+    await expect.poll(lines).toEqual([expect.any(String), 'stopped'])
   },
 )

@@ -118,7 +118,7 @@ describe('npm start', () => {
     const line = await start()
     line.kill('SIGKILL')
     await line.exited
-    await expect.poll(allPortsFree, { timeout: 15_000 }).toBe(true)
+    await expect.poll(allPortsFree).toBe(true)
     await using _again = await start()
   })
 
@@ -159,7 +159,7 @@ describe('the parts', () => {
     const post = await agent.post({ text: 'from another house' })
     expect(await runAtoll('feed', 'publish', '--built-in', 'latest')).toMatchObject({ code: 0 })
     const feed = `at://${agent.assertDid}/app.bsky.feed.generator/latest`
-    await expect.poll(() => pageOf(feed).catch(() => []), { timeout: 10_000 }).toEqual([post.uri])
+    await expect.poll(() => pageOf(feed).catch(() => [])).toEqual([post.uri])
   })
 
   it('npm run pds makes its own environment', async () => {

@@ -2,11 +2,11 @@
  * A piece of the network's firehose, recorded: frames, and the DID documents of the accounts in them.
  */
 import { zstdDecompressSync } from 'node:zlib'
-import { sharedBytes } from './shared.ts'
+import { vectorBytes } from './vectors.ts'
 
 /** The recorded frames, in order. */
 export function recordedFrames(): Buffer[] {
-  const file = zstdDecompressSync(sharedBytes('data/firehose/frames.bin.zst'))
+  const file = zstdDecompressSync(vectorBytes('recorded/frames.bin.zst'))
   const frames: Buffer[] = []
   for (let at = 0; at < file.length; ) {
     const end = at + 4 + file.readUInt32LE(at)
@@ -24,6 +24,6 @@ export interface RecordedDocument {
 
 /** The recorded DID documents by DID. */
 export function recordedDocuments(): Map<string, RecordedDocument> {
-  const json = zstdDecompressSync(sharedBytes('data/firehose/did_docs.json.zst')).toString()
+  const json = zstdDecompressSync(vectorBytes('recorded/did_docs.json.zst')).toString()
   return new Map(Object.entries(JSON.parse(json) as Record<string, RecordedDocument>))
 }

@@ -2,11 +2,12 @@
  * Addresses, passwords, app passwords and invites on `@atproto/pds` and here: the same requests in the same order, and the answers side by
  * side: status, error, message, the shape of the body, and the mails.
  */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PASSWORD, secrets, startPds } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { startReferencePds } from '../../support/reference-pds.ts'
 import { type MailServer, startMailServer } from '../../support/smtp.ts'
+import { waitFor } from '../../support/waiting.ts'
 
 interface Host {
   readonly url: string
@@ -37,7 +38,7 @@ beforeAll(async () => {
   await using own = await startPds({ plcUrl: plc.url, env: envOf(ourMail) })
   reference = await live({ url: theirs.url, mail: theirMail })
   ours = await live({ url: own.url, mail: ourMail })
-}, 60_000)
+})
 afterAll(() => plc?.[Symbol.asyncDispose]())
 
 /** A life with mail, the same on every host. */
@@ -145,7 +146,7 @@ async function live({ url, mail }: Host): Promise<Outcomes> {
   await call('too long a password', 'server.createSession', signIn('x'.repeat(513)))
 
   await call('known', 'server.requestPasswordReset', { body: { email: 'NEW@mail.example' } })
-  await vi.waitFor(() => expect(mail.last('new@mail.example').subject).toBe('Password Reset Requested'))
+  await waitFor(() => expect(mail.last('new@mail.example').subject).toBe('Password Reset Requested'))
   const reset = mailed('reset', 'new@mail.example')
   await call('a wrong code', 'server.resetPassword', {
     body: { token: 'AAAAA-AAAAA', password: 'new password' },

@@ -24,6 +24,7 @@ import {
 } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { type MailServer, startMailServer } from '../../support/smtp.ts'
+import { waitFor } from '../../support/waiting.ts'
 import { create, openRepos, type Repos, testFolder } from '../repo/support.ts'
 import {
   allEvents,
@@ -115,7 +116,7 @@ function rowsOf(folder: string, account: number): Record<string, number> {
 }
 
 const untilDone = () =>
-  vi.waitFor(() =>
+  waitFor(() =>
     expect(
       inside(pds, (db) =>
         db
@@ -414,7 +415,7 @@ describe('the remains of an account', () => {
     }
     const deletions = new Deletions({ ...repos, ...quiet, imports, blobs: failing })
     await repos.store.db.write((tx) => deletions.begin(tx, owner))
-    await vi.waitFor(() => expect(failures).toBe(1))
+    await waitFor(() => expect(failures).toBe(1))
     await deletions[Symbol.asyncDispose]()
     repos.close()
     expect(rowsOf(folder, owner.id)).toMatchObject({ deletion: 1, event: 6, blob: 1 })
@@ -429,11 +430,11 @@ describe('the remains of an account', () => {
     await using resumed = new Deletions({ ...again, ...quiet, imports: resumedImports, blobs: healing })
     resumed.start()
     resumedImports.clearLoose()
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1))
+    await waitFor(() => expect(vi.getTimerCount()).toBe(1))
     expect(rowsOf(folder, owner.id)).toMatchObject({ deletion: 1, event: 6, blob: 1 })
     vi.advanceTimersByTime(31_000)
     vi.useRealTimers()
     const rowsLeft = () => Object.values(rowsOf(folder, owner.id)).filter((rows) => rows > 0)
-    await vi.waitFor(() => expect(rowsLeft()).toEqual([]))
+    await waitFor(() => expect(rowsLeft()).toEqual([]))
   })
 })

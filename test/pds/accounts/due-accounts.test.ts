@@ -13,6 +13,7 @@ import {
 } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { type MailServer, startMailServer } from '../../support/smtp.ts'
+import { waitFor } from '../../support/waiting.ts'
 import {
   bearerOf,
   createWithDid,
@@ -214,7 +215,7 @@ describe('an account that moved in and was never active', () => {
     await pass(8)
     expect(await isEmptied(user.did)).toBe(true)
     expect(hasKey(user.did)).toBe(true)
-    await vi.waitFor(() => expect(subjects(OPERATOR)).toEqual(['An Unfinished Move Was Cleared']))
+    await waitFor(() => expect(subjects(OPERATOR)).toEqual(['An Unfinished Move Was Cleared']))
     await pass(100)
     await pass(100)
     expect(hasKey(user.did)).toBe(true)
@@ -250,7 +251,7 @@ describe('an account that moved in and was never active', () => {
     vi.spyOn(pds.services.identities, 'whereIs').mockResolvedValue('elsewhere')
     await pass(1.1)
     expect(isHere(user)).toBe(false)
-    await vi.waitFor(() => expect(subjects(OPERATOR)).toEqual(['An Unfinished Move Was Removed']))
+    await waitFor(() => expect(subjects(OPERATOR)).toEqual(['An Unfinished Move Was Removed']))
     plc = await startPlc()
   })
 

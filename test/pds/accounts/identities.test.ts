@@ -6,6 +6,7 @@ import { CID } from 'multiformats/cid'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { generateKey, importKey } from '#protocol/keys.ts'
 import { readConfig } from '../../../pds/config.ts'
+import { startDirectory } from '../../support/directory.ts'
 import {
   createUser,
   type InProcessPds,
@@ -65,6 +66,17 @@ async function appOf({ agent, handle }: TestUser): Promise<AtpAgent> {
   await app.login({ identifier: handle, password: data.password })
   return app
 }
+
+test.each([
+  [429, 429, 'RateLimitExceeded'],
+  [400, 400, 'InvalidRequest'],
+  [503, 502, 'UpstreamFailure'],
+])('a directory that answers %i makes it %i', async (failing, status, error) => {
+  await using directory = await startDirectory()
+  directory.failing = failing
+  await using pds = await startPds({ plcUrl: directory.url })
+  expect(await rejection(createUser(pds, 'hopeful'))).toMatchObject({ status, error })
+})
 
 describe('an operation in the directory', () => {
   test('is signed for who reads the mail, once for each code, and nothing is sent', async () => {

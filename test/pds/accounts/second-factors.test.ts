@@ -10,6 +10,7 @@ import { createUser, type InProcessPds, PASSWORD, rejection, secrets, startPds }
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { temporaryFolder } from '../../support/processes.ts'
 import { type MailServer, startMailServer } from '../../support/smtp.ts'
+import { waitFor } from '../../support/waiting.ts'
 import { inside, operatorOf } from './support.ts'
 
 vi.mock(import('../../../pds/accounts/passwords.ts'), { spy: true })
@@ -166,7 +167,7 @@ describe('an authenticator app', () => {
     await rejection(login('000000', 'another password'))
     expect(rows()).toEqual([1, 10, 1])
     await operatorOf(pds).admin.deleteAccount({ did })
-    await vi.waitFor(() => expect(rows()).toEqual([0, 0, 0]))
+    await waitFor(() => expect(rows()).toEqual([0, 0, 0]))
   })
 
   it('is encrypted at rest, under a secret that can be exchanged', async () => {

@@ -11,6 +11,7 @@ import {
 } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { type MailServer, SMTP_USER, startMailServer } from '../../support/smtp.ts'
+import { waitFor } from '../../support/waiting.ts'
 
 let plc: PlcDirectory
 let mail: MailServer
@@ -130,7 +131,7 @@ describe('an address', () => {
     const token = mail.code(user.email)
     expect(await rejection(update('AAAAA-AAAAA'))).toMatchObject({ status: 400, error: 'InvalidToken' })
     await serverOf(user).requestPasswordReset({ email: user.email })
-    await vi.waitFor(() => expect(mail.last(user.email).subject).toBe('Password Reset Requested'))
+    await waitFor(() => expect(mail.last(user.email).subject).toBe('Password Reset Requested'))
     const reset = mail.code(user.email)
     await update(token)
     expect((await serverOf(user).getSession()).data).toMatchObject({
@@ -161,7 +162,7 @@ describe('a forgotten password', () => {
     const user = await newUser()
     const { refreshJwt } = user.agent.session!
     await stranger().com.atproto.server.requestPasswordReset({ email: user.email.toUpperCase() })
-    await vi.waitFor(() =>
+    await waitFor(() =>
       expect(mail.last(user.email)).toMatchObject({
         subject: 'Password Reset Requested',
         text: expect.stringContaining(user.handle),

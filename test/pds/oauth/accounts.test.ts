@@ -2,7 +2,7 @@
 
 import { AtpAgent } from '@atproto/api'
 import type { OAuthSession } from '@atproto/oauth-client-node'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askThrough, loopbackApp, procedure, signInToApp, Visitor } from '../../support/oauth.ts'
 import {
   createUser,
@@ -15,6 +15,7 @@ import {
 } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 import { type MailServer, startMailServer } from '../../support/smtp.ts'
+import { waitFor } from '../../support/waiting.ts'
 
 const SCOPE = 'atproto transition:generic account:status?action=manage'
 const GET_SESSION = '/xrpc/com.atproto.server.getSession'
@@ -271,7 +272,7 @@ describe('on the account pages', () => {
     const reset = await visitor.call('/reset-password-request', { locale: 'en', email: next })
     expect(reset.status).toBe(200)
     const password = 'another good password'
-    await vi.waitFor(() => expect(mail.last(next).subject).toBe('Password Reset Requested'))
+    await waitFor(() => expect(mail.last(next).subject).toBe('Password Reset Requested'))
     const resetToken = mail.code(next)
     const confirm = { token: resetToken, password }
     expect((await visitor.call('/reset-password-confirm', confirm)).status).toBe(200)

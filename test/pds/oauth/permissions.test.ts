@@ -43,7 +43,7 @@ beforeAll(async () => {
       sessions.set(side.url + app, await signInToApp(client, side, side.user, { scope: wanted }))
     }
   }
-}, 60_000)
+})
 
 afterAll(() => sides[Symbol.asyncDispose]())
 

@@ -13,7 +13,7 @@ import {
 import { encode, Link } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, cidForRaw, cidToBytes, cidToLink, formatCid } from '#protocol/cid.ts'
 import { mutate, seededRandom } from '../../support/random.ts'
-import { hasShared, sharedBytes } from '../../support/shared.ts'
+import { vectorBytes } from '../../support/vectors.ts'
 
 const random = seededRandom(7)
 const blocks = new Map<Cid, Buffer>()
@@ -121,8 +121,8 @@ describe('refuses', () => {
   })
 })
 
-test.skipIf(!hasShared)('the recorded repository is read whole and written again', async () => {
-  const bytes = sharedBytes('data/firehose/repo.car')
+test('the recorded repository is read whole and written again', async () => {
+  const bytes = vectorBytes('recorded/repo.car')
   const { roots, blocks: read } = readCar(bytes)
   expect(roots.length).toBe(1)
   expect(read.has(roots[0] as Cid)).toBe(true)

@@ -18,7 +18,7 @@ import {
 import { parseVerificationMethod } from '#protocol/keys.ts'
 import { mutate, seededRandom } from '../../support/random.ts'
 import { recordedDocuments, recordedFrames } from '../../support/recorded.ts'
-import { hasShared, sharedJson } from '../../support/shared.ts'
+import { vectorJson } from '../../support/vectors.ts'
 
 const did = 'did:plc:2a7ygipkrbh544aqhcav53oy'
 const time = '2026-07-04T14:39:14.000Z'
@@ -209,7 +209,7 @@ describe('refuses', () => {
   })
 })
 
-describe.skipIf(!hasShared)('the recorded frames', () => {
+describe('the recorded frames', () => {
   test('come back byte for byte, and every commit is in its blocks and signed by its account', () => {
     const documents = recordedDocuments()
     const counts: { [kind: string]: number } = { create: 0, update: 0, delete: 0 }
@@ -230,7 +230,7 @@ describe.skipIf(!hasShared)('the recorded frames', () => {
         if (op.cid !== null) expect(isBlockOf(op.cid, blocks.get(op.cid) as Uint8Array)).toBe(true)
       }
     }
-    const manifest = sharedJson<{ [name: string]: number }>('data/firehose/manifest.json')
+    const manifest = vectorJson<{ [name: string]: number }>('recorded/manifest.json')
     expect(counts).toEqual({
       commit: manifest.commit_frames,
       identity: manifest.identity,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createUser, type InProcessPds, post, startPds, type TestUser } from '../../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../../support/plc.ts'
-import { hasShared, sharedJson } from '../../support/shared.ts'
+import { vectorJson } from '../../support/vectors.ts'
 
 const THING = 'com.example.thing'
 const CID = 'bafkreiccldh766hwcnuxnf2wh6jgzepf2nlu2lvcllt63eww5p6chi4ity'
@@ -121,10 +121,9 @@ interface Example {
   readonly json: unknown
   readonly cid?: string
 }
-const load = (name: string): Example[] =>
-  hasShared ? sharedJson<Example[]>(`data/interop/data-model/data-model-${name}.json`) : []
+const load = (name: string): Example[] => vectorJson<Example[]>(`data-model/data-model-${name}.json`)
 
-describe.skipIf(!hasShared)('the vectors of the data model, sent to createRecord', () => {
+describe('the vectors of the data model, sent to createRecord', () => {
   test.each(load('valid'))('valid: $note', async ({ json }) => {
     const answer = await create(JSON.stringify(json))
     // A blob that is described as it should be is looked for next.
