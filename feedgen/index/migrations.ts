@@ -172,6 +172,20 @@ const seventh: Migration = {
   },
 }
 
+/** What an AppView says of authors. */
+const eighth: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('account_facts')
+      .addColumn('account', 'bigint', (column) => column.notNull().primaryKey())
+      .addColumn('created_at', 'bigint')
+      .addColumn('followers', 'bigint')
+      .addColumn('read_at', 'bigint', (column) => column.notNull())
+      .execute()
+    await db.schema.createIndex('account_facts_oldest').on('account_facts').column('read_at').execute()
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
   const steps = {
@@ -182,6 +196,7 @@ export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void
     '005': fifth,
     '006': sixth(kind),
     '007': seventh,
+    '008': eighth,
   }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()
