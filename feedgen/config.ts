@@ -30,6 +30,8 @@ export interface FeedgenConfig {
   trustedEndpoints: string[]
   /** DIDs of the labelers whose labels are followed. */
   labelers: string[]
+  /** The AppView that is asked how old authors' accounts are and how many followers they have, and after how long again. */
+  appview?: AppviewConfig
   /** Fetch from the servers of accounts what no stream brings. */
   backfill: boolean
   /** Where to begin at an endpoint that was never followed, or that no longer knows our cursor: at the oldest event it keeps, or now. */
@@ -51,6 +53,11 @@ export interface FeedgenConfig {
   /** Let DID documents come over http and from private addresses. */
   devMode: boolean
   log: LogSettings
+}
+
+export interface AppviewConfig {
+  url: string
+  refreshHours: number
 }
 
 export interface RateLimitsConfig {
@@ -94,6 +101,7 @@ export function readConfig(variables: Record<string, string | undefined> = proce
       endpoints,
       trustedEndpoints: trusted(env, endpoints),
       labelers: env.parse('FEEDGEN_LABELERS', parseDids, [], []),
+      appview: appview(env, variables),
       backfill: env.bool('FEEDGEN_BACKFILL', true),
       start: env.oneOf('FEEDGEN_SUBSCRIPTION_START', ['oldest', 'live'], 'oldest'),
       reconnectDelayMs: env.duration('FEEDGEN_SUBSCRIPTION_RECONNECT_DELAY', 500),
@@ -109,6 +117,9 @@ export function readConfig(variables: Record<string, string | undefined> = proce
   })
 }
 
+/** What is not asked for again for twice as long is forgotten. */
+const APPVIEW_REFRESH_HOURS_MAX = 30 * 24
+
 /** @param isPublic whether strangers come here: then requests are limited unless the operator says otherwise */
 function rateLimits(env: Env, isPublic: boolean): RateLimitsConfig | undefined {
   const limits = {
@@ -117,6 +128,15 @@ function rateLimits(env: Env, isPublic: boolean): RateLimitsConfig | undefined {
     bypassIps: env.addresses('FEEDGEN_RATE_LIMIT_BYPASS_IPS'),
   }
   return env.bool('FEEDGEN_RATE_LIMITS_ENABLED', isPublic) ? limits : undefined
+}
+
+/** An empty URL is none, and one that is not set the AppView of Bluesky. */
+function appview(env: Env, { FEEDGEN_APPVIEW_URL: url }: Record<string, string | undefined>) {
+  const found = {
+    url: env.url('FEEDGEN_APPVIEW_URL', 'https://public.api.bsky.app'),
+    refreshHours: env.int('FEEDGEN_APPVIEW_REFRESH_HOURS', 24, { min: 1, max: APPVIEW_REFRESH_HOURS_MAX }),
+  }
+  return url === '' ? undefined : found
 }
 
 function did(env: Env, name: string): string | undefined {

@@ -4,7 +4,7 @@ import cors from 'cors'
 import express from 'express'
 import { trustOf } from '#platform/callers.ts'
 import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.ts'
-import { guardedFetch } from '#platform/fetch.ts'
+import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { Gate, type GateOptions, sandbox } from '#platform/gate.ts'
 import { ListeningHttp } from '#platform/http.ts'
 import { Limiter } from '#platform/limiter.ts'
@@ -23,6 +23,7 @@ import type { Shown } from './algorithms/jobs.ts'
 import { mayPublish } from './algorithms/publishers.ts'
 import type { FindRecord } from './algorithms/references.ts'
 import { Visibility } from './algorithms/visibility.ts'
+import { Accounts, type Wanting } from './backfill/accounts.ts'
 import { Backfill } from './backfill/backfill.ts'
 import { needsOf } from './backfill/needs.ts'
 import { Pasts } from './backfill/pasts.ts'
@@ -67,12 +68,29 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   let backfill: Backfill | undefined
   const definitions = stack.use(createDefinitions(config, index, keys))
   await definitions.refresh()
-  index.writer.matchWith((features) => definitions.matcher.match(features))
+  const accounts = stack.use(createAccounts(config, index, fetch))
+  index.writer.matchWith((features) => {
+    const matched = definitions.matcher.match(features)
+    if (matched.some((id) => definitions.get(id)?.plan?.asksAccounts))
+      accounts?.want([features.author], 'served')
+    return matched
+  })
   index.writer.whenDefinitionsChange(() => definitions.wake())
   const msMax = config.evaluationMsMax
+  const wanting = (by: Wanting) =>
+    accounts && {
+      ageMsMax: accountAgeMsMax(config),
+      want: (dids: readonly string[]) => accounts.want(dids, by),
+    }
   const kitchen = {
     facts: index.facts,
-    evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: listJobsMax, msMax })),
+    evaluator: stack.use(
+      await EvaluatorThread.start(index.location, {
+        jobsMax: listJobsMax,
+        msMax,
+        accounts: wanting('served'),
+      }),
+    ),
     lists: new Lists<Shown>({ ...listOptions, isPassing: (error) => error instanceof DeadlineError }),
     visibility: new Visibility(index.facts),
     hiding: new Hiding(index.facts),
@@ -87,7 +105,14 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
     interactions: index.interactions,
     inquiries: new Inquiries({
       definitions,
-      evaluator: stack.use(await EvaluatorThread.start(index.location, { jobsMax: askedJobsMax, msMax })),
+      evaluator: stack.use(
+        await EvaluatorThread.start(index.location, {
+          jobsMax: askedJobsMax,
+          msMax,
+          accounts: wanting('tried'),
+        }),
+      ),
+      knowsAccounts: accounts !== undefined,
       costMax: config.definitionCostMax,
       find: createFinder(config, keys),
     }),
@@ -225,11 +250,25 @@ function fetchWhatIsNeeded(
   backfill?.want(wanted)
 }
 
-/** The directory, and the servers and relays that are followed, may be neighbours. */
-const namedByOperator = ({ plcUrl, endpoints }: FeedgenConfig): string[] => [plcUrl, ...endpoints]
+/** The directory, the AppView, and the servers and relays that are followed, may be neighbours. */
+const namedByOperator = ({ plcUrl, endpoints, appview }: FeedgenConfig): string[] => [
+  plcUrl,
+  ...endpoints,
+  ...(appview ? [appview.url] : []),
+]
 
 const createServers = (config: FeedgenConfig, authors: AuthorKeys): Servers =>
   new Servers({ authors, allowPrivate: config.devMode, trusted: namedByOperator(config) })
+
+const HOUR_MS = 3_600_000
+
+const accountAgeMsMax = ({ appview }: FeedgenConfig): number => (appview?.refreshHours ?? 0) * HOUR_MS
+
+/** Asks the AppView about authors, unless there is none. */
+function createAccounts(config: FeedgenConfig, { pending }: Index, fetch: Fetch): Accounts | undefined {
+  if (config.appview === undefined) return undefined
+  return new Accounts({ url: config.appview.url, ageMsMax: accountAgeMsMax(config), fetch, pending })
+}
 
 /** Asks accounts' servers, unless those are not to be asked for anything. */
 function createFinder(config: FeedgenConfig, keys: AuthorKeys): FindRecord {

@@ -212,7 +212,10 @@ interface Entrance {
 
 function openEntrance({ rateLimits, crawlers, services: { appView } }: Config): Entrance {
   const trust = trustOf([...neighbours, ...(rateLimits?.bypassIps ?? [])])
-  const peers = new KnownPeers([...crawlers, ...(appView === undefined ? [] : [appView.url])])
+  const peers = new KnownPeers(
+    [...crawlers, ...(appView === undefined ? [] : [appView.url])],
+    logger('peers'),
+  )
   const bypassIps = new Set(rateLimits?.bypassIps.map(unmapped))
   // A neighbour that is asked for by name is still everybody's proxy.
   const isExempt = ({ address, network }: Caller): boolean =>

@@ -68,7 +68,7 @@ const mayImport: Record<string, readonly string[]> = {
   'feedgen/index': [...shared, 'feedgen/facts'],
   'feedgen/algorithms': [...shared, 'feedgen/facts', 'feedgen/index', 'feedgen/ranking'],
   'feedgen/firehose': [...shared, 'feedgen/index', 'feedgen/algorithms'],
-  'feedgen/backfill': [...shared, 'feedgen/index', 'feedgen/algorithms', 'feedgen/firehose'],
+  'feedgen/backfill': [...shared, 'feedgen/facts', 'feedgen/index', 'feedgen/algorithms', 'feedgen/firehose'],
   'feedgen/xrpc': [
     ...shared,
     'feedgen/services.ts',

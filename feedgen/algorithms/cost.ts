@@ -33,6 +33,8 @@ const SOURCE_POINTS: Record<Source['kind'], number> = {
 }
 
 const TERM_POINTS: Partial<Record<string, number>> = { affinity: 20, colike: 100, prior: 10 }
+/** An AppView is asked about each author. */
+const ACCOUNT_POINTS = 30
 const REGEX_TESTS = 10
 const WORDS_PER_TEST = 10
 const REPEATED_STEPS_PER_TEST = 5
@@ -62,6 +64,7 @@ export function costOf(priced: Priced): CostPart[] {
   for (const rule of [where, ...lanes].flatMap((rule) => (rule ? [...rulesIn(rule)] : []))) {
     if (rule.op === 'label') parts.push({ path: rule.path, points: 20 * rule.by.length })
     if (rule.op === 'duplicate') parts.push({ path: rule.path, points: 50 })
+    if (rule.op === 'account') parts.push({ path: rule.path, points: ACCOUNT_POINTS })
     if (rule.op === 'author') parts.push({ path: rule.path, points: 10 })
   }
   for (const [i, { kind }] of (definition.score?.terms ?? []).entries())

@@ -105,6 +105,8 @@ export type Filter =
   | { kind: 'label'; any: string[]; by?: string[] }
   | { kind: 'count'; of: CountName; op: Comparison; n: number }
   | { kind: 'age'; hoursMin?: number; hoursMax?: number }
+  /** The author's account is that old and has that many followers, as an AppView says. Until that is known, nothing is true of it. */
+  | ({ kind: 'account' } & AccountRange)
   /** A field of the record, by its path: `embed.images.0.alt`. One of the values is given, unless the question is whether the field is there. */
   | ({ kind: 'field'; path: string; op: FieldComparison } & FieldValue)
   /** An older one of the posts under consideration says, links or shows the same. */
@@ -115,6 +117,13 @@ export type PostType = 'post' | 'reply' | 'quote' | 'repost'
 export type CountName = 'likes' | 'reposts' | 'replies' | 'quotes'
 export type Comparison = 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte'
 export type FieldComparison = Comparison | 'contains' | 'startsWith' | 'exists' | 'absent'
+
+export interface AccountRange {
+  ageHoursMin?: number
+  ageHoursMax?: number
+  followersMin?: number
+  followersMax?: number
+}
 
 export interface FieldValue {
   string?: string

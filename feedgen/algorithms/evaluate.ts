@@ -3,12 +3,14 @@
  *
  * The first four stages make a ranking, which all viewers may share; the last two make of it what one viewer is shown.
  */
+import { reliableUntil } from '../facts/accounts.ts'
 import type { AccountId, PostFacts, PostId } from '../facts/facts.ts'
 import { arrange } from '../ranking/arrange.ts'
 import { type Candidate, type Candidates, gather } from './gather.ts'
 import type { Plan } from './plan.ts'
 import { Inquiry, type Question } from './question.ts'
 import {
+  asksAccount,
   asksRecord,
   type Considered,
   type DuplicateOf,
@@ -16,6 +18,7 @@ import {
   type Rule,
   rulesIn,
   type Surroundings,
+  tell,
 } from './rule.ts'
 import { type Scored, score } from './scores.ts'
 
@@ -144,6 +147,7 @@ async function filter(
     (candidate) => ruleFor(candidate) as Rule,
     inquiry,
   )
+  const wantAccount = wanting(plan.where, around, inquiry)
   const kept = all.flatMap((candidate) => {
     const rule = ruleFor(candidate)
     if (rule === undefined) return candidate
@@ -152,9 +156,11 @@ async function filter(
     const known = considered.get(id) as Considered
     // Of a post whose record went meanwhile nothing can be said.
     if (known.features === undefined && asksRecord(rule)) return []
+    wantAccount(rule, known)
     if (holds(rule, known, around)) return candidate
     if (candidate.reposted === undefined) return []
     const asRepost = { ...known, isRepost: true }
+    wantAccount(plan.where ?? rule, asRepost)
     if (!holds(plan.where ?? rule, asRepost, around)) return []
     const reposted = { ...candidate, repost: candidate.reposted, reposted: undefined }
     considered.set(id, asRepost)
@@ -162,6 +168,16 @@ async function filter(
     return reposted
   })
   return { considered, around, kept }
+}
+
+/** Notes the author of a post of which a rule cannot tell, or could not but for what was known long ago. */
+function wanting(root: Rule | undefined, around: Surroundings, { question: { accounts } }: Inquiry) {
+  const isAsked = accounts !== undefined && root !== undefined && asksAccount(root)
+  return (rule: Rule, considered: Considered): void => {
+    const { account, post } = considered
+    if (!isAsked || (account && around.now < reliableUntil(account, accounts.ageMsMax))) return
+    if (tell(rule, { ...considered, account: undefined }, around) === undefined) accounts.want(post.author)
+  }
 }
 
 /** Finds out what the rules ask about the posts, and no more. */
@@ -183,6 +199,9 @@ export async function consider(
           [...labelers],
         )
       : undefined
+  const accounts = parts.some(({ op }) => op === 'account')
+    ? await inquiry.facts.accountFacts([...new Set(candidates.map(({ post }) => post.author))])
+    : undefined
   const sets = new Map<object, ReadonlySet<AccountId>>()
   inquiry.check()
   for (const rule of parts)
@@ -195,6 +214,7 @@ export async function consider(
         isRepost: repost !== undefined,
         features: features.get(post.id),
         labels: labels?.get(post.id),
+        account: accounts?.get(post.author),
       },
     ]),
   )
@@ -240,8 +260,10 @@ async function laneFacts(
     const rules = plan.lanes.map(({ rule }) => rule)
     const either: Rule = { op: 'any', path: 'arrange/mix', rules }
     const { considered, around } = await consider(top, rules, () => either, inquiry)
+    const wantAccount = wanting(either, around, inquiry)
     for (const [id, post] of considered) {
       inquiry.check()
+      for (const rule of rules) wantAccount(rule, post)
       const lane = rules.findIndex((rule) => holds(rule, post, around))
       if (lane >= 0) lanes.set(id, lane)
     }

@@ -44,12 +44,14 @@ export interface ThreadData {
   readonly location: string
   /** The number of the job that is cancelled. */
   readonly cancelled: Int32Array
+  /** How old what an AppView said of an account may be; absent when no AppView is asked. */
+  readonly accountAgeMsMax?: number
 }
 /** The first word of the thread. */
 export const READY = 'ready'
 export type Reply =
   | typeof READY
-  | { readonly number: number; readonly answer: unknown }
+  | { readonly number: number; readonly answer: unknown; readonly accountsWanted?: readonly string[] }
   | { readonly number: number; readonly error: Error }
   | { readonly number: number; readonly ended: 'deadline' | 'cancelled' }
 
@@ -58,6 +60,8 @@ export interface EvaluatorOptions {
   readonly jobsMax: number
   /** How long a job may take; a backtest looks at many times the posts and may take longer. */
   readonly msMax: number
+  /** Has an AppView asked about accounts (DIDs) of which jobs should know more; absent when there is none. */
+  readonly accounts?: { readonly ageMsMax: number; want(dids: readonly string[]): void }
   /** The thread's program, in place of its own. */
   readonly program?: URL
 }
@@ -186,6 +190,7 @@ export class EvaluatorThread implements Evaluator {
   #answered(reply: Exclude<Reply, typeof READY>): void {
     const task = this.#end()
     if (task === undefined) return
+    if ('answer' in reply && reply.accountsWanted) this.#options.accounts?.want(reply.accountsWanted)
     if ('answer' in reply) settle(task, undefined, reply.answer)
     else if ('error' in reply) settle(task, reply.error)
     else settle(task, reply.ended === 'deadline' ? new DeadlineError() : new CancelledError('cancelled'))
@@ -194,8 +199,12 @@ export class EvaluatorThread implements Evaluator {
   /** The thread; a new one after one that ended. */
   #thread(): Worker {
     if (this.#worker) return this.#worker
-    const { program = new URL('./worker.ts', import.meta.url) } = this.#options
-    const workerData: ThreadData = { location: this.#location, cancelled: this.#cancelled }
+    const { program = new URL('./worker.ts', import.meta.url), accounts } = this.#options
+    const workerData: ThreadData = {
+      location: this.#location,
+      cancelled: this.#cancelled,
+      accountAgeMsMax: accounts?.ageMsMax,
+    }
     const worker = new Worker(program, { workerData })
     worker.on('message', (reply: Reply) => {
       if (this.#worker !== worker) return

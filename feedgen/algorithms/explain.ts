@@ -4,7 +4,7 @@ import { consider, type Ranking, rank, type StageName, show } from './evaluate.t
 import type { Candidate } from './gather.ts'
 import type { Plan } from './plan.ts'
 import { Inquiry, type Question } from './question.ts'
-import { type Considered, holds, type Rule, type Surroundings } from './rule.ts'
+import { type Considered, type Rule, type Surroundings, tell } from './rule.ts'
 
 /** A part of the definition, and what it says of the post. */
 export interface Reason {
@@ -94,7 +94,8 @@ function sourceReasons({ from, repost }: Candidate): Reason[] {
 
 /** What each filter says by itself. */
 function ruleReasons(rule: Rule, considered: Considered, around: Surroundings): Reason[] {
-  const says = holds(rule, considered, around) ? 'yes' : 'no'
+  const answer = tell(rule, considered, around)
+  const says = answer === undefined ? 'cannot tell' : answer ? 'yes' : 'no'
   const inner = rule.op === 'not' ? [rule.rule] : rule.op === 'all' || rule.op === 'any' ? rule.rules : []
   return [{ path: rule.path, says }, ...inner.flatMap((part) => ruleReasons(part, considered, around))]
 }

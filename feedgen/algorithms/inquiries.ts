@@ -18,6 +18,8 @@ export interface InquiriesOptions {
   evaluator: Evaluator
   /** Points that a definition may cost. */
   costMax: number
+  /** Whether an AppView is asked about the accounts of authors; it is, unless said otherwise. */
+  knowsAccounts?: boolean
   /** Tells whether records exist that definitions name; without it nothing is said of that. */
   find?: FindRecord
 }
@@ -55,15 +57,20 @@ export class Inquiries {
   async preview(
     record: unknown,
     { viewer, limit, ...asker }: Asker & { limit: number },
-  ): Promise<Preview & { cost: number; warnings: Warning[] }> {
+  ): Promise<Omit<Preview, 'accountsWanted'> & { cost: number; warnings: Warning[] }> {
     const plan = this.#planOf(record)
     const { definition } = plan
     const feeds = feedsOf({ plan }, this.#options)
     const job = { kind: 'preview', definition, feeds, viewer, limit, now: Date.now() } as const
-    const { evaluator, find } = this.#options
-    const preview = await evaluator.run(job, asker)
+    const { evaluator, find, knowsAccounts } = this.#options
+    const { accountsWanted, ...preview } = await evaluator.run(job, asker)
     const missing = find ? await missingOf(definition, find) : []
-    const warnings = [...warningsOf(definition), ...this.#notServed(definition), ...missing]
+    const warnings = [
+      ...warningsOf(definition, { knowsAccounts }),
+      ...this.#notServed(definition),
+      ...missing,
+      ...beingRead(accountsWanted),
+    ]
     return { ...preview, cost: totalOf(plan.cost), warnings }
   }
 
@@ -134,6 +141,12 @@ export class Inquiries {
     if (refusal) throw new InvalidDefinitionError(refusal.path, refusal.reason)
     return plan
   }
+}
+
+/** That a preview may lack posts, or have some too many, for what is not read yet. */
+function beingRead(accounts: number): Warning[] {
+  const says = `depends on accounts that the AppView is still asked about (${accounts}): try again in a moment`
+  return accounts > 0 ? [{ path: '', kind: 'unknown', says }] : []
 }
 
 function viewOf(live: LiveDefinition): AlgorithmView {

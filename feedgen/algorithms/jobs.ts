@@ -1,11 +1,10 @@
 /** Evaluations as jobs: plain data in and out, so that they run here or on a thread of their own. */
 import type { AccountId, DefinitionId, Facts, PostId } from '../facts/facts.ts'
-import type { Deadline } from './deadline.ts'
 import type { Definition, Source } from './definition.ts'
 import { passing, type Ranked, rank, type StageReport, show } from './evaluate.ts'
 import { type Explanation, explain, type Reason, reasonsOf } from './explain.ts'
 import { compile, type Plan } from './plan.ts'
-import { Inquiry, type Question } from './question.ts'
+import { type AccountWants, Inquiry, type Question } from './question.ts'
 import { timeOf } from './scores.ts'
 
 /** A definition, and under which number posts were taken in for it. */
@@ -42,6 +41,8 @@ export interface Shown {
 export interface Preview {
   readonly items: readonly (Shown & { why: readonly Reason[] })[]
   readonly stages: readonly StageReport[]
+  /** Accounts that an AppView is asked about for it. */
+  readonly accountsWanted: number
 }
 
 export interface Backtest {
@@ -69,12 +70,16 @@ const feedDepthMax = 3
 const HOUR_MS = 3_600_000
 
 /**
- * Does a job over facts.
+ * Does a job over facts. Accounts of which it should know more are wanted of `accounts`.
  * @throws InvalidDefinitionError for a definition that was not compiled before; DeadlineError, CancelledError
  */
-export async function run<J extends Job>(job: J, facts: Facts, deadline?: Deadline): Promise<Answer<J>> {
+export async function run<J extends Job>(
+  job: J,
+  facts: Facts,
+  { deadline, accounts }: Pick<Question, 'deadline' | 'accounts'> = {},
+): Promise<Answer<J>> {
   const plan = compile(job.definition)
-  return answer(job, plan, questionOf(job, facts, deadline)) as Promise<Answer<J>>
+  return answer(job, plan, questionOf(job, facts, { deadline, accounts })) as Promise<Answer<J>>
 }
 
 async function answer(job: Job, plan: Plan, question: Question): Promise<Answers[Job['kind']]> {
@@ -85,7 +90,8 @@ async function answer(job: Job, plan: Plan, question: Question): Promise<Answers
     case 'show':
       return named((await show(plan, job.items, question)).items, facts)
     case 'preview': {
-      const ranking = await rank(plan, question)
+      const wanted = new Set<AccountId>()
+      const ranking = await rank(plan, { ...question, accounts: noting(question.accounts, wanted) })
       const { items, stages } = await show(plan, ranking.items, question)
       const page = await named(items.slice(0, job.limit), facts)
       const reasons = await reasonsOf(
@@ -97,6 +103,7 @@ async function answer(job: Job, plan: Plan, question: Question): Promise<Answers
       return {
         items: page.map((item) => ({ ...item, why: reasons.get(item.id) ?? [] })),
         stages: [...ranking.stages, ...stages],
+        accountsWanted: wanted.size,
       }
     }
     case 'explain': {
@@ -107,6 +114,19 @@ async function answer(job: Job, plan: Plan, question: Question): Promise<Answers
     case 'backtest':
       return backtest(job.definition, job.hours, question)
   }
+}
+
+/** The same, with what is wanted noted. */
+function noting(accounts: AccountWants | undefined, noted: Set<AccountId>): AccountWants | undefined {
+  return (
+    accounts && {
+      ...accounts,
+      want(account) {
+        noted.add(account)
+        accounts.want(account)
+      },
+    }
+  )
 }
 
 /** How far a backtest looks. */
@@ -157,20 +177,25 @@ function lookingBack(sources: readonly Source[], windowHours: number): Source[] 
   })
 }
 
-function questionOf(job: Job, facts: Facts, deadline: Deadline | undefined, depth = 0): Question {
+function questionOf(
+  job: Job,
+  facts: Facts,
+  context: Pick<Question, 'deadline' | 'accounts'>,
+  depth = 0,
+): Question {
   const { viewer, now, id, feeds } = job
   return {
     facts,
     now,
     viewer,
     definition: id,
-    deadline,
+    ...context,
     async feed(uri) {
       const other = feeds?.get(uri)
       if (other === undefined || depth >= feedDepthMax) return []
       const { items } = await rank(
         compile(other.definition),
-        questionOf({ ...job, ...other }, facts, deadline, depth + 1),
+        questionOf({ ...job, ...other }, facts, context, depth + 1),
       )
       return items.map(({ id }) => id)
     },

@@ -10,13 +10,17 @@ import type { Warning } from './warning.ts'
 /** As many are told at once. */
 export const WARNINGS_MAX = 100
 
-/** What a creator should know before a definition is published. */
-export function warningsOf(definition: Definition): Warning[] {
+/**
+ * What a creator should know before a definition is published.
+ * @param knowsAccounts whether the host asks an AppView about authors
+ */
+export function warningsOf(definition: Definition, { knowsAccounts = true } = {}): Warning[] {
   const ofWhere = [...ofFilters(definition)]
   const isEmpty = ofWhere.some(({ path, kind }) => path === 'where' && kind === 'never')
   const found = [
     ...ofSources(definition),
     ...ofWhere,
+    ...(knowsAccounts ? [] : ofAccounts(definition)),
     ...ofArrangement(definition),
     ...ofPlacement(definition),
     ...(isEmpty ? [] : cheaper(definition)),
@@ -160,6 +164,25 @@ function* ofFilters({ sources, where, arrange }: Definition): Generator<Warning>
   }
 }
 
+/** Questions about accounts, where nobody is asked about them. */
+function* ofAccounts({ where, arrange }: Definition): Generator<Warning> {
+  const roots = [
+    ...(where ? [{ root: where, path: 'where' }] : []),
+    ...(arrange?.mix?.lanes ?? []).map((lane, i) => ({
+      root: lane.where,
+      path: `arrange/mix/lanes/${i}/where`,
+    })),
+  ]
+  for (const { root, path } of roots)
+    for (const { filter, path: at } of pathsIn(root, path))
+      if (filter.kind === 'account')
+        yield {
+          path: at,
+          kind: 'unknown',
+          says: 'cannot be told here: this host asks no AppView about accounts, so posts that depend on it are left out',
+        }
+}
+
 interface Linted {
   readonly warnings: Warning[]
   readonly verdict: Verdict | undefined
@@ -227,6 +250,14 @@ function reasonOf(filter: Filter, verdict: Verdict, { reposts, hoursMax }: Reach
       const { hoursMin = 0, hoursMax: most } = filter
       if (most !== undefined && hoursMin > most) return `hoursMin is above hoursMax, so it ${holds}`
       return hoursMax === undefined ? holds : `${holds}: the sources bring posts of up to ${hoursMax} hours`
+    }
+    case 'account': {
+      const { ageHoursMin = 0, ageHoursMax, followersMin = 0, followersMax } = filter
+      if (ageHoursMax !== undefined && ageHoursMin > ageHoursMax)
+        return `ageHoursMin is above ageHoursMax, so it ${holds}`
+      if (followersMax !== undefined && followersMin > followersMax)
+        return `followersMin is above followersMax, so it ${holds}`
+      return `${holds} of an account that is known here: ages and numbers of followers are 0 or more`
     }
     case 'count':
       return `${holds}: a count is 0 or more`

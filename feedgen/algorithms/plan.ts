@@ -3,7 +3,7 @@
 import { type CostPart, costOf } from './cost.ts'
 import type { ActorSet, Definition, Filter, Lane, Source } from './definition.ts'
 import { InvalidDefinitionError } from './invalid.ts'
-import { compileRule, decidedByRecord, type Rule } from './rule.ts'
+import { asksAccount, compileRule, decidedByRecord, type Rule } from './rule.ts'
 
 /** A source whose posts are taken in as they come by. */
 export interface Intake {
@@ -31,6 +31,8 @@ export interface Plan {
   readonly takenForOne: boolean
   /** How long posts that were taken in are of use. */
   readonly windowHours: number
+  /** Whether which of the posts that are taken in stay depends on their authors' accounts. */
+  readonly asksAccounts: boolean
   /** Whether each viewer has a list of his own. */
   readonly isPersonal: boolean
   /** Whether what is shown depends on the viewer at all. */
@@ -81,6 +83,7 @@ export function compile(definition: Definition): Plan {
     intake,
     takenForOne: wanted.length === 1,
     windowHours: Math.max(0, ...intakes.map(({ source }) => source.windowHours)),
+    asksAccounts: intake !== undefined && asksAccount(intake),
     isPersonal,
     looksAtViewer: isPersonal || definition.viewer !== undefined,
     cost: costOf({
@@ -149,7 +152,7 @@ function compileStarts(source: Source, path: string): [Source, Rule][] {
   if (!decidedByRecord(rule))
     throw new InvalidDefinitionError(
       `${path}/where`,
-      'asks for more than the record of a post says: counts, ages, lists, duplicates or labels of labelers',
+      'asks for more than the record of a post says: counts, ages, accounts, lists, duplicates or labels of labelers',
     )
   return [[source, rule]]
 }

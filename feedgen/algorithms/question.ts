@@ -18,8 +18,17 @@ export interface Question {
   readonly watch?: PostId
   /** When an answer is no longer waited for; never, when it is absent. */
   readonly deadline?: Deadline
+  /** Where authors go of whom more should be known; nowhere, when it is absent. */
+  readonly accounts?: AccountWants
   /** The posts of another feed that is served here, by its URI. */
   feed?(uri: string): Promise<readonly PostId[]>
+}
+
+/** Takes note of accounts that an AppView is to be asked about. */
+export interface AccountWants {
+  /** How old what is known may be. */
+  readonly ageMsMax: number
+  want(account: AccountId): void
 }
 
 /** How much of the past is looked at. */

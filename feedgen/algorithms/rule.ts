@@ -2,14 +2,15 @@
  * The `where` of a definition, made ready to be asked of posts.
  *
  * A rule is asked twice. When a post is indexed only its record is known: {@link decide} answers true, false, or undefined where that depends on what
- * others will do. When posts are ranked all is known: {@link holds}. Both go through the same tests.
+ * others will do. When posts are ranked all is known but, at times, what an AppView says of authors: {@link tell} answers undefined where it depends
+ * on that. Both go through the same tests.
  */
 
-import type { AccountId, LabelFacts, PostFacts } from '../facts/facts.ts'
+import type { AccountFacts, AccountId, LabelFacts, PostFacts } from '../facts/facts.ts'
 import type { PostFeatures } from '../facts/features.ts'
 import { hostForm, languageForm, tagForm, takesIn } from '../facts/forms.ts'
 import { termOf } from '../facts/words.ts'
-import type { ActorSet, CountName, Filter } from './definition.ts'
+import type { AccountRange, ActorSet, CountName, Filter } from './definition.ts'
 import { compareNumbers, fieldTest } from './field.ts'
 import { InvalidDefinitionError } from './invalid.ts'
 import { compileRegex } from './regex.ts'
@@ -31,6 +32,7 @@ export type Rule = { readonly path: string } & (
   | { readonly op: 'label'; readonly vals: ReadonlySet<string>; readonly by: readonly string[] }
   | { readonly op: 'count'; readonly of: CountName; test(count: number): boolean }
   | { readonly op: 'age'; readonly minMs: number; readonly maxMs?: number | undefined }
+  | { readonly op: 'account'; readonly range: Readonly<AccountRange> }
   | { readonly op: 'duplicate'; readonly of: DuplicateOf }
 )
 
@@ -42,6 +44,8 @@ export interface Considered {
   readonly isRepost: boolean
   readonly features?: PostFeatures
   readonly labels?: readonly LabelFacts[]
+  /** The author's account; absent while nothing is known of it. */
+  readonly account?: AccountFacts
 }
 
 /** What the rules need to know besides the post. */
@@ -119,6 +123,13 @@ export function compileRule(filter: Filter, path: string): Rule {
         maxMs: hoursMax === undefined ? undefined : hoursMax * HOUR_MS,
       }
     }
+    case 'account': {
+      const { kind: _, ...range } = filter
+      exactlyOne(range, ['ageHoursMin', 'ageHoursMax', 'followersMin', 'followersMax'], path, {
+        orMore: true,
+      })
+      return { op: 'account', path, range }
+    }
     case 'field': {
       const values = ['string', 'integer', 'boolean'] as const
       if (filter.op !== 'exists' && filter.op !== 'absent') exactlyOne(filter, values, path)
@@ -135,16 +146,8 @@ export function compileRule(filter: Filter, path: string): Rule {
 export function decide(rule: Rule, features: PostFeatures): boolean | undefined {
   switch (rule.op) {
     case 'all':
-    case 'any': {
-      const decisive = rule.op === 'any'
-      let known = true
-      for (const part of rule.rules) {
-        const answer = decide(part, features)
-        if (answer === decisive) return decisive
-        if (answer === undefined) known = false
-      }
-      return known ? !decisive : undefined
-    }
+    case 'any':
+      return together(rule.op, rule.rules, (part) => decide(part, features))
     case 'not': {
       const answer = decide(rule.rule, features)
       return answer === undefined ? undefined : !answer
@@ -158,16 +161,22 @@ export function decide(rule: Rule, features: PostFeatures): boolean | undefined 
   }
 }
 
-/** Whether a rule is true of a post. */
+/** Whether a rule is true of a post, as far as anybody can tell. */
 export function holds(rule: Rule, considered: Considered, around: Surroundings): boolean {
+  return tell(rule, considered, around) === true
+}
+
+/** Whether a rule is true of a post; undefined when that depends on what is not known of its author's account. */
+export function tell(rule: Rule, considered: Considered, around: Surroundings): boolean | undefined {
   const { post, labels = [] } = considered
   switch (rule.op) {
     case 'all':
-      return rule.rules.every((part) => holds(part, considered, around))
     case 'any':
-      return rule.rules.some((part) => holds(part, considered, around))
-    case 'not':
-      return !holds(rule.rule, considered, around)
+      return together(rule.op, rule.rules, (part) => tell(part, considered, around))
+    case 'not': {
+      const answer = tell(rule.rule, considered, around)
+      return answer === undefined ? undefined : !answer
+    }
     case 'says':
       if (rule.glance) return rule.glance(considered)
       return considered.features !== undefined && rule.test(considered.features)
@@ -181,9 +190,51 @@ export function holds(rule: Rule, considered: Considered, around: Surroundings):
       const age = around.now - post.sortAt
       return age >= rule.minMs && (rule.maxMs === undefined || age <= rule.maxMs)
     }
+    case 'account':
+      return isInRange(considered.account, rule.range, around.now)
     case 'duplicate':
       return around.duplicates.get(rule.of)?.has(post.id) ?? false
   }
+}
+
+/** What `all` or `any` of the rules say together, where some may not be told. */
+function together(
+  op: 'all' | 'any',
+  rules: readonly Rule[],
+  ask: (rule: Rule) => boolean | undefined,
+): boolean | undefined {
+  const decisive = op === 'any'
+  let known = true
+  for (const part of rules) {
+    const answer = ask(part)
+    if (answer === decisive) return decisive
+    if (answer === undefined) known = false
+  }
+  return known ? !decisive : undefined
+}
+
+/** Whether an account is in the range; undefined when what is known of it does not tell. */
+function isInRange(
+  { createdAt, followers }: Partial<AccountFacts> = {},
+  range: Readonly<AccountRange>,
+  now: number,
+): boolean | undefined {
+  const age = createdAt === undefined ? undefined : Math.max(0, now - createdAt) / HOUR_MS
+  const isOfAge = isBetween(age, range.ageHoursMin, range.ageHoursMax)
+  const isFollowed = isBetween(followers, range.followersMin, range.followersMax)
+  if (isOfAge === false || isFollowed === false) return false
+  return isOfAge === undefined || isFollowed === undefined ? undefined : true
+}
+
+/** Of a value that is not known there is only an answer where there are no bounds. */
+function isBetween(
+  value: number | undefined,
+  min: number | undefined,
+  max: number | undefined,
+): boolean | undefined {
+  if (min === undefined && max === undefined) return true
+  if (value === undefined) return undefined
+  return (min === undefined || value >= min) && (max === undefined || value <= max)
 }
 
 /** A rule and all that stand in it. */
@@ -191,6 +242,12 @@ export function* rulesIn(rule: Rule): Generator<Rule> {
   yield rule
   if (rule.op === 'not') yield* rulesIn(rule.rule)
   if (rule.op === 'all' || rule.op === 'any') for (const part of rule.rules) yield* rulesIn(part)
+}
+
+/** Whether a rule asks about authors' accounts. */
+export function asksAccount(rule: Rule): boolean {
+  for (const part of rulesIn(rule)) if (part.op === 'account') return true
+  return false
 }
 
 /** Whether a post's record says all there is to say about the rule. */

@@ -66,8 +66,7 @@ const NOTHING: Unknown = { name: '', values: [undefined] }
 function unknownsIn(filters: readonly Filter[], reach: Reach): Unknown[] {
   const times = new Map<string, number>()
   for (const filter of filters) {
-    const name = nameOf(filter)
-    if (name !== undefined) times.set(name, (times.get(name) ?? 0) + 1)
+    for (const name of namesOf(filter)) times.set(name, (times.get(name) ?? 0) + 1)
   }
   const known = [...times].flatMap(([name, count]): Unknown[] => {
     switch (name) {
@@ -77,6 +76,10 @@ function unknownsIn(filters: readonly Filter[], reach: Reach): Unknown[] {
         return [{ name, values: shownMedia }]
       case 'age':
         return [{ name, values: agesOf(filters, reach) }]
+      case ACCOUNT_AGE:
+        return [{ name, values: accountAgesOf(filters) }]
+      case ACCOUNT_FOLLOWERS:
+        return [{ name, values: followersOf(filters) }]
       case 'likes':
       case 'reposts':
       case 'replies':
@@ -90,21 +93,32 @@ function unknownsIn(filters: readonly Filter[], reach: Reach): Unknown[] {
   return [NOTHING, ...known]
 }
 
-/** What of a post a filter asks about; undefined of those made of others. */
-function nameOf(filter: Filter): string | undefined {
+const ACCOUNT_AGE = 'account age'
+const ACCOUNT_FOLLOWERS = 'account followers'
+
+/** What of a post a filter asks about; nothing, of those made of others. */
+function namesOf(filter: Filter): string[] {
   switch (filter.kind) {
     case 'all':
     case 'any':
     case 'not':
-      return undefined
+      return []
     case 'type':
     case 'media':
     case 'age':
-      return filter.kind
+      return [filter.kind]
     case 'count':
-      return filter.of
+      return [filter.of]
+    case 'account': {
+      const { ageHoursMin, ageHoursMax, followersMin, followersMax } = filter
+      const isAsked = (...bounds: unknown[]) => bounds.some((bound) => bound !== undefined)
+      return [
+        ...(isAsked(ageHoursMin, ageHoursMax) ? [ACCOUNT_AGE] : []),
+        ...(isAsked(followersMin, followersMax) ? [ACCOUNT_FOLLOWERS] : []),
+      ]
+    }
     default:
-      return saying(filter)
+      return [saying(filter)]
   }
 }
 
@@ -137,7 +151,8 @@ function told(
       return answer === undefined ? undefined : !answer
     }
   }
-  if (nameOf(filter) !== name) return undefined
+  const names = namesOf(filter)
+  if (!names.includes(name)) return undefined
   switch (filter.kind) {
     case 'type':
       return (value as readonly PostType[]).some((type) => filter.any.includes(type))
@@ -154,6 +169,15 @@ function told(
       const { hoursMin = 0, hoursMax } = filter
       const age = value as number
       return age >= hoursMin && (hoursMax === undefined || age <= hoursMax)
+    }
+    case 'account': {
+      const { ageHoursMin, ageHoursMax, followersMin, followersMax } = filter
+      const isIn =
+        name === ACCOUNT_AGE
+          ? isBetween(value as number, ageHoursMin, ageHoursMax)
+          : isBetween(value as number, followersMin, followersMax)
+      // The other half of what it asks is another matter.
+      return isIn && names.length > 1 ? undefined : isIn
     }
     case 'count':
       return compareNumbers(filter.op, value as number, filter.n)
@@ -196,9 +220,32 @@ function agesOf(filters: readonly Filter[], { hoursMax }: Reach): number[] {
   return [...ages].filter((age) => age >= 0 && (hoursMax === undefined || age <= hoursMax))
 }
 
+function accountAgesOf(filters: readonly Filter[]): number[] {
+  const edges = filters.flatMap((filter) =>
+    filter.kind === 'account' ? [filter.ageHoursMin ?? 0, filter.ageHoursMax ?? 0] : [],
+  )
+  return valuesAround(edges, 0.5)
+}
+
+function followersOf(filters: readonly Filter[]): number[] {
+  const edges = filters.flatMap((filter) =>
+    filter.kind === 'account' ? [filter.followersMin ?? 0, filter.followersMax ?? 0] : [],
+  )
+  return valuesAround(edges, 1)
+}
+
 function countsOf(filters: readonly Filter[], of: CountName): number[] {
   const edges = filters.flatMap((filter) => (filter.kind === 'count' && filter.of === of ? filter.n : []))
-  return [...new Set([0, ...edges.flatMap((n) => [n - 1, n, n + 1])])].filter((n) => n >= 0)
+  return valuesAround(edges, 1)
+}
+
+/** The values at which an answer may change, and those beside them; none is below 0. */
+function valuesAround(edges: readonly number[], step: number): number[] {
+  return [...new Set([0, ...edges.flatMap((n) => [n - step, n, n + step])])].filter((n) => n >= 0)
+}
+
+function isBetween(value: number, min = 0, max?: number): boolean {
+  return value >= min && (max === undefined || value <= max)
 }
 
 /** A filter and all within it. */

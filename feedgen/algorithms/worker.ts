@@ -1,12 +1,16 @@
 /** The thread of an evaluator: a job comes in, an answer goes out. */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { AccountId } from '../facts/facts.ts'
 import { openFacts } from '../index/database.ts'
 import { CancelledError, Deadline, DeadlineError } from './deadline.ts'
 import { READY, type Reply, type Request, type ThreadData } from './evaluator.ts'
 import { run } from './jobs.ts'
 
-const { location, cancelled } = workerData as ThreadData
+const { location, cancelled, accountAgeMsMax: ageMsMax } = workerData as ThreadData
 const { facts } = await openFacts(location)
+
+/** Accounts that one job may have an AppView asked about; others are wanted by the next one. */
+const ACCOUNTS_WANTED_MAX = 3000
 
 parentPort?.on('message', (request: Request) => {
   void answer(request).then((reply) => parentPort?.postMessage(reply))
@@ -16,7 +20,14 @@ parentPort?.postMessage(READY)
 async function answer({ number, job, msMax }: Request): Promise<Reply> {
   try {
     const deadline = new Deadline(msMax, () => Atomics.load(cancelled, 0) === number)
-    return { number, answer: await run(job, facts, deadline) }
+    const wanted = new Set<AccountId>()
+    const want = (account: AccountId) => {
+      if (wanted.size < ACCOUNTS_WANTED_MAX) wanted.add(account)
+    }
+    const accounts = ageMsMax === undefined ? undefined : { ageMsMax, want }
+    const made = await run(job, facts, { deadline, accounts })
+    const dids = wanted.size > 0 ? [...(await facts.dids([...wanted])).values()] : undefined
+    return { number, answer: made, accountsWanted: dids }
   } catch (error) {
     if (error instanceof DeadlineError) return { number, ended: 'deadline' }
     if (error instanceof CancelledError) return { number, ended: 'cancelled' }

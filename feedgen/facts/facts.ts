@@ -61,6 +61,15 @@ export interface AuthorFacts {
   readonly likes: number
 }
 
+/** What an AppView says of an account. What it does not say is absent. */
+export interface AccountFacts {
+  /** Milliseconds since 1970. */
+  readonly createdAt?: number
+  readonly followers?: number
+  /** When it was asked. */
+  readonly readAt: number
+}
+
 /** Not before `since` (milliseconds since 1970), at most `limit`, the newest first. */
 export interface Window {
   readonly since: number
@@ -118,6 +127,9 @@ export interface Facts {
   /** For each post its newest likers, at most `each`. */
   likers(ids: readonly PostId[], options: { each: number }): Promise<Map<PostId, AccountId[]>>
   authors(accounts: readonly AccountId[]): Promise<Map<AccountId, AuthorFacts>>
+
+  /** What an AppView was read to say of accounts, as far as it was asked. */
+  accountFacts(accounts: readonly AccountId[]): Promise<Map<AccountId, AccountFacts>>
 
   // --- the viewer
 

@@ -2,6 +2,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { decode, isMap } from '#protocol/cbor.ts'
 import type {
+  AccountFacts,
   AccountId,
   AuthorFacts,
   DefinitionId,
@@ -14,7 +15,7 @@ import type {
   Window,
 } from '../facts/facts.ts'
 import type { StoreKind } from './rows.ts'
-import { everyVersion, type PostRow, type Schema, tierMax, unknownVersion } from './schema.ts'
+import { everyVersion, type PostRow, type Row, type Schema, tierMax, unknownVersion } from './schema.ts'
 import { storableText } from './text.ts'
 import { formatUri, LIST, POST, parseUri, REPOST } from './uris.ts'
 
@@ -298,6 +299,13 @@ export class IndexFacts implements Facts {
     )
   }
 
+  async accountFacts(accounts: readonly AccountId[]): Promise<Map<AccountId, AccountFacts>> {
+    const found = await this.#all<Row<'account_facts'>>(
+      sql`select f.* from ${this.#given(accounts)} join account_facts f on f.account = g.value`,
+    )
+    return new Map(found.map((row) => [row.account, accountFactsOf(row)]))
+  }
+
   // --- the viewer
 
   async affinities(viewer: AccountId, { limit }: { limit: number }): Promise<Map<AccountId, number>> {
@@ -437,6 +445,11 @@ function postOf(row: FoundPost): PostFacts {
     isQuote: row.quote !== null,
     ...(row.reply_root !== null && { root: row.reply_root }),
   }
+}
+
+/** A row as facts: what is null is absent. */
+export function accountFactsOf({ created_at, followers, read_at }: Row<'account_facts'>): AccountFacts {
+  return { createdAt: created_at ?? undefined, followers: followers ?? undefined, readAt: read_at }
 }
 
 /** Values by a column, in the order of the rows. */

@@ -172,8 +172,22 @@ const seventh: Migration = {
   },
 }
 
+/** What an AppView says of authors. */
+const eighth: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('account_facts')
+      .addColumn('account', 'bigint', (column) => column.notNull().primaryKey())
+      .addColumn('created_at', 'bigint')
+      .addColumn('followers', 'bigint')
+      .addColumn('read_at', 'bigint', (column) => column.notNull())
+      .execute()
+    await db.schema.createIndex('account_facts_oldest').on('account_facts').column('read_at').execute()
+  },
+}
+
 /** Labels are kept by the version that they mean. Those that are there did not keep it. */
-const eighth = (kind: StoreKind): Migration => ({
+const ninth = (kind: StoreKind): Migration => ({
   async up(db: Kysely<unknown>) {
     const version = sql.lit(unknownVersion)
     const key = sql`primary key (account, post, src, val, cid)`
@@ -206,7 +220,8 @@ export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void
     '005': fifth,
     '006': sixth(kind),
     '007': seventh,
-    '008': eighth(kind),
+    '008': eighth,
+    '009': ninth(kind),
   }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()

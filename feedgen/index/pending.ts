@@ -1,4 +1,6 @@
-/** What is still to be fetched from where accounts are: the pasts of viewers, repositories that jumped, profiles. */
+/** What is still to be fetched from elsewhere: the pasts of viewers, repositories that jumped, profiles, what an AppView says of accounts. */
+import type { AccountFacts } from '../facts/facts.ts'
+import { accountFactsOf } from './facts.ts'
 import type { Store } from './store.ts'
 import { formatUri, LIST } from './uris.ts'
 
@@ -85,6 +87,36 @@ export class Pending {
       .orderBy('id')
       .limit(limit)
       .execute()
+  }
+
+  /** What an AppView said of accounts, by their DIDs, as far as it was asked. */
+  async accountFacts(dids: readonly string[]): Promise<Map<string, AccountFacts>> {
+    if (dids.length === 0) return new Map()
+    const found = await this.#store.db
+      .selectFrom('account_facts')
+      .innerJoin('accounts', 'accounts.id', 'account_facts.account')
+      .select(['did', 'account', 'created_at', 'followers', 'read_at'])
+      .where('did', 'in', dids)
+      .execute()
+    return new Map(found.map((row) => [row.did, accountFactsOf(row)]))
+  }
+
+  /** Keeps what an AppView said of accounts, in place of what it said before. */
+  async keepAccountFacts(read: ReadonlyMap<string, AccountFacts>): Promise<void> {
+    if (read.size === 0) return
+    await this.#store.transaction(async ({ rows }) => {
+      const keys = [...read.keys()].map((did) => ({ did }))
+      await rows.insertMissing('accounts', keys)
+      // In one order, so that no two processes wait for each other.
+      const accounts = (await rows.find('accounts', keys)).sort((a, b) => a.id - b.id)
+      const facts = accounts.flatMap(({ id, did, status }) => {
+        const { createdAt = null, followers = null, readAt } = read.get(did) ?? { readAt: undefined }
+        if (readAt === undefined || status === 'deleted') return []
+        return { account: id, created_at: createdAt, followers, read_at: readAt }
+      })
+      await rows.insertMissing('account_facts', facts)
+      await rows.update('account_facts', ['account'], facts)
+    })
   }
 
   /** The DIDs of authors of recent posts whose profile nobody looked at. */

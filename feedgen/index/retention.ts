@@ -14,6 +14,8 @@ export interface RetentionOptions {
   seenHours?: number
   /** How long what else viewers let us know is remembered: that they want more or less like a post, that they liked or shared it. */
   interactionHours?: number
+  /** How long what an AppView said of accounts is kept that nobody asked about again. */
+  accountHours?: number
 }
 
 /** What pruning one step did, and where the next begins. */
@@ -25,6 +27,7 @@ export interface PruneStep {
 
 const seenHoursDefault = 30 * 24
 const interactionHoursDefault = 180 * 24
+const accountHoursDefault = 60 * 24
 const HOUR_MS = 3_600_000
 const postsPerStep = 200
 const rowsPerStep = 1000
@@ -42,6 +45,7 @@ export class Retention {
     this.#options = {
       seenHours: seenHoursDefault,
       interactionHours: interactionHoursDefault,
+      accountHours: accountHoursDefault,
       ...options,
     }
   }
@@ -137,6 +141,21 @@ export class Retention {
     })
   }
 
+  /** Removes the oldest of what an AppView said of accounts; whether there may be more. */
+  async pruneAccountFacts(now = Date.now()): Promise<boolean> {
+    const before = now - this.#options.accountHours * HOUR_MS
+    return this.#store.transaction(async ({ rows, db }) => {
+      const step = await db
+        .selectFrom('account_facts')
+        .select('account')
+        .where('read_at', '<', before)
+        .limit(rowsPerStep)
+        .execute()
+      await rows.remove('account_facts', step)
+      return step.length === rowsPerStep
+    })
+  }
+
   /** The definitions that have matches. */
   async definitions(): Promise<DefinitionId[]> {
     const query = this.#store.db.selectFrom('definitions').select('id').orderBy('id')
@@ -163,6 +182,7 @@ export function keepPruning(
     }
     while (!signal.aborted && (await retention.pruneSeen())) await pause(stepPauseMs)
     while (!signal.aborted && (await retention.pruneInteractions())) await pause(stepPauseMs)
+    while (!signal.aborted && (await retention.pruneAccountFacts())) await pause(stepPauseMs)
     for (let after: number | null = 0; after !== null && !signal.aborted; await pause(stepPauseMs))
       after = (await retention.prunePosts(after)).next
   }

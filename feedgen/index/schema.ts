@@ -12,6 +12,7 @@ import type { Generated, Insertable, Selectable } from 'kysely'
 export interface Schema {
   accounts: AccountsTable
   profiles: ProfilesTable
+  account_facts: AccountFactsTable
   posts: PostsTable
   records: RecordsTable
   likes: EdgesTable
@@ -53,6 +54,15 @@ interface ProfilesTable {
   /** 1 when the account asks not to be shown to people who are not signed in. */
   no_unauthenticated: number
   looked_at: number
+}
+
+/** What an AppView said of accounts that a definition asked about. */
+interface AccountFactsTable {
+  account: number
+  /** Null when it does not say. */
+  created_at: number | null
+  followers: number | null
+  read_at: number
 }
 
 interface PostsTable {

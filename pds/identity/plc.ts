@@ -148,7 +148,10 @@ export class Plc {
    */
   async data(did: string): Promise<PlcData> {
     const response = await this.#request(`/${encodeURIComponent(did)}/data`)
-    const { verificationMethods, services } = (await response.json()) as DocumentData
+    const { verificationMethods, services } = await readJson<DocumentData>(
+      response,
+      ({ verificationMethods, services }) => isObject(verificationMethods) && isObject(services),
+    )
     return { signingKey: verificationMethods.atproto, pds: services.atproto_pds?.endpoint }
   }
 
@@ -175,7 +178,7 @@ export class Plc {
 
   async #lastOperation(did: string): Promise<CompatibleOpOrTombstone> {
     const response = await this.#request(`/${encodeURIComponent(did)}/log/last`)
-    return (await response.json()) as CompatibleOpOrTombstone
+    return readJson<CompatibleOpOrTombstone>(response, ({ type }) => typeof type === 'string')
   }
 
   async #update(
@@ -203,6 +206,27 @@ export class Plc {
     throw new PlcError(messageOf(text) ?? 'Unable to perform PLC operation', response.status)
   }
 }
+
+/**
+ * What the directory says, if it is what was asked for: a proxy before it, or another server at its address, may answer as well.
+ * @throws PlcError
+ */
+async function readJson<T extends object>(
+  response: Response,
+  isAsked: (said: Partial<T>) => boolean,
+): Promise<T> {
+  let said: unknown
+  try {
+    said = await response.json()
+  } catch (cause) {
+    throw new PlcError('the PLC directory did not answer in JSON', undefined, { cause })
+  }
+  if (!isObject(said) || !isAsked(said as Partial<T>))
+    throw new PlcError('the PLC directory answered something else than was asked')
+  return said as T
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 /** What the directory gives as the reason for a refusal. */
 function messageOf(text: string): string | undefined {

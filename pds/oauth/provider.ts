@@ -66,6 +66,13 @@ export class NotRevokedError extends OAuthError {
   }
 }
 
+/** The sign-in that a page's token stands for ended. */
+class AccessDeniedError extends OAuthError {
+  constructor() {
+    super('access_denied', 'This sign-in has ended', 401)
+  }
+}
+
 /**
  * The library's provider, which forgives that the answer to an exchange of tokens got lost, lets whoever holds a token end its session, and
  * notes who signed in on a browser for this visit alone.
@@ -80,11 +87,19 @@ class ForgivingProvider extends OAuthProvider {
   ) {
     super({ ...options, tokenStore: tokens })
     this.#tokens = tokens
-    // The only sign of such a sign-in is this token, which the page keeps.
+    // The only sign of such a sign-in is this token, which the page keeps. It ends with the account's sessions, also in the middle of an
+    // authorization.
     const create = this.signer.createEphemeralToken.bind(this.signer)
     this.signer.createEphemeralToken = (payload) => {
       if (payload.requestUri === undefined) visits.begin(payload.deviceId, payload.sub)
-      return create(payload)
+      return create({ ...payload, generation: visits.generationOf(payload.sub) })
+    }
+    const verify = this.signer.verifyEphemeralToken.bind(this.signer)
+    this.signer.verifyEphemeralToken = async (...args) => {
+      const verified = await verify(...args)
+      const { sub: did, generation } = verified.payload as { sub: string; generation?: unknown }
+      if (!visits.isCurrent({ did, generation })) throw new AccessDeniedError()
+      return verified
     }
   }
 

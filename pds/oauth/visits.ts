@@ -31,7 +31,7 @@ export class Visits {
     this.#forget()
     const oldest = this.#visits.keys().next()
     if (this.#visits.size >= VISITS_MAX && !oldest.done) this.#visits.delete(oldest.value)
-    const generation = this.#accounts.byDid(did)?.sessionGeneration
+    const generation = this.generationOf(did)
     if (generation === undefined) return
     this.#visits.set(keyOf(deviceId, did), { deviceId, did, generation, beganAtMs: Date.now() })
   }
@@ -44,13 +44,19 @@ export class Visits {
   of(deviceId: DeviceId): string[] {
     this.#forget()
     return [...this.#visits.values()]
-      .filter((visit) => visit.deviceId === deviceId && this.#isCurrent(visit))
+      .filter((visit) => visit.deviceId === deviceId && this.isCurrent(visit))
       .map(({ did }) => did)
   }
 
-  #isCurrent({ did, generation }: Visit): boolean {
+  /** The generation of an account's sessions; undefined when there is no such account. */
+  generationOf(did: string): number | undefined {
+    return this.#accounts.byDid(did)?.sessionGeneration
+  }
+
+  /** Whether what began with this generation of an account's sessions goes on. */
+  isCurrent({ did, generation }: { did: string; generation: unknown }): boolean {
     const account = this.#accounts.byDid(did)
-    return account?.sessionGeneration === generation && account.takedownRef === null
+    return account !== undefined && account.sessionGeneration === generation && account.takedownRef === null
   }
 
   #forget(): void {

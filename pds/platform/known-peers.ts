@@ -1,5 +1,6 @@
 /** The addresses of hosts that the operator named: looked up in the background, kept, and looked up again. */
 import { lookup } from 'node:dns/promises'
+import type { Logger } from './log.ts'
 import { networkOf } from './network-of.ts'
 
 const REFRESH_MINUTES = 30
@@ -12,13 +13,15 @@ const lookUpInDns: LookUp = async (host) => (await lookup(host, { all: true })).
 
 export class KnownPeers implements Disposable {
   readonly #hosts: readonly string[]
+  readonly #log: Pick<Logger, 'warn'>
   readonly #lookUp: LookUp
   readonly #networks = new Map<string, ReadonlySet<string>>()
   readonly #timer: NodeJS.Timeout | undefined
 
   /** @param urls of the hosts */
-  constructor(urls: readonly string[], lookUp = lookUpInDns) {
+  constructor(urls: readonly string[], log: Pick<Logger, 'warn'>, lookUp = lookUpInDns) {
     this.#hosts = [...new Set(urls.map((url) => new URL(url).hostname))]
+    this.#log = log
     this.#lookUp = lookUp
     if (this.#hosts.length === 0) return
     void this.refresh()
@@ -35,7 +38,10 @@ export class KnownPeers implements Disposable {
   async refresh(): Promise<void> {
     await Promise.all(
       this.#hosts.map(async (host) => {
-        const addresses = await this.#lookUp(host).catch(() => undefined)
+        const addresses = await this.#lookUp(host).catch((error: unknown) => {
+          this.#log.warn({ err: error, host }, 'the addresses of a host in the settings cannot be looked up')
+          return undefined
+        })
         if (addresses !== undefined) {
           this.#networks.set(host, new Set(addresses.slice(0, ADDRESSES_MAX).map(networkOf)))
         }

@@ -1,5 +1,6 @@
 /** The one place that maps the domain's errors to XRPC's names and statuses. */
 import {
+  InternalServerError,
   InvalidRequestError,
   ResponseType,
   UpstreamFailureError,
@@ -7,6 +8,7 @@ import {
   XRPCError,
 } from '@atproto/xrpc-server'
 import { DiskFullError } from '#platform/disk-space.ts'
+import { isFault, isStackOverflow } from '#platform/faults.ts'
 import { InvalidCidError } from '#protocol/cid.ts'
 import { InvalidKeyError } from '#protocol/mst/node.ts'
 import {
@@ -46,8 +48,21 @@ import {
 /** https://www.rfc-editor.org/rfc/rfc4918#section-11.5 */
 const INSUFFICIENT_STORAGE = 507 as ResponseType
 
-/** What an error looks like on the wire. An error that is none of ours is an internal one, and says nothing of its inside. */
+/**
+ * What an error looks like on the wire. An error that is none of ours is an internal one, and says nothing of its inside; nor does one of
+ * ours, or of the library's, that repeats the text of such an error.
+ */
 export function toXrpcError(error: unknown): XRPCError {
+  const mapped = map(error)
+  // The library gives these no text of their own.
+  if (mapped.type === ResponseType.InternalServerError || !(isFault(error) || isFault(mapped))) return mapped
+  // The library's validators call themselves for each level.
+  if (mapped.type === ResponseType.InvalidRequest && error === mapped && isStackOverflow(error))
+    return new InvalidRequestError('The input is nested too deeply', undefined, { cause: error })
+  return new InternalServerError(undefined, undefined, { cause: error })
+}
+
+function map(error: unknown): XRPCError {
   if (error instanceof XRPCError) return error
   if (error instanceof AuthError) return new XRPCError(error.status, error.message || undefined, error.code)
   if (error instanceof LoginError)

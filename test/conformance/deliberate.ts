@@ -112,10 +112,18 @@ export const deliberateDifferences: readonly Deliberate[] = [
   },
   {
     title: 'a form (`multipart/*`) sent to `uploadBlob`',
-    atoll: '400',
+    atoll: '400, unless a record that moved in refers to it',
     reference: 'stored as it is',
     why: 'it is no picture, and the record that shows it fails later',
     cases: each(['com.atproto.repo.uploadBlob ! type multipart/form-data; boundary=x'], BAD_REQUEST, '200'),
+  },
+  {
+    title: 'a blob whose bytes are gone from the disk or the bucket',
+    atoll:
+      'missing: `listMissingBlobs` names it, `checkAccountStatus` does not count it, a new upload puts it back',
+    reference: 'there, until it is asked for',
+    why: 'only its owner can bring it back, and nobody tells them otherwise',
+    test: 'test/pds/blobs.test.ts',
   },
   {
     title: 'CIDs of version 0',

@@ -79,6 +79,15 @@ describe('the configuration', () => {
     expect(readConfig({})).toMatchObject({ trustedEndpoints: [], labelers: [], backfill: true })
   })
 
+  test('says which AppView is asked about authors, if any', () => {
+    const found = (env: Record<string, string>) => readConfig(env).appview
+    expect(found({})).toEqual({ url: 'https://public.api.bsky.app', refreshHours: 24 })
+    const own = { FEEDGEN_APPVIEW_URL: 'http://localhost:9/', FEEDGEN_APPVIEW_REFRESH_HOURS: '720' }
+    expect(found(own)).toEqual({ url: 'http://localhost:9', refreshHours: 720 })
+    expect(found({ FEEDGEN_APPVIEW_URL: '' })).toBe(undefined)
+    expect(() => readConfig({ FEEDGEN_APPVIEW_REFRESH_HOURS: '721' })).toThrow(ConfigError)
+  })
+
   test('reports every fault at once', () => {
     const bad = {
       FEEDGEN_TRUSTED_ENDPOINTS: 'elsewhere.test',
@@ -92,6 +101,8 @@ describe('the configuration', () => {
       FEEDGEN_SUBSCRIPTION_START: 'yesterday',
       FEEDGEN_SUBSCRIPTION_RECONNECT_DELAY: 'soon',
       FEEDGEN_DEV_MODE: 'yes',
+      FEEDGEN_APPVIEW_URL: 'api.test',
+      FEEDGEN_APPVIEW_REFRESH_HOURS: '0',
       PDS_DID_PLC_URL: 'plc.directory',
       LOG_LEVEL: 'loud',
     }

@@ -31,7 +31,12 @@ export async function startFeedgen(
   const folder = temporaryFolder()
   const file = config.sqliteLocation ?? path.join(folder.path, 'feedgen.sqlite')
   const feedgen = await createFeedgen({
-    ...readConfig({ FEEDGEN_HOSTNAME: 'feeds.test', FEEDGEN_DEV_MODE: 'true', FEEDGEN_BACKFILL: 'false' }),
+    ...readConfig({
+      FEEDGEN_HOSTNAME: 'feeds.test',
+      FEEDGEN_DEV_MODE: 'true',
+      FEEDGEN_BACKFILL: 'false',
+      FEEDGEN_APPVIEW_URL: '',
+    }),
     port: 0,
     reconnectDelayMs: 20,
     sqliteLocation: file,

@@ -9,7 +9,7 @@ import { run } from '../../../feedgen/algorithms/jobs.ts'
 import { compile } from '../../../feedgen/algorithms/plan.ts'
 import { readDefinition, writeDefinition } from '../../../feedgen/algorithms/read.ts'
 import { decide } from '../../../feedgen/algorithms/rule.ts'
-import { MemoryFacts } from './memory.ts'
+import { HOUR_MS, MemoryFacts } from './memory.ts'
 
 /** The preset of FEEDGEN_DEFINITION_COST_MAX. */
 const COST_MAX = 500
@@ -200,6 +200,16 @@ const worlds: Record<string, (facts: MemoryFacts) => { shown: string[]; change?:
       })
       return { shown: [one, beside] }
     },
+    newcomers(w) {
+      w.know(ana, { createdAt: now - 100 * HOUR_MS, followers: 3 })
+      w.know(ben, { createdAt: now - 100 * HOUR_MS, followers: 5000 })
+      w.know(cleo, { createdAt: now - 9000 * HOUR_MS, followers: 3 })
+      w.post(ana, 'hello, again', { tags: ['newhere'], hoursAgo: 3 })
+      const hello = w.post(ana, 'hello', { tags: ['Introduction'] })
+      w.post(ana, 'an answer', { tags: ['newhere'], replyTo: hello })
+      for (const other of [ben, cleo, dan]) w.post(other, 'hello', { tags: ['newhere'] })
+      return { shown: [hello] }
+    },
     news(w) {
       const story = w.post(ana, '', { embed: card('https://www.example.com/story') })
       const other = w.post(ben, '', { embed: card('https://live.news.example.org/x'), hoursAgo: 2 })
@@ -283,10 +293,10 @@ const worlds: Record<string, (facts: MemoryFacts) => { shown: string[]; change?:
     },
   }
 
-test('every example has its test, and there are twenty', () => {
+test('every example has its test, and there are twenty-one', () => {
   const names = readdirSync(folder).map((name) => path.basename(name, '.json'))
   expect(names.sort()).toEqual(Object.keys(worlds).sort())
-  expect(names.length).toBe(20)
+  expect(names.length).toBe(21)
 })
 
 test.for(Object.keys(worlds))('%s', async (name) => {

@@ -84,6 +84,21 @@ describe('filters', () => {
       [['where', 'never', /pictures, videos or GIFs/]],
     ],
     [{ kind: 'count', of: 'likes', op: 'lt', n: 0 }, [['where', 'never', /0 or more/]]],
+    [{ kind: 'account', ageHoursMin: 9, ageHoursMax: 3 }, [['where', 'never', /ageHoursMin is above/]]],
+    [
+      { kind: 'account', ageHoursMax: 9, followersMin: 4, followersMax: 3 },
+      [['where', 'never', /followersMin is above/]],
+    ],
+    [
+      {
+        kind: 'all',
+        of: [
+          { kind: 'account', ageHoursMin: 9, followersMin: 100 },
+          { kind: 'account', ageHoursMin: 5, followersMax: 99 },
+        ],
+      },
+      [['where', 'never', /exclude each other/]],
+    ],
     [{ kind: 'age', hoursMin: 25 }, [['where', 'never', /up to 24 hours/]]],
     [{ kind: 'age', hoursMin: 9, hoursMax: 3 }, [['where', 'never', /hoursMin is above/]]],
     [
@@ -154,6 +169,17 @@ describe('filters', () => {
       ],
     ],
     [{ kind: 'count', of: 'quotes', op: 'gte', n: 0 }, [['where', 'always', /0 or more/]]],
+    [{ kind: 'account', followersMin: 0 }, [['where', 'always', /account that is known here/]]],
+    [
+      {
+        kind: 'any',
+        of: [
+          { kind: 'account', ageHoursMin: 24 },
+          { kind: 'account', ageHoursMax: 24 },
+        ],
+      },
+      [['where', 'always', /one or the other/]],
+    ],
     [{ kind: 'age', hoursMax: 24 }, [['where', 'always', /up to 24 hours/]]],
     [{ kind: 'type', any: ['post', 'reply', 'quote'] }, [['where', 'always', /always true/]]],
     [{ kind: 'any', of: [cats, { kind: 'not', of: cats }] }, [['where', 'always', /one or the other/]]],

@@ -1,6 +1,7 @@
 /** Facts held in memory: each question is answered the slow, obvious way, by looking at everything. */
 
 import type {
+  AccountFacts,
   AccountId,
   AuthorFacts,
   DefinitionId,
@@ -52,6 +53,7 @@ export class MemoryFacts implements Facts {
   readonly #seen: { viewer: string; uri: string }[] = []
   readonly #blocks: { author: string; subject: string }[] = []
   readonly #feedback: { viewer: string; author: string; by: number }[] = []
+  readonly #accountFacts = new Map<string, AccountFacts>()
   readonly #matches = new Map<DefinitionId, Set<PostId>>()
   #serial = 0
 
@@ -122,6 +124,11 @@ export class MemoryFacts implements Facts {
 
   wish(viewer: string, author: string, by: number): void {
     this.#feedback.push({ viewer, author, by })
+  }
+
+  /** What an AppView says of an account. */
+  know(did: string, facts: Omit<AccountFacts, 'readAt'>): void {
+    this.#accountFacts.set(did, { ...facts, readAt: this.now })
   }
 
   /** Takes posts in for a definition, as ingest does. */
@@ -293,6 +300,15 @@ export class MemoryFacts implements Facts {
       accounts.map((account): [AccountId, AuthorFacts] => {
         const posts = this.#all().filter((p) => p.author === account && p.sortAt >= this.now - 7 * DAY_MS)
         return [account, { posts: posts.length, likes: posts.reduce((sum, { likes }) => sum + likes, 0) }]
+      }),
+    )
+  }
+
+  async accountFacts(accounts: readonly AccountId[]) {
+    return new Map(
+      accounts.flatMap((account): [AccountId, AccountFacts][] => {
+        const facts = this.#accountFacts.get(this.#did(account))
+        return facts ? [[account, facts]] : []
       }),
     )
   }

@@ -27,7 +27,7 @@ const nsids: Partial<Record<keyof NewRecords, string>> = {
 
 /** Short ways to fill an index, and its answers in words. */
 function worldOf(index: Index) {
-  const { facts, reader, writer } = index
+  const { facts, reader, writer, pending } = index
   let serial = 0
   const put = async <T extends keyof NewRecords>(did: string, table: T, row: NewRecords[T] | null) => {
     const rev = String(++serial).padStart(6, '0')
@@ -43,6 +43,7 @@ function worldOf(index: Index) {
     facts,
     reader,
     writer,
+    pending,
     put,
     idsOf,
     post: (did: string, hoursAgo: number, more: Partial<NewPost> = {}) =>
@@ -274,6 +275,36 @@ describe.for(stores)('facts in %s', (store) => {
         [second, 1],
       ]),
     )
+  })
+
+  test('of accounts, as an AppView says', async () => {
+    const w = await newWorld()
+    await w.post(alice, 1)
+    const { pending } = w
+    await pending.keepAccountFacts(
+      new Map([
+        [alice, { createdAt: 5, followers: 2 ** 33, readAt: 1 }],
+        [bob, { readAt: 2 }],
+      ]),
+    )
+    // It was not known here until somebody spoke of it.
+    const [one, other] = [await w.account(alice), await w.account(bob)]
+    expect(await w.facts.accountFacts([one, other, 12345])).toEqual(
+      new Map([
+        [one, { createdAt: 5, followers: 2 ** 33, readAt: 1 }],
+        [other, { createdAt: undefined, followers: undefined, readAt: 2 }],
+      ]),
+    )
+    await pending.keepAccountFacts(new Map([[alice, { createdAt: 5, followers: 0, readAt: 3 }]]))
+    expect(await pending.accountFacts([alice, carol])).toEqual(
+      new Map([[alice, { createdAt: 5, followers: 0, readAt: 3 }]]),
+    )
+    // Of an account that is gone nothing is kept.
+    await w.writer.apply([{ kind: 'account', did: alice, active: false, status: 'deleted' }])
+    expect((await pending.accountFacts([alice])).size).toBe(0)
+    await pending.keepAccountFacts(new Map([[alice, { followers: 1, readAt: 4 }]]))
+    expect((await pending.accountFacts([alice])).size).toBe(0)
+    expect((await pending.accountFacts([])).size).toBe(0)
   })
 
   test('of definitions and the posts that match them', async () => {

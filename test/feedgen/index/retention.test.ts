@@ -67,7 +67,7 @@ describe.for(stores)('pruning in %s', (store) => {
   })
 
   test('forgets what viewers saw and wished for, each at its age, in steps', async () => {
-    const options = { postHours: 24, seenHours: 10, interactionHours: 20 }
+    const options = { postHours: 24, seenHours: 10, interactionHours: 20, accountHours: 30 }
     const index = await writtenIndex(await newLocation(store), options)
     const rkeys = Array.from({ length: 1001 }, (_, i) => `p${String(i).padStart(4, '0')}`)
     await index.writer.apply(rkeys.map((rkey) => posted(rkey, 1)))
@@ -97,6 +97,15 @@ describe.for(stores)('pruning in %s', (store) => {
     expect(await wishes()).toBe(-1)
     expect(await index.retention.pruneInteractions(inHours(21))).toBe(false)
     expect(await wishes()).toBeUndefined()
+
+    const read = { createdAt: 5, followers: 7, readAt: Date.now() }
+    const others = Array.from({ length: 1001 }, (_, i) => `did:plc:${i}`)
+    await index.pending.keepAccountFacts(new Map(others.map((did) => [did, read])))
+    expect(await index.retention.pruneAccountFacts(inHours(29))).toBe(false)
+    expect((await index.pending.accountFacts(others)).size).toBe(1001)
+    expect(await index.retention.pruneAccountFacts(inHours(31))).toBe(true)
+    expect(await index.retention.pruneAccountFacts(inHours(31))).toBe(false)
+    expect((await index.pending.accountFacts(others)).size).toBe(0)
   })
 })
 

@@ -25,6 +25,8 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+let pages = 0
+
 const rows = () =>
   inside(pds, (db) => db.prepare<[], { userAgent: string | null }>('SELECT userAgent FROM device').all())
 
@@ -79,6 +81,36 @@ test('a visit ends by signing out, and with every session of the account', async
   await signIn()
   await pds.services.sessions.endAll(pds.services.accounts.find(user.did)!)
   expect(await page()).toContain('Sign in first')
+})
+
+test.each([
+  [
+    'a new password',
+    ({ passwordChanges }: InProcessPds['services'], did: string) =>
+      passwordChanges.set(did, 'another password'),
+  ],
+  [
+    'signing out everywhere',
+    ({ sessions, accounts }: InProcessPds['services'], did: string) => sessions.endAll(accounts.find(did)!),
+  ],
+])('an open page that was not remembered works no longer after %s', async (_, end) => {
+  const n = ++pages
+  const user = await createUser(pds, `open-page-${n}`)
+  const visitor = new Visitor(pds)
+  await visitor.open('/account')
+  const { body } = await visitor.signIn(user.handle, PASSWORD, { remember: false })
+  const sessions = () =>
+    visitor.call('/oauth-sessions', { did: user.did }, { method: 'GET', token: body.ephemeralToken })
+  expect(await sessions()).toMatchObject({ status: 200 })
+  // Somebody who signs in to an app without being remembered, and has not consented yet.
+  const atConsent = new Visitor(pds)
+  const { client } = loopbackApp(pds, plc.url, SCOPE)
+  await atConsent.open((await client.authorize(pds.url, { scope: SCOPE })).href)
+  const { body: waiting } = await atConsent.signIn(user.handle, PASSWORD, { remember: false })
+  await end(pds.services, user.did)
+  expect(await sessions()).toMatchObject({ status: 401 })
+  const told = await atConsent.consent(user.did, waiting.ephemeralToken)
+  expect([told.get('code'), told.get('error_description')]).toEqual([null, 'Invalid or expired bearer token'])
 })
 
 test('visits are bounded', () => {
