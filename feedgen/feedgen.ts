@@ -235,7 +235,10 @@ function keepServed(served: readonly LiveDefinition[], writer: DefinitionWriter)
     .setServed(unkept.map(({ live, version, record }) => ({ id: live.id, version, record })))
     .catch((error) => {
       for (const { live } of unkept) live.isKept = false
-      logger('algorithms').error({ err: error }, 'it cannot be noted which definitions are served')
+      logger('algorithms').error(
+        { err: error, todo: 'see whether the index can be written; it is tried again at the next change' },
+        'it cannot be noted which definitions are served',
+      )
     })
 }
 

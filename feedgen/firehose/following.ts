@@ -96,7 +96,12 @@ export class Following implements AsyncDisposable {
     this.#labelerOf.delete(name)
     if (follower === undefined) return
     const ending = follower[Symbol.asyncDispose]()
-      .catch((error) => logger('firehose').error({ err: error, endpoint: name }, 'a labeler cannot be left'))
+      .catch((error) =>
+        logger('firehose').error(
+          { err: error, endpoint: name, todo: 'report this with the stack; a restart leaves it' },
+          'a labeler cannot be left',
+        ),
+      )
       .finally(() => {
         this.#ending.delete(name)
         if (!this.#isEnding) for (const did of this.#wanted) this.#followLabeler(did)

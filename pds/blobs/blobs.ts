@@ -223,7 +223,11 @@ export class Blobs implements AsyncDisposable {
     try {
       return !(await this.#isKept(owner, cid))
     } catch (error) {
-      if (!looks.failed) this.#log.error({ err: error, did: owner.did }, 'the blob store cannot be asked')
+      if (!looks.failed)
+        this.#log.error(
+          { err: error, did: owner.did, todo: 'see whether the blob folder or bucket can be read' },
+          'the blob store cannot be asked',
+        )
       looks.failed = true
       return lostAt !== null
     }
@@ -242,10 +246,10 @@ export class Blobs implements AsyncDisposable {
       await db.write((tx) => blobs.setLost(tx, id, cid, isKept ? null : tx.now))
       if (isKept) this.#log.info({ did, cid: formatCid(cid) }, 'the bytes of a lost blob are back')
       else {
-        const facts = { did, cid: formatCid(cid), expectedBytes: blob.size, foundBytes: size ?? 0 }
+        const found = { did, cid: formatCid(cid), expectedBytes: blob.size, foundBytes: size ?? 0 }
         this.#log.error(
-          facts,
-          'the bytes of a blob are gone: restore the file from a backup, or have its owner upload it again',
+          { ...found, todo: 'restore the file from a backup, or have its owner upload it again' },
+          'the bytes of a blob are gone',
         )
       }
       return isKept

@@ -39,7 +39,14 @@ export class KnownPeers implements Disposable {
     await Promise.all(
       this.#hosts.map(async (host) => {
         const addresses = await this.#lookUp(host).catch((error: unknown) => {
-          this.#log.warn({ err: error, host }, 'the addresses of a host in the settings cannot be looked up')
+          this.#log.warn(
+            {
+              err: error,
+              host,
+              todo: 'check the name and this machine’s DNS; until it is found, the host is limited like any other',
+            },
+            'the addresses of a host in the settings cannot be looked up',
+          )
           return undefined
         })
         if (addresses !== undefined) {
