@@ -9,6 +9,8 @@ export interface Algorithm {
   readonly description: string
   /** Whether it is nothing without knowing who looks at it. */
   readonly needsViewer: boolean
+  /** Whether it is made of those who follow the viewer back. */
+  readonly asksMutuals?: true
   /** The feed over an index. */
   open(index: IndexReader): Feed
 }

@@ -37,6 +37,8 @@ export interface Plan {
   readonly isPersonal: boolean
   /** Whether what is shown depends on the viewer at all. */
   readonly looksAtViewer: boolean
+  /** Whether it is made of those who follow the viewer back. */
+  readonly asksMutuals: boolean
   readonly cost: readonly CostPart[]
 }
 
@@ -86,6 +88,7 @@ export function compile(definition: Definition): Plan {
     asksAccounts: intake !== undefined && asksAccount(intake),
     isPersonal,
     looksAtViewer: isPersonal || definition.viewer !== undefined,
+    asksMutuals: actorSetsOf(definition).some((set) => set.kind === 'viewerGraph' && set.edge === 'mutuals'),
     cost: costOf({
       definition,
       sources,

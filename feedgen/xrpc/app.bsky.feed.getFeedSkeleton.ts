@@ -40,7 +40,8 @@ export default function getFeedSkeleton({
         )
       }
       // Fetched in the background; until then the feed is made from what is known, or is its cold start.
-      const isNew = viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer))
+      const isNew =
+        viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer, { mutuals: feed.asksMutuals }))
       const page = await feed
         .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined, isNew })
         .catch((error) => {
