@@ -73,6 +73,7 @@ const mayImport: Record<string, readonly string[]> = {
     ...shared,
     'feedgen/services.ts',
     'feedgen/algorithms',
+    'feedgen/facts/languages.ts',
     'feedgen/index',
     'feedgen/ranking',
   ],

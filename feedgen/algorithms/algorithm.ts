@@ -1,4 +1,5 @@
 /** What a built-in feed is. Adding one is a file with an {@link Algorithm} and its line in `index.ts`. */
+import type { ReadLanguages } from '../facts/languages.ts'
 import type { IndexReader, Place } from '../index/reader.ts'
 import { decodeCursor, encodeCursor } from '../ranking/cursor.ts'
 
@@ -30,12 +31,16 @@ export interface FeedRequest {
   cursor?: string
   /** Whether what the viewer did before is not here yet. */
   isNew?: boolean
+  /** What the viewer reads; absent when that is not known. */
+  languages?: ReadLanguages
 }
 
 export interface FeedPage {
   items: FeedItem[]
   /** Where the next page begins; none when this is the last. */
   cursor?: string
+  /** The languages of which the page is; absent when it is of all. */
+  languages?: readonly string[]
 }
 
 /** A post by its URI, and when it is there as somebody's repost, that record's. */
