@@ -4,7 +4,7 @@ import { decode, isMap } from '#protocol/cbor.ts'
 import type { DefinitionWriter, MatchWriter } from '../facts/definitions.ts'
 import type { DefinitionId, PostId } from '../facts/facts.ts'
 import { featuresOf, type PostFeatures } from '../facts/features.ts'
-import type { IndexEvent, NewPost, Outcome, Position } from './events.ts'
+import type { IndexEvent, NewPost, Outcome, Position, RepositoryContent } from './events.ts'
 import type { Recorder } from './recorder.ts'
 import { parseUri } from './uris.ts'
 
@@ -50,6 +50,13 @@ export class IndexWriter implements MatchWriter, DefinitionWriter {
     const outcomes = await this.#recorder.apply(events, position)
     if (changesDefinitions || outcomes.includes('jumped')) this.#definitionsChanged()
     return outcomes
+  }
+
+  /** Removes what a repository does not hold any more, in steps. Resolves when that is done, or newer events came in between (`stale`). */
+  async clean(content: RepositoryContent): Promise<Outcome> {
+    const outcome = await this.#recorder.clean(content)
+    this.#definitionsChanged()
+    return outcome
   }
 
   /** How far the endpoint was followed; undefined when it never was. */

@@ -507,12 +507,12 @@ test('whole repositories are in memory one at a time, until each is written', as
     },
     index: {
       rev: async () => null,
-      async apply([event]) {
+      apply: async () => ['applied'],
+      async clean({ did }) {
         await tick()
-        if (event?.kind !== 'repository') return ['applied']
         atOnce--
-        written.push(event.did)
-        return ['applied']
+        written.push(did)
+        return 'applied'
       },
     },
     pending: {
