@@ -4,8 +4,8 @@
  */
 import type { Pending } from '../index/pending.ts'
 import { decodeRecord } from './decode.ts'
-import type { Past } from './past.ts'
-import { type FetchedRecord, NotThereError, ServerError } from './servers.ts'
+import { type FetchedRecord, NotThereError, ServerError } from './pds-client.ts'
+import type { Past } from './repo-backfill.ts'
 
 export type FollowsPending = Pick<Pending, 'followsUnread' | 'viewersAmong' | 'followsTried'>
 

@@ -1,5 +1,5 @@
 /** The languages of a viewer, as apps say them: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4 */
-import { type ReadLanguages, readLanguages } from '../facts/languages.ts'
+import { type ReadLanguages, readLanguages } from '../algorithm/languages.ts'
 
 /** Of more, those that are wanted most count. */
 const LANGUAGES_MAX = 50
