@@ -20,6 +20,7 @@ type PendingWork = Pick<
   | 'viewers'
   | 'viewerFetched'
   | 'blockedLists'
+  | 'listRead'
   | 'jumped'
   | 'authorsWithoutProfile'
   | 'mutualsWanted'
@@ -112,13 +113,13 @@ export class Backfill implements AsyncDisposable {
 
   async #look(): Promise<void> {
     const pending = this.#pending
+    const context = { past: this.#past, pending }
     for (const did of await pending.viewers(foundMax)) {
       this.#start(`viewer ${did}`, async (signal) => {
-        await fetchViewer(this.#past, did, signal)
+        await fetchViewer(context, did, signal)
         if (!signal.aborted) await pending.viewerFetched(did)
       })
     }
-    const context = { past: this.#past, pending }
     for (const did of await pending.mutualsWanted(foundMax, Date.now() - MUTUALS_AGE_MS)) {
       const work = async (signal: AbortSignal) => {
         if (await fetchMutuals(context, did, signal)) await pending.mutualsRead(did)
@@ -128,6 +129,7 @@ export class Backfill implements AsyncDisposable {
     for (const uri of await pending.blockedLists(blockedListsMax)) {
       this.#start(`blocked list ${uri}`, async (signal) => {
         await fetchList(this.#past, uri, signal)
+        if (!signal.aborted) await pending.listRead(uri)
       })
     }
     const jumped = await pending.jumped(foundMax, this.#jumpedAfter)

@@ -12,7 +12,7 @@ import { type FetchedRecord, NotThereError, ServerError, type Servers } from './
 
 export interface PastOptions {
   servers: Pick<Servers, 'page' | 'record' | 'repo'>
-  index: Pick<IndexWriter, 'apply' | 'rev'>
+  index: Pick<IndexWriter, 'apply' | 'clean' | 'rev'>
   /** Feed records count when they name this service. */
   serviceDid: string
 }
@@ -117,7 +117,7 @@ export class Past {
     const present = new Map<RepositoryTable, Set<string>>(repositoryTables.map((table) => [table, new Set()]))
     for (const { table, uri } of this.#changes(did, records))
       if (table !== 'profiles') present.get(table)?.add(uri.slice(uri.lastIndexOf('/') + 1))
-    const [outcome] = await index.apply([{ kind: 'repository', did, rev, data, present }])
+    const outcome = await index.clean({ did, rev, data, present })
     if (outcome === 'stale') throw new ServerError('the account wrote while its repository was cleaned')
   }
 

@@ -224,6 +224,13 @@ const tenth: Migration = {
   },
 }
 
+/** That a list's record is here says nothing of its items: those that viewers block are fetched once more. */
+const eleventh: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('lists').addColumn('items_read_at', 'bigint').execute()
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
   const steps = {
@@ -237,6 +244,7 @@ export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void
     '008': eighth,
     '009': ninth(kind),
     '010': tenth,
+    '011': eleventh,
   }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()

@@ -2,7 +2,7 @@
 import type { AccountFacts } from '../algorithm/facts.ts'
 import { accountFactsOf } from './read/queries.ts'
 import type { Store } from './store.ts'
-import { formatUri, LIST } from './uris.ts'
+import { formatUri, LIST, parseUri } from './uris.ts'
 
 /** Among so many of the newest posts authors are looked for whose profile nobody looked at. */
 const postsLookedAtMax = 5000
@@ -169,7 +169,7 @@ export class Pending {
     })
   }
 
-  /** The URIs of lists that viewers block who asked lately, and that are not here. */
+  /** The URIs of lists that viewers block who asked lately, and whose items nobody fetched. */
   async blockedLists(limit: number): Promise<string[]> {
     const { db } = this.#store
     const asked = db
@@ -185,11 +185,22 @@ export class Pending {
       .innerJoin('accounts', 'accounts.id', 'lists.author')
       .select(['accounts.did', 'lists.rkey'])
       .distinct()
-      .where('lists.present', '=', 0)
+      .where('lists.items_read_at', 'is', null)
       .where('accounts.active', '=', 1)
       .limit(limit)
       .execute()
     return found.map(({ did, rkey }) => formatUri({ did, collection: LIST, rkey }))
+  }
+
+  /** Notes that the items of a list were fetched. */
+  async listRead(uri: string): Promise<void> {
+    const { did, rkey } = parseUri(uri) ?? { did: '', rkey: '' }
+    await this.#store.db
+      .updateTable('lists')
+      .set({ items_read_at: Date.now() })
+      .where('author', '=', (query) => query.selectFrom('accounts').select('id').where('did', '=', did))
+      .where('rkey', '=', rkey)
+      .execute()
   }
 
   /** The accounts whose repositories jumped, in the order of their numbers, those behind a number. */

@@ -118,6 +118,8 @@ interface ListsTable {
   /** What it is for, by its NSID with fragment. */
   purpose: string | null
   name: string | null
+  /** When its items were fetched; null while the firehose alone told of any. */
+  items_read_at: Generated<number | null>
 }
 
 interface ListItemsTable {

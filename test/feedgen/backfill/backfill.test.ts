@@ -477,6 +477,11 @@ test('a blocked list that cannot be fetched is warned of, and fetched when the v
   expect(warn.mock.calls).toMatchObject([
     [{ did: viewer, list, todo: expect.any(String) }, expect.stringContaining('list')],
   ])
+  // That the firehose brings the list says nothing of its items.
+  const row = { name: 'them', purpose: 'app.bsky.graph.defs#modlist' }
+  await index.writer.apply([
+    { kind: 'commit', did: owner, rev: '1', data: '1', changes: [{ table: 'lists', uri: list, row }] },
+  ])
   expect(await index.pending.blockedLists(9)).toEqual([list])
   comeUp()
   const blocked = async () => {
@@ -507,18 +512,19 @@ test('whole repositories are in memory one at a time, until each is written', as
     },
     index: {
       rev: async () => null,
-      async apply([event]) {
+      apply: async () => ['applied'],
+      async clean({ did }) {
         await tick()
-        if (event?.kind !== 'repository') return ['applied']
         atOnce--
-        written.push(event.did)
-        return ['applied']
+        written.push(did)
+        return 'applied'
       },
     },
     pending: {
       viewers: async () => [],
       viewerFetched: async () => undefined,
       blockedLists: async () => [],
+      listRead: async () => undefined,
       jumped: async () => jumped.filter(({ did }) => !written.includes(did)),
       authorsWithoutProfile: async () => [],
       mutualsWanted: async () => [],
