@@ -7,7 +7,7 @@ import { defineConfig } from 'vitest/config'
  */
 const ALONE = [
   'test/pds/accounts/second-factors.test.ts',
-  'test/{browser,conformance,fault,feedgen,scripts,upgrade}/**/*.test.ts',
+  'test/{browser,conformance,fault,scripts,upgrade}/**/*.test.ts',
 ]
 
 // Node keeps what it compiled, for the workers and for every service that a test starts.

@@ -1,8 +1,8 @@
 /** What `feedgen.ts` builds, as far as methods and pages use it. */
 import type { PublicKey } from '#protocol/keys.ts'
-import type { Catalogue } from './algorithms/catalogue.ts'
-import type { Inquiries } from './algorithms/inquiries.ts'
-import type { Interactions } from './index/interactions.ts'
+import type { Inquiries } from './feeds/inquiries.ts'
+import type { Catalogue } from './feeds/registry.ts'
+import type { Interactions } from './index/write/interactions.ts'
 import type { Askers } from './xrpc/askers.ts'
 
 /** The fragment of this service in its DID document. */

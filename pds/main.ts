@@ -6,7 +6,7 @@ import { FolderError, PRIVATE_UMASK } from '#platform/private-files.ts'
 import { SchemaTooNewError } from '#platform/sqlite.ts'
 import { CONFIG_EXIT_STATUS, type Config, ForeignDataError, readConfig } from './config.ts'
 import { createPds } from './pds.ts'
-import { KeySecretError } from './repo/key-secret.ts'
+import { KeySecretError } from './repo/keys/key-secret.ts'
 
 process.umask(PRIVATE_UMASK)
 

@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AppBskyFeedPost, AtpAgent, RichText } from '@atproto/api'
-import { algorithms } from '../feedgen/algorithms/index.ts'
+import { algorithms } from '../feedgen/feeds/index.ts'
 import { ask } from './ask.ts'
 import { publishBuiltIn } from './atoll/feed/built-in.ts'
 import { CommandError, runCommand } from './command.ts'

@@ -5,23 +5,23 @@ import { expect, test } from 'vitest'
 
 const root = path.resolve(import.meta.dirname, '..')
 
-const store = ['pds/protocol', 'pds/platform', 'pds/store']
-const repo = [...store, 'pds/firehose', 'pds/blobs']
+const store = ['protocol', 'platform', 'pds/store']
+const repo = [...store, 'pds/firehose', 'pds/blobs', 'pds/limits']
 const accounts = [...repo, 'pds/repo', 'pds/identity', 'pds/mail']
 const auth = [...store, 'pds/identity', 'pds/accounts']
-const shared = ['pds/protocol', 'pds/platform']
+const shared = ['protocol', 'platform']
 
 /** For each folder (or file at a service's root) what it may import besides itself. A folder that is not here may not exist. */
 const mayImport: Record<string, readonly string[]> = {
-  'pds/protocol': [],
-  'pds/platform': ['pds/protocol', 'lexicons'],
-  'pds/config.ts': ['pds/platform', 'package.json'],
-  'pds/store': ['pds/protocol', 'pds/platform'],
+  protocol: [],
+  platform: ['protocol', 'lexicons'],
+  'pds/config.ts': ['platform', 'package.json'],
+  'pds/store': ['protocol', 'platform'],
   'pds/mail': store,
   'pds/identity': store,
-  'pds/firehose': store,
-  'pds/blobs': store,
-  'pds/limits': ['pds/platform'],
+  'pds/limits': ['platform'],
+  'pds/firehose': [...store, 'pds/limits'],
+  'pds/blobs': [...store, 'pds/limits'],
   'pds/repo': repo,
   'pds/accounts': accounts,
   'pds/auth': auth,
@@ -30,8 +30,8 @@ const mayImport: Record<string, readonly string[]> = {
   'pds/admin': [...accounts, 'pds/accounts'],
   // Endpoints speak to services and know the domain's errors; rows and transactions are none of theirs.
   'pds/xrpc': [
-    'pds/protocol',
-    'pds/platform',
+    'protocol',
+    'platform',
     'pds/services.ts',
     'pds/accounts',
     'pds/auth',
@@ -43,7 +43,7 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/repo',
   ],
   // Pages, as endpoints, speak to services.
-  'pds/pages': ['pds/platform', 'pds/services.ts', 'pds/accounts', 'pds/limits', 'pds/oauth'],
+  'pds/pages': ['platform', 'pds/services.ts', 'pds/accounts', 'pds/limits', 'pds/oauth'],
   'pds/services.ts': [
     'pds/config.ts',
     'pds/accounts',
@@ -58,28 +58,32 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/oauth',
     'pds/repo',
   ],
-  'pds/routes.ts': ['pds/platform', 'pds/services.ts', 'pds/accounts'],
-  'pds/pds.ts': ['pds'],
-  'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'pds/platform', 'pds/repo'],
+  'pds/routes.ts': ['platform', 'pds/services.ts', 'pds/accounts'],
+  'pds/pds.ts': [...shared, 'pds'],
+  'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'platform', 'pds/repo'],
 
-  'feedgen/config.ts': ['pds/platform'],
-  'feedgen/ranking': [],
-  'feedgen/facts': shared,
-  'feedgen/index': [...shared, 'feedgen/facts'],
-  'feedgen/algorithms': [...shared, 'feedgen/facts', 'feedgen/index', 'feedgen/ranking'],
-  'feedgen/firehose': [...shared, 'feedgen/index', 'feedgen/algorithms'],
-  'feedgen/backfill': [...shared, 'feedgen/facts', 'feedgen/index', 'feedgen/algorithms', 'feedgen/firehose'],
-  'feedgen/xrpc': [
+  'feedgen/config.ts': ['platform'],
+  'feedgen/identity': shared,
+  // The language and the engine say what they ask of an index, and know none.
+  'feedgen/algorithm': shared,
+  'feedgen/engine': [...shared, 'feedgen/algorithm'],
+  'feedgen/index': [...shared, 'feedgen/algorithm', 'feedgen/engine'],
+  'feedgen/evaluator-worker.ts': ['feedgen/algorithm', 'feedgen/engine', 'feedgen/index'],
+  'feedgen/feeds': [...shared, 'feedgen/algorithm', 'feedgen/engine', 'feedgen/index'],
+  'feedgen/firehose': [...shared, 'feedgen/algorithm', 'feedgen/identity', 'feedgen/index'],
+  'feedgen/backfill': [
     ...shared,
-    'feedgen/services.ts',
-    'feedgen/algorithms',
+    'feedgen/algorithm',
+    'feedgen/engine',
+    'feedgen/firehose',
+    'feedgen/identity',
     'feedgen/index',
-    'feedgen/ranking',
   ],
-  'feedgen/pages': [...shared, 'feedgen/services.ts', 'feedgen/algorithms', 'feedgen/index'],
+  'feedgen/xrpc': [...shared, 'feedgen/services.ts', 'feedgen/algorithm', 'feedgen/engine', 'feedgen/feeds'],
+  'feedgen/pages': [...shared, 'feedgen/services.ts', 'feedgen/feeds'],
   'feedgen/services.ts': ['feedgen', ...shared],
   'feedgen/feedgen.ts': ['feedgen', ...shared, 'package.json'],
-  'feedgen/main.ts': ['feedgen/config.ts', 'feedgen/feedgen.ts', 'pds/platform'],
+  'feedgen/main.ts': ['feedgen/config.ts', 'feedgen/feedgen.ts', 'platform'],
 }
 
 interface Import {
@@ -87,7 +91,7 @@ interface Import {
   readonly to: string
 }
 
-const sources = ['pds', 'feedgen'].flatMap((folder) =>
+const sources = ['protocol', 'platform', 'pds', 'feedgen'].flatMap((folder) =>
   readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => `${folder}/${name}`),
@@ -100,7 +104,7 @@ const imports: Import[] = sources.flatMap((from) => {
   )
   return specifiers.flatMap((specifier) => {
     const target = specifier.startsWith('#')
-      ? `pds/${specifier.slice(1)}`
+      ? specifier.slice(1)
       : specifier.startsWith('.')
         ? path.posix.join(path.posix.dirname(from), specifier)
         : undefined
@@ -109,7 +113,8 @@ const imports: Import[] = sources.flatMap((from) => {
 })
 
 /** The row of the table that a file stands in: its folder, or the file itself at a service's root. */
-const rowOf = (file: string): string => file.split('/').slice(0, 2).join('/')
+const rowOf = (file: string): string =>
+  /^(protocol|platform)\//.test(file) ? (file.split('/')[0] as string) : file.split('/').slice(0, 2).join('/')
 
 const isWithin = (file: string, place: string): boolean => file === place || file.startsWith(`${place}/`)
 
@@ -166,12 +171,12 @@ const doneOnlyIn: readonly { what: string; file: string | undefined; pattern: Re
   },
   {
     what: 'asks for the host of a request, which may have none',
-    file: 'pds/platform/express.ts',
+    file: 'platform/express.ts',
     pattern: /\b(?:req|request)\.hostname\b|\bheaders(?:\.host\b|\['(?:x-forwarded-)?host'\])/,
   },
   {
     what: 'makes an HTTP server, or takes a socket over',
-    file: 'pds/platform/http.ts',
+    file: 'platform/http.ts',
     pattern:
       /from 'node:(?:http|https|http2)'[\s\S]*\bcreateServer\(|\bcreateServer\b[\s\S]*from 'node:http|\.on(?:ce)?\('(?:upgrade|connect|clientError)'/,
   },

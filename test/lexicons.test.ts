@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 import { root, temporaryFolder } from './support/processes.ts'
 
 const folder = path.join(root, 'lexicons')
-const examples = path.join(root, 'feedgen/algorithms/examples')
+const examples = path.join(root, 'feedgen/feeds/examples')
 const filesIn = (folder: string) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
 const readJson = (...names: string[]) => JSON.parse(readFileSync(path.join(...names), 'utf8'))

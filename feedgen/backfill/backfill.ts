@@ -3,15 +3,15 @@
  * told, profiles of authors, and what definitions speak of. All within bounds, from the servers that the accounts are at.
  */
 import { type Logger, logger } from '#platform/log.ts'
+import { pause } from '#platform/retry.ts'
 import { Wakeup } from '#platform/wakeup.ts'
-import type { Definition } from '../algorithms/definition.ts'
-import { pause } from '../firehose/patience.ts'
+import type { Definition } from '../algorithm/definition.ts'
 import type { Pending } from '../index/pending.ts'
 import { fetchNeeds } from './definitions.ts'
 import { Jobs } from './jobs.ts'
 import { fetchList } from './lists.ts'
 import { needsOf } from './needs.ts'
-import { Past, type PastOptions } from './past.ts'
+import { Past, type PastOptions } from './repo-backfill.ts'
 import { fetchViewer } from './viewers.ts'
 
 type PendingWork = Pick<

@@ -3,7 +3,7 @@ import { AtUri } from '@atproto/syntax'
 import type { Jobs } from './jobs.ts'
 import { fetchList, fetchStarterPack } from './lists.ts'
 import type { Needs } from './needs.ts'
-import type { Past } from './past.ts'
+import type { Past } from './repo-backfill.ts'
 
 export interface NeedsContext {
   past: Past

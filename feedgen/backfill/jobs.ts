@@ -1,8 +1,8 @@
 /** Work in the background: so much at once, the same thing never twice, tried again when it fails, and none of it after the end. */
 import { type Logger, logger } from '#platform/log.ts'
-import { Slots } from '#platform/slots.ts'
-import { pause, retryDelay } from '../firehose/patience.ts'
-import { NotThereError } from './servers.ts'
+import { pause, retryDelay } from '#platform/retry.ts'
+import { Slots } from '#platform/semaphore.ts'
+import { NotThereError } from './pds-client.ts'
 
 export interface JobsOptions {
   atOnceMax: number

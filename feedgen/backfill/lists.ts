@@ -1,7 +1,7 @@
 import { AtUri } from '@atproto/syntax'
 import { decodeRecord } from './decode.ts'
-import type { Past } from './past.ts'
-import { NotThereError } from './servers.ts'
+import { NotThereError } from './pds-client.ts'
+import type { Past } from './repo-backfill.ts'
 
 /** An owner's list items, of all his lists: they cannot be asked for by list. */
 const listItemsMax = 10_000

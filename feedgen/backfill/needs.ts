@@ -1,5 +1,5 @@
 /** What definitions speak of that the firehose may have brought before we listened: whose posts, whose follows, which lists, which labelers. */
-import type { Definition } from '../algorithms/definition.ts'
+import type { Definition } from '../algorithm/definition.ts'
 
 export interface Needs {
   /** DIDs of accounts whose recent posts are needed. */

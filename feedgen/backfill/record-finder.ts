@@ -1,7 +1,7 @@
 /** Tells whether records exist, by asking the servers of their owners. Strangers choose the records, so answers are remembered. */
-import type { Finding, FindRecord, Reference } from '../algorithms/references.ts'
-import { UnknownAuthorError } from '../firehose/keys.ts'
-import { NotThereError, ServerError, type Servers } from './servers.ts'
+import type { Finding, FindRecord, Reference } from '../algorithm/references.ts'
+import { UnknownAuthorError } from '../identity/identity-cache.ts'
+import { NotThereError, ServerError, type Servers } from './pds-client.ts'
 
 const REMEMBERED_MAX = 10_000
 const REMEMBERED_MS = 10 * 60_000

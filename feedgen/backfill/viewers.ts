@@ -1,8 +1,8 @@
 import { type Logger, logger } from '#platform/log.ts'
 import { decodeRecord } from './decode.ts'
 import { fetchList } from './lists.ts'
-import type { Past } from './past.ts'
-import { NotThereError } from './servers.ts'
+import { NotThereError } from './pds-client.ts'
+import type { Past } from './repo-backfill.ts'
 
 const log: Logger = logger('backfill')
 

@@ -6,7 +6,7 @@ import { isValidDid } from '@atproto/syntax'
 import { CborError, type CborObject, type CborValue, decode, isMap } from '#protocol/cbor.ts'
 import type { Cid } from '#protocol/cid.ts'
 import type { RepoOp } from '#protocol/frame.ts'
-import { ALGORITHM_NSID } from '../algorithms/definition.ts'
+import { ALGORITHM_NSID } from '../algorithm/definition.ts'
 import type { Change, NewRecords } from '../index/writer.ts'
 import { EventFault } from './counts.ts'
 

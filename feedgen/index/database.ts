@@ -3,19 +3,19 @@
  * share the index, and the one that holds the lease writes it.
  */
 import type { Kysely } from 'kysely'
-import { IndexFacts } from './facts.ts'
-import { Interactions } from './interactions.ts'
-import { Lease } from './lease.ts'
 import { migrate } from './migrations.ts'
 import { Pending } from './pending.ts'
-import { openPostgres, postgresStore } from './postgres.ts'
-import { IndexReader } from './reader.ts'
-import { Recorder } from './recorder.ts'
+import { Lease } from './postgres/lease.ts'
+import { openPostgres, postgresStore } from './postgres/store.ts'
+import { IndexFacts } from './read/queries.ts'
+import { IndexReader } from './read/reader.ts'
 import { Retention, type RetentionOptions } from './retention.ts'
 import type { StoreKind } from './rows.ts'
 import type { Schema } from './schema.ts'
-import { openSqliteReader, temporaryFile } from './sqlite.ts'
-import { startWritingThread, type Writing } from './thread.ts'
+import { openSqliteReader, temporaryFile } from './sqlite/store.ts'
+import { startWritingThread, type Writing } from './sqlite/writer-thread.ts'
+import { Recorder } from './write/index-writer.ts'
+import { Interactions } from './write/interactions.ts'
 import { IndexWriter } from './writer.ts'
 
 export interface Index extends Omit<Writing, 'recorder'>, AsyncDisposable {

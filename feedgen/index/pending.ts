@@ -1,6 +1,6 @@
 /** What is still to be fetched from elsewhere: the pasts of viewers, repositories that jumped, profiles, what an AppView says of accounts. */
-import type { AccountFacts } from '../facts/facts.ts'
-import { accountFactsOf } from './facts.ts'
+import type { AccountFacts } from '../algorithm/facts.ts'
+import { accountFactsOf } from './read/queries.ts'
 import type { Store } from './store.ts'
 import { formatUri, LIST } from './uris.ts'
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { logger } from '#platform/log.ts'
-import type { DefinitionId } from '../facts/facts.ts'
+import type { DefinitionId } from '../algorithm/facts.ts'
 import type { Store } from './store.ts'
 
 export interface RetentionOptions {

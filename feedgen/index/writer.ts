@@ -1,14 +1,14 @@
 /** The way into the index: has each post matched against the live definitions, has everything written, and says when definitions changed. */
 import { type Logger, logger } from '#platform/log.ts'
 import { decode, isMap } from '#protocol/cbor.ts'
-import type { DefinitionWriter, MatchWriter } from '../facts/definitions.ts'
-import type { DefinitionId, PostId } from '../facts/facts.ts'
-import { featuresOf, type PostFeatures } from '../facts/features.ts'
-import type { IndexEvent, NewPost, Outcome, Position } from './events.ts'
-import type { Recorder } from './recorder.ts'
+import type { DefinitionId, PostId } from '../algorithm/facts.ts'
+import { featuresOf, type PostFeatures } from '../algorithm/features.ts'
+import type { DefinitionWriter, MatchWriter } from './stored-definitions.ts'
 import { parseUri } from './uris.ts'
+import type { IndexEvent, NewPost, Outcome, Position } from './write/events.ts'
+import type { Recorder } from './write/index-writer.ts'
 
-export * from './events.ts'
+export * from './write/events.ts'
 
 /** The definitions that take in a post. */
 export type Match = (features: PostFeatures) => readonly DefinitionId[]

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ServedFeed } from '../algorithms/catalogue.ts'
+import type { ServedFeed } from '../feeds/registry.ts'
 import type { Site } from '../services.ts'
 
 const STYLE = `

@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
 import { networkOf } from '#platform/network-of.ts'
-import type { Asker } from '../algorithms/inquiries.ts'
+import type { Asker } from '../feeds/inquiries.ts'
 
 /** Time that a caller may use in a minute, and at once after a pause. */
 export const ASKED_MS_PER_MINUTE = 20_000

@@ -1,10 +1,10 @@
 /** What the methods around algorithms share: how often they may be asked, what goes wrong in them, how reasons look on the wire. */
 import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
-import { CancelledError, DeadlineError } from '../algorithms/deadline.ts'
-import { BusyError } from '../algorithms/evaluator.ts'
-import type { Shown } from '../algorithms/jobs.ts'
-import { InvalidDefinitionError } from '../algorithms/read.ts'
-import { InvalidCursorError } from '../ranking/cursor.ts'
+import { InvalidDefinitionError } from '../algorithm/read.ts'
+import { CancelledError, DeadlineError } from '../engine/deadline.ts'
+import { BusyError } from '../engine/evaluator.ts'
+import type { Shown } from '../engine/jobs.ts'
+import { InvalidCursorError } from '../feeds/cursor.ts'
 
 /** How often a caller may ask in a minute, in points: a preview costs 1, a backtest 10. What it takes is charged by `askers.ts`. */
 export const askingPointsPerMinute = 60

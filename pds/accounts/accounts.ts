@@ -10,22 +10,22 @@ import type { Firehose } from '../firehose/firehose.ts'
 import { type DidDocuments, identityData } from '../identity/did-documents.ts'
 import { HandleError, type HandleOptions, type Handles } from '../identity/handles.ts'
 import type { Plc } from '../identity/plc.ts'
-import type { ReservedKeys } from '../repo/reserved-keys.ts'
-import type { SigningKeys } from '../repo/signing-keys.ts'
+import type { ReservedKeys } from '../repo/keys/reserved-keys.ts'
+import type { SigningKeys } from '../repo/keys/signing-keys.ts'
 import type { RepoWriter } from '../repo/write.ts'
 import type { Account, NewAccount } from '../store/accounts.ts'
 import type { AppPassword } from '../store/app-passwords.ts'
 import type { Store } from '../store/store.ts'
-import type { Deletions } from './deletions.ts'
-import type { EmailTokens } from './email-tokens.ts'
-import { InviteError, type Invites } from './invites.ts'
+import type { EmailTokens } from './credentials/email-tokens.ts'
 import {
   hashAppPassword,
   hashPassword,
   NEW_PASSWORD_CHARACTERS_MAX,
   PASSWORD_CHARACTERS_MAX,
   verifyPassword,
-} from './passwords.ts'
+} from './credentials/passwords.ts'
+import type { Deletions } from './deletions.ts'
+import { InviteError, type Invites } from './invites.ts'
 import type { Sessions, SessionTokens } from './sessions.ts'
 import { statusOf } from './status.ts'
 

@@ -11,7 +11,7 @@ import type { Blobs } from '../blobs/blobs.ts'
 import type { Firehose } from '../firehose/firehose.ts'
 import type { Exports } from '../repo/export.ts'
 import type { Imports } from '../repo/import.ts'
-import type { SigningKeys } from '../repo/signing-keys.ts'
+import type { SigningKeys } from '../repo/keys/signing-keys.ts'
 import type { Deletion } from '../store/deletions.ts'
 import type { Store } from '../store/store.ts'
 

@@ -3,7 +3,7 @@ import type { Mailer } from '../mail/mailer.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
 import { AccountError, assertEmailSupported, LoginError } from './accounts.ts'
-import type { EmailTokenPurpose, EmailTokens } from './email-tokens.ts'
+import type { EmailTokenPurpose, EmailTokens } from './credentials/email-tokens.ts'
 
 export interface EmailChange {
   readonly email: string

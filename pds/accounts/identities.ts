@@ -6,10 +6,10 @@ import type { Operation } from '@did-plc/lib'
 import type { Firehose } from '../firehose/firehose.ts'
 import { type DidDocuments, DidError, identityData } from '../identity/did-documents.ts'
 import { type OperationChanges, type Plc, PlcError } from '../identity/plc.ts'
-import type { SigningKeys } from '../repo/signing-keys.ts'
+import type { SigningKeys } from '../repo/keys/signing-keys.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
-import type { EmailTokens } from './email-tokens.ts'
+import type { EmailTokens } from './credentials/email-tokens.ts'
 
 /** An identity, or an operation on it, that does not fit this host. */
 export class IdentityError extends Error {

@@ -3,7 +3,7 @@ import type { Tx } from '#platform/sqlite.ts'
 import type { Account } from '../store/accounts.ts'
 import type { InviteUse, InviteCode as StoredInvite } from '../store/invites.ts'
 import type { Store } from '../store/store.ts'
-import { randomCode } from './codes.ts'
+import { randomCode } from './credentials/codes.ts'
 
 /** An invite code that cannot be used, or codes that cannot be disabled. */
 export class InviteError extends Error {

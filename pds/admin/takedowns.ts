@@ -1,6 +1,6 @@
 /** Takedowns of records and blobs, and what is taken down. Those of accounts are made by `accounts/standing.ts`. */
 import type { Cid } from '#protocol/cid.ts'
-import { type Takedown, takedownRef } from '../accounts/standing.ts'
+import { type Takedown, takedownRef } from '../accounts/statuses.ts'
 import type { Account } from '../store/accounts.ts'
 import type { RecordPath } from '../store/records.ts'
 import type { Store } from '../store/store.ts'

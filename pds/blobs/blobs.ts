@@ -7,10 +7,10 @@
  */
 import type { Readable } from 'node:stream'
 import { fileTypeFromBuffer } from 'file-type'
+import { Turns } from '#platform/keyed-mutex.ts'
 import type { Logger } from '#platform/log.ts'
-import { Slots } from '#platform/slots.ts'
+import { Slots } from '#platform/semaphore.ts'
 import type { Tx } from '#platform/sqlite.ts'
-import { Turns } from '#platform/turns.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { decodeRecord } from '#protocol/record.ts'
 import type { BlobPlace, ReferencedBlob } from '../store/blobs.ts'

@@ -5,9 +5,9 @@ import { copyFile, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { crashPoint } from '#platform/crash-points.ts'
-import type { DiskSpace } from '#platform/disk-space.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
+import type { DiskSpace } from '../limits/disk-space.ts'
 import type { BlobFiles, ByteRange } from './files.ts'
 import type { ReceivedFile } from './uploads.ts'
 

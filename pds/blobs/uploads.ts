@@ -2,9 +2,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { open, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import type { DiskSpace } from '#platform/disk-space.ts'
 import { makeFolder } from '#platform/private-files.ts'
 import { type Cid, cidForRawDigest } from '#protocol/cid.ts'
+import type { DiskSpace } from '../limits/disk-space.ts'
 
 /** A file that is received and not yet anybody's. */
 export interface ReceivedFile {

@@ -1,7 +1,7 @@
 /** The mails of this server: codes to its accounts, and its moderators' words to them. Never called inside a transaction. */
 import { htmlToText } from 'html-to-text'
-import { type AccountNotice, type Brand, type CodeMail, codeLetter, noticeLetter } from './letters.ts'
-import type { Outbox } from './outbox.ts'
+import { type AccountNotice, type Brand, type CodeMail, codeLetter, noticeLetter } from './templates.ts'
+import type { Outbox } from './transport.ts'
 
 export interface MailerOptions {
   readonly outbox: Outbox

@@ -3,7 +3,7 @@
  * its session id is sealed in the database.
  */
 import type { DeviceData, DeviceId, DeviceStore } from '@atproto/oauth-provider/store'
-import { sealSession, unsealSession } from '../repo/key-secret.ts'
+import { sealSession, unsealSession } from '../repo/keys/key-secret.ts'
 import type { Device } from '../store/devices.ts'
 import type { Store } from '../store/store.ts'
 import { PassingBrowsers } from './passing-browsers.ts'

@@ -1,7 +1,7 @@
 /** The domain's errors in the words of the OAuth library, whose pages know some of them by name. */
 import { HandleUnavailableError, InvalidRequestError } from '@atproto/oauth-provider/errors'
 import { AccountError, LoginError } from '../accounts/accounts.ts'
-import { EmailTokenError } from '../accounts/email-tokens.ts'
+import { EmailTokenError } from '../accounts/credentials/email-tokens.ts'
 import { IdentityError } from '../accounts/identities.ts'
 import { InviteError } from '../accounts/invites.ts'
 import { DidError } from '../identity/did-documents.ts'

@@ -12,8 +12,8 @@ import type {
   TokenInfo,
   TokenStore,
 } from '@atproto/oauth-provider/store'
+import { Turns } from '#platform/keyed-mutex.ts'
 import { digestOf, sealUnder, unsealUnder } from '#platform/sealing.ts'
-import { Turns } from '#platform/turns.ts'
 import type { OAuthToken } from '../store/oauth-tokens.ts'
 import type { Store } from '../store/store.ts'
 import type { Descriptions } from './descriptions.ts'

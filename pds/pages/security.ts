@@ -6,9 +6,13 @@ import { type Request, type Response, Router } from 'express'
 import QRCode from 'qrcode'
 import { awaited } from '#platform/express.ts'
 import { AccountError, LoginError } from '../accounts/accounts.ts'
-import type { PasswordProof } from '../accounts/password-proofs.ts'
-import { PASSKEY_NAME_CHARACTERS_MAX, PASSKEYS_MAX, SecondFactorError } from '../accounts/second-factors.ts'
-import { TooManySignInsError } from '../oauth/browsers.ts'
+import type { PasswordProof } from '../accounts/credentials/password-proofs.ts'
+import {
+  PASSKEY_NAME_CHARACTERS_MAX,
+  PASSKEYS_MAX,
+  SecondFactorError,
+} from '../accounts/credentials/second-factors.ts'
+import { TooManySignInsError } from '../oauth/device-sessions.ts'
 import type { Services } from '../services.ts'
 import { endingOf } from './ending.ts'
 import { type Html, html, trusted } from './html.ts'

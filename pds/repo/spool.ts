@@ -11,8 +11,8 @@ import { randomInt } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import type { DiskSpace } from '#platform/disk-space.ts'
 import { CID_BYTES, type Cid } from '#protocol/cid.ts'
+import type { DiskSpace } from '../limits/disk-space.ts'
 import { ArchiveTooLargeError } from './errors.ts'
 
 /** Slots of a table, a power of two. */

@@ -28,9 +28,9 @@ import {
   TooManyWritesError,
 } from './errors.ts'
 import type { Exports } from './export.ts'
+import type { SigningKeys } from './keys/signing-keys.ts'
 import type { NodeCache } from './node-cache.ts'
 import type { BlobReference, PreparedRecord } from './prepare.ts'
-import type { SigningKeys } from './signing-keys.ts'
 
 /** One change to a repository. `swapRecord`: the record must be this one now; null: there must be none. */
 export type Write =

@@ -13,10 +13,10 @@ import {
 } from '@atproto/xrpc-server'
 import type { Response } from 'express'
 import { callerOf } from '#platform/callers.ts'
-import type { Places } from '#platform/places.ts'
 import { markAccount } from '#platform/request-log.ts'
 import { forbidCaching } from '../auth/caching.ts'
 import type { Exchange } from '../auth/verifier.ts'
+import type { Places } from '../limits/places.ts'
 import { takeEncoding, tooLarge, unpacked } from './bodies.ts'
 
 /** What a handler is given: the checked parameters and input, and the credentials that its `auth` found. */

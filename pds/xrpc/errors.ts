@@ -7,7 +7,6 @@ import {
   UpstreamTimeoutError,
   XRPCError,
 } from '@atproto/xrpc-server'
-import { DiskFullError } from '#platform/disk-space.ts'
 import { isFault, isStackOverflow } from '#platform/faults.ts'
 import { InvalidCidError } from '#protocol/cid.ts'
 import { InvalidKeyError } from '#protocol/mst/node.ts'
@@ -17,11 +16,11 @@ import {
   LoginError,
   RepoUnavailableError,
 } from '../accounts/accounts.ts'
-import { EmailTokenError } from '../accounts/email-tokens.ts'
+import { EmailTokenError } from '../accounts/credentials/email-tokens.ts'
+import { SecondFactorError } from '../accounts/credentials/second-factors.ts'
 import { IdentityError } from '../accounts/identities.ts'
 import { InviteError } from '../accounts/invites.ts'
 import { PreferenceError } from '../accounts/preferences.ts'
-import { SecondFactorError } from '../accounts/second-factors.ts'
 import { AuthError } from '../auth/credentials.ts'
 import { ServiceTokenError } from '../auth/service-tokens.ts'
 import { BlobFormError, BlobOwnerGoneError, BlobTakendownError } from '../blobs/blobs.ts'
@@ -30,7 +29,8 @@ import { BlobTooLargeError } from '../blobs/uploads.ts'
 import { DidError } from '../identity/did-documents.ts'
 import { HandleError } from '../identity/handles.ts'
 import { PlcError, PlcOperationError } from '../identity/plc.ts'
-import { MailError } from '../mail/outbox.ts'
+import { DiskFullError } from '../limits/disk-space.ts'
+import { MailError } from '../mail/transport.ts'
 import { NotProxiedError, UpstreamError, UpstreamUnreachableError } from '../proxy/errors.ts'
 import {
   ArchiveTooLargeError,

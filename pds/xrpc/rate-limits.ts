@@ -13,7 +13,7 @@ import {
 import { callerOf } from '#platform/callers.ts'
 import { countedAtGate, isUnlimited } from '#platform/gate.ts'
 import { isExceeded, Limiter, type LimitStatus, xrpcLimiter } from '#platform/limiter.ts'
-import { Places, type PlacesOptions } from '#platform/places.ts'
+import { Places, type PlacesOptions } from '../limits/places.ts'
 import { type SignIns, SignInsBusyError } from '../limits/sign-ins.ts'
 import type { Services } from '../services.ts'
 

@@ -222,7 +222,7 @@ export const deliberateDifferences: readonly Deliberate[] = [
     atoll: '503',
     reference: '200',
     why: 'whoever watches it should hear',
-    test: 'test/pds/platform/disk-space.test.ts',
+    test: 'test/pds/limits/disk-space.test.ts',
   },
   {
     title: '`/xrpc/_health` by other verbs than GET',
@@ -524,7 +524,7 @@ export const deliberateDifferences: readonly Deliberate[] = [
     atoll: 'with blanks, line ends, another dash or none',
     reference: 'exactly as they were made',
     why: 'what people paste',
-    test: 'test/pds/accounts/email-tokens.test.ts',
+    test: 'test/pds/accounts/credentials/email-tokens.test.ts',
   },
   {
     title: 'a proxy header, or a service for notifications, whose DID does not resolve',
@@ -545,7 +545,7 @@ export const deliberateDifferences: readonly Deliberate[] = [
     atoll: 'under the guard',
     reference: 'not',
     why: 'one way out',
-    test: 'test/pds/platform/fetch.test.ts',
+    test: 'test/platform/fetch.test.ts',
   },
   {
     title: 'reserved names, and words not had in handles and keys',

@@ -1,7 +1,7 @@
 /** The whole line: from the official client through a PDS and its firehose to a page of a feed, with our PDS and with the reference in its place. */
 import { AtpAgent } from '@atproto/api'
 import { describe, expect, test } from 'vitest'
-import { algorithms } from '../../feedgen/algorithms/index.ts'
+import { algorithms } from '../../feedgen/feeds/index.ts'
 import { publishBuiltIn, unpublishBuiltIn } from '../../scripts/atoll/feed/built-in.ts'
 import { createUser, startPds, type TestUser } from '../support/pds.ts'
 import { startPlc } from '../support/plc.ts'

@@ -6,7 +6,7 @@ import { diffTrees } from '#protocol/mst/diff.ts'
 import { EMPTY_ROOT, nodesOf } from '#protocol/mst/node.ts'
 import { pathTo } from '#protocol/mst/proof.ts'
 import { applyOps, invertOps } from '#protocol/mst/tree.ts'
-import { randomKey, randomOps, Store } from '../pds/protocol/mst/support.ts'
+import { randomKey, randomOps, Store } from '../protocol/mst/support.ts'
 import { seededRandom } from '../support/random.ts'
 
 const theirs = (cid: Cid) => cidToLink(cid)

@@ -1,6 +1,6 @@
 /** The feeds that every feed generator of this software has by itself: their records name a host and have no definition. */
 import type { AtpAgent } from '@atproto/api'
-import { algorithms } from '../../../feedgen/algorithms/index.ts'
+import { algorithms } from '../../../feedgen/feeds/index.ts'
 import { type Change, changeFeed, hostOf } from './records.ts'
 
 export const builtInNames: readonly string[] = algorithms.map(({ name }) => name)

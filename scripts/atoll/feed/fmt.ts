@@ -1,6 +1,6 @@
 /** `atoll feed fmt`: a definition as people type it. */
 import type { Command } from 'commander'
-import { shortOf } from '../../../feedgen/algorithms/short.ts'
+import { shortOf } from '../../../feedgen/algorithm/short.ts'
 import { Network, type NetworkOptions } from '../network.ts'
 import { command, examples, withNetwork } from '../options.ts'
 import { type OutputOptions, printResult } from '../output.ts'

@@ -1,6 +1,6 @@
 /** `atoll feed fork`: another's algorithm as one's own, with a reference to where it came from. */
 import type { Command } from 'commander'
-import { readDefinition } from '../../../feedgen/algorithms/read.ts'
+import { readDefinition } from '../../../feedgen/algorithm/read.ts'
 import { CommandError, UsageError } from '../../command.ts'
 import { Network } from '../network.ts'
 import { command, examples, recordKey, withSignIn } from '../options.ts'

@@ -1,7 +1,7 @@
 /** `atoll feed import`: feeds that were made elsewhere, as definitions. */
 import type { Command } from 'commander'
-import { warningsOf } from '../../../feedgen/algorithms/lint.ts'
-import { readDefinition, writeDefinition } from '../../../feedgen/algorithms/read.ts'
+import { warningsOf } from '../../../feedgen/algorithm/lint.ts'
+import { readDefinition, writeDefinition } from '../../../feedgen/algorithm/read.ts'
 import { CommandError } from '../../command.ts'
 import { importGraze } from '../import/graze.ts'
 import { type DidOf, ImportError, type Imported, type Note } from '../import/imported.ts'

@@ -1,6 +1,6 @@
 /** `atoll feed preview`: what a definition would show now, stage by stage. */
 import type { Command } from 'commander'
-import type { Warning } from '../../../feedgen/algorithms/warning.ts'
+import type { Warning } from '../../../feedgen/algorithm/warning.ts'
 import { command, examples, integer } from '../options.ts'
 import { type OutputOptions, printNote, printResult, table } from '../output.ts'
 import { type AskOptions, findSubject, hasPoints, type Reason, says, withHost, withViewer } from './ask.ts'

@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { isValidRecordKey } from '@atproto/syntax'
 import { type Command, Option } from 'commander'
-import { missingOf } from '../../../feedgen/algorithms/references.ts'
+import { missingOf } from '../../../feedgen/algorithm/references.ts'
 import { CommandError, UsageError } from '../../command.ts'
 import { question } from '../../prompt.ts'
 import { Network } from '../network.ts'

@@ -3,7 +3,7 @@
  * and names the host that serves it, and the definition of its algorithm. They change together, in one commit.
  */
 import { AtpAgent, ComAtprotoRepoApplyWrites, ComAtprotoRepoGetRecord } from '@atproto/api'
-import { ALGORITHM_NSID } from '../../../feedgen/algorithms/definition.ts'
+import { ALGORITHM_NSID } from '../../../feedgen/algorithm/definition.ts'
 import { ask } from '../../ask.ts'
 import { CommandError } from '../../command.ts'
 import type { Account } from '../network.ts'

@@ -1,7 +1,7 @@
 /** How people name feeds and posts: by at-URI, by the address of the Bluesky app, or a feed of one's own by its record key. */
 import type { AtpAgent } from '@atproto/api'
 import { AtUri, isValidAtIdentifier, isValidRecordKey } from '@atproto/syntax'
-import { ALGORITHM_NSID } from '../../../feedgen/algorithms/definition.ts'
+import { ALGORITHM_NSID } from '../../../feedgen/algorithm/definition.ts'
 import { UsageError } from '../../command.ts'
 import type { Account, Network } from '../network.ts'
 

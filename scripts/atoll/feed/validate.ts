@@ -1,7 +1,7 @@
 /** `atoll feed validate`: whether a definition can be run, what it costs, and what its creator should know of it. */
 import type { Command } from 'commander'
-import { totalOf } from '../../../feedgen/algorithms/cost.ts'
-import { missingOf } from '../../../feedgen/algorithms/references.ts'
+import { totalOf } from '../../../feedgen/algorithm/cost.ts'
+import { missingOf } from '../../../feedgen/algorithm/references.ts'
 import { Network, type NetworkOptions } from '../network.ts'
 import { command, examples, withNetwork } from '../options.ts'
 import { type OutputOptions, printResult, table } from '../output.ts'

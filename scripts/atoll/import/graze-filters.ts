@@ -1,7 +1,7 @@
 /** The operators of a Graze manifest's filter, each an object with one key and a list of what it works on. */
 import { BSKY_LABELER_DID } from '@atproto/api'
-import type { Comparison, Edge, FieldComparison, Filter } from '../../../feedgen/algorithms/definition.ts'
-import type { MediaKind, TextPlace } from '../../../feedgen/facts/features.ts'
+import type { Comparison, Edge, FieldComparison, Filter } from '../../../feedgen/algorithm/definition.ts'
+import type { MediaKind, TextPlace } from '../../../feedgen/algorithm/features.ts'
 import {
   all,
   type DidOf,

@@ -9,7 +9,7 @@ import type {
   Score,
   Source,
   Term,
-} from '../../../feedgen/algorithms/definition.ts'
+} from '../../../feedgen/algorithm/definition.ts'
 import { fitted } from './fit.ts'
 import { filterOf } from './graze-filters.ts'
 import {

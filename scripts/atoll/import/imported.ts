@@ -1,5 +1,5 @@
 /** What comes out of an import: a definition, and what could not be carried over, said for each part. */
-import type { Definition, Filter } from '../../../feedgen/algorithms/definition.ts'
+import type { Definition, Filter } from '../../../feedgen/algorithm/definition.ts'
 
 export interface Imported {
   definition: Definition

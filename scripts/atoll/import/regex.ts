@@ -1,8 +1,8 @@
 /** Regular expressions of other engines as those of RE2, which a definition has. */
-import type { Filter } from '../../../feedgen/algorithms/definition.ts'
-import { InvalidDefinitionError } from '../../../feedgen/algorithms/read.ts'
-import { compileRegex } from '../../../feedgen/algorithms/regex.ts'
-import type { TextPlace } from '../../../feedgen/facts/features.ts'
+import type { Filter } from '../../../feedgen/algorithm/definition.ts'
+import type { TextPlace } from '../../../feedgen/algorithm/features.ts'
+import { InvalidDefinitionError } from '../../../feedgen/algorithm/read.ts'
+import { compileRegex } from '../../../feedgen/algorithm/regex.ts'
 import { oneLine } from '../output.ts'
 import type { Notes } from './imported.ts'
 

@@ -1,7 +1,7 @@
 /** The blocks of SkyFeed's builder that look at one post at a time: `remove`, `keep` and `regex`. */
 import { BSKY_LABELER_DID } from '@atproto/api'
-import type { ActorSet, Comparison, CountName, Edge, Filter } from '../../../feedgen/algorithms/definition.ts'
-import type { TextPlace } from '../../../feedgen/facts/features.ts'
+import type { ActorSet, Comparison, CountName, Edge, Filter } from '../../../feedgen/algorithm/definition.ts'
+import type { TextPlace } from '../../../feedgen/algorithm/features.ts'
 import { type DidOf, didOfName, type Json, type Notes, not, text, texts, uriOf } from './imported.ts'
 import { regexFilter } from './regex.ts'
 

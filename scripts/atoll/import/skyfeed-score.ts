@@ -1,5 +1,5 @@
 /** The blocks of SkyFeed's builder that put posts into an order: `score` and `sort`. */
-import type { Score, Term } from '../../../feedgen/algorithms/definition.ts'
+import type { Score, Term } from '../../../feedgen/algorithm/definition.ts'
 import { type Json, type Notes, text } from './imported.ts'
 
 const hotOffsetHours = 2

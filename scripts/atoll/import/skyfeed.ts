@@ -7,7 +7,7 @@
  * the others for the posts of their sets.
  */
 import { BSKY_LABELER_DID } from '@atproto/api'
-import type { Definition, Filter, Hop, Score, Source, Term } from '../../../feedgen/algorithms/definition.ts'
+import type { Definition, Filter, Hop, Score, Source, Term } from '../../../feedgen/algorithm/definition.ts'
 import { fitted } from './fit.ts'
 import {
   all,

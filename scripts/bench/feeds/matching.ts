@@ -5,11 +5,11 @@
  * of them a post matches; what is compared is an event of a mixed stream, in which one of eleven is a post that is read and matched.
  */
 
-import type { Definition, Filter } from '../../../feedgen/algorithms/definition.ts'
-import { Matcher } from '../../../feedgen/algorithms/matcher.ts'
-import { compile } from '../../../feedgen/algorithms/plan.ts'
-import { featuresOf } from '../../../feedgen/facts/features.ts'
-import { type CborObject, decode, encode } from '../../../pds/protocol/cbor.ts'
+import { type CborObject, decode, encode } from '#protocol/cbor.ts'
+import { compile } from '../../../feedgen/algorithm/compile.ts'
+import type { Definition, Filter } from '../../../feedgen/algorithm/definition.ts'
+import { featuresOf } from '../../../feedgen/algorithm/features.ts'
+import { Matcher } from '../../../feedgen/feeds/matcher.ts'
 
 const postsCount = 20_000
 const wordsCount = 50_000

@@ -1,10 +1,10 @@
 /** What definitions speak of is there although it was made before anybody listened. */
 import { expect, onTestFinished, test } from 'vitest'
-import type { Definition } from '../../../feedgen/algorithms/definition.ts'
+import type { Definition } from '../../../feedgen/algorithm/definition.ts'
 import { Backfill } from '../../../feedgen/backfill/backfill.ts'
 import { needsOf } from '../../../feedgen/backfill/needs.ts'
-import { Servers } from '../../../feedgen/backfill/servers.ts'
-import { AuthorKeys } from '../../../feedgen/firehose/keys.ts'
+import { Servers } from '../../../feedgen/backfill/pds-client.ts'
+import { AuthorKeys } from '../../../feedgen/identity/identity-cache.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
 import { createUser, startPds, type TestUser } from '../../support/pds.ts'
 import { startPlc } from '../../support/plc.ts'

@@ -1,7 +1,7 @@
 /** Work in the background is bounded, tried again when it fails, and over when it is told to be. */
 import { expect, test } from 'vitest'
 import { Jobs } from '../../../feedgen/backfill/jobs.ts'
-import { NotThereError, ServerError } from '../../../feedgen/backfill/servers.ts'
+import { NotThereError, ServerError } from '../../../feedgen/backfill/pds-client.ts'
 
 const options = { atOnceMax: 2, jobsMax: 3, triesMax: 2 }
 

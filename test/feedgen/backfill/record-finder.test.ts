@@ -1,8 +1,8 @@
 /** Whether records exist, as their owners' servers say. */
 import { expect, test } from 'vitest'
+import { NotThereError, ServerError } from '../../../feedgen/backfill/pds-client.ts'
 import { RecordFinder } from '../../../feedgen/backfill/record-finder.ts'
-import { NotThereError, ServerError } from '../../../feedgen/backfill/servers.ts'
-import { UnknownAuthorError } from '../../../feedgen/firehose/keys.ts'
+import { UnknownAuthorError } from '../../../feedgen/identity/identity-cache.ts'
 
 const nobody = (did: string) => new ServerError('no server is known', { cause: new UnknownAuthorError(did) })
 

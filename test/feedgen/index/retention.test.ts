@@ -1,11 +1,11 @@
 /** What is forgotten and what stays, and who may write. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { encode } from '#protocol/cbor.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
-import type { Change, IndexEvent } from '../../../feedgen/index/events.ts'
-import { LeaseLostError } from '../../../feedgen/index/lease.ts'
+import { LeaseLostError } from '../../../feedgen/index/postgres/lease.ts'
 import { keepPruning } from '../../../feedgen/index/retention.ts'
-import { encode } from '../../../pds/protocol/cbor.ts'
+import type { Change, IndexEvent } from '../../../feedgen/index/write/events.ts'
 import { eventually } from '../support.ts'
 import { newLocation, stores, usePostgres, writtenIndex } from './stores.ts'
 

@@ -5,7 +5,7 @@ import type { OAuthSession } from '@atproto/oauth-client-node'
 import Sqlite3 from 'better-sqlite3'
 import { decodeJwt, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hashPassword } from '../../../pds/accounts/passwords.ts'
+import { hashPassword } from '../../../pds/accounts/credentials/passwords.ts'
 import { type AppViewStandIn, appViewEnv, startAppView } from '../../support/app-view.ts'
 import { askThrough, loopbackApp, procedure, signInToApp, Visitor } from '../../support/oauth.ts'
 import {

@@ -6,13 +6,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { rank } from '../../../../feedgen/algorithms/evaluate.ts'
-import { compile } from '../../../../feedgen/algorithms/plan.ts'
-import { readDefinition, writeDefinition } from '../../../../feedgen/algorithms/read.ts'
+import { compile } from '../../../../feedgen/algorithm/compile.ts'
+import { readDefinition, writeDefinition } from '../../../../feedgen/algorithm/read.ts'
+import { rank } from '../../../../feedgen/engine/evaluate.ts'
 import { importGraze } from '../../../../scripts/atoll/import/graze.ts'
 import type { Imported } from '../../../../scripts/atoll/import/imported.ts'
 import { importSkyfeed } from '../../../../scripts/atoll/import/skyfeed.ts'
-import { MemoryFacts } from '../../../feedgen/algorithms/memory.ts'
+import { MemoryFacts } from '../../../feedgen/engine/memory.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: originals and records have any shape
 type Any = any

@@ -1,13 +1,13 @@
 /** What imported words, tags and expressions find in sentences as people write them: the same as those of a definition. */
 import { describe, expect, test } from 'vitest'
-import type { Filter } from '../../../../feedgen/algorithms/definition.ts'
-import { readDefinition, writeDefinition } from '../../../../feedgen/algorithms/read.ts'
-import { compileRule, decide } from '../../../../feedgen/algorithms/rule.ts'
-import { featuresOf } from '../../../../feedgen/facts/features.ts'
+import type { Filter } from '../../../../feedgen/algorithm/definition.ts'
+import { featuresOf } from '../../../../feedgen/algorithm/features.ts'
+import { readDefinition, writeDefinition } from '../../../../feedgen/algorithm/read.ts'
+import { compileRule, decide } from '../../../../feedgen/algorithm/rule.ts'
 import { importGraze } from '../../../../scripts/atoll/import/graze.ts'
 import type { Imported } from '../../../../scripts/atoll/import/imported.ts'
 import { importSkyfeed } from '../../../../scripts/atoll/import/skyfeed.ts'
-import { sentences } from '../../../feedgen/facts/sentences.ts'
+import { sentences } from '../../../feedgen/algorithm/sentences.ts'
 
 const nobody = async () => undefined
 

@@ -1,0 +1,72 @@
+/** What a built-in feed is. Adding one is a file with an {@link Algorithm} and its line in `index.ts`. */
+import type { IndexReader, Place } from '../index/read/reader.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
+
+export interface Algorithm {
+  /** The record key of its feed records, for ever: people's likes and pins point at it. */
+  readonly name: string
+  readonly displayName: string
+  readonly description: string
+  /** Whether it is nothing without knowing who looks at it. */
+  readonly needsViewer: boolean
+  /** The feed over an index. */
+  open(index: IndexReader): Feed
+}
+
+/**
+ * Answers a request for a page.
+ * @throws InvalidCursorError when the cursor is not one of this feed's
+ */
+export type Feed = (request: FeedRequest) => Promise<FeedPage>
+
+export interface FeedRequest {
+  /** Who looks at the feed; an empty string when that is not known and not needed. */
+  viewer: string
+  /** The most items that the page may have. */
+  limit: number
+  /** Where the page before ended. */
+  cursor?: string
+  /** Whether what the viewer did before is not here yet. */
+  isNew?: boolean
+}
+
+export interface FeedPage {
+  items: FeedItem[]
+  /** Where the next page begins; none when this is the last. */
+  cursor?: string
+}
+
+/** A post by its URI, and when it is there as somebody's repost, that record's. */
+export interface FeedItem {
+  post: string
+  repost?: string
+  /** Whether it stands at the top because the feed's creator put it there. */
+  isPin?: boolean
+}
+
+/**
+ * The page made of what was found behind the cursor. `found` has one more than the page may hold when there is more: that one is left for the
+ * next page, whose cursor stands behind the last one of this.
+ */
+export function pageOf<T>(
+  found: readonly T[],
+  limit: number,
+  { item, cursor }: { item(found: T): FeedItem; cursor(last: T): string },
+): FeedPage {
+  const shown = found.slice(0, limit)
+  const last = shown.at(-1)
+  const items = shown.map(item)
+  return found.length > limit && last !== undefined ? { items, cursor: cursor(last) } : { items }
+}
+
+/** A cursor that carries a place in a list that is ordered by time. */
+export function cursorAt({ at, id }: Place): string {
+  return encodeCursor([at, id])
+}
+
+/** The place that such a cursor carries. */
+export function placeAt(cursor: string | undefined): Place | undefined {
+  if (cursor === undefined) return undefined
+  const [at, id] = decodeCursor(cursor, ['number', 'number'])
+  return { at, id }
+}

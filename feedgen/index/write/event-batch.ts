@@ -1,0 +1,241 @@
+/**
+ * The events of one transaction: what they make of repositories and accounts, and the records that are still to be written.
+ *
+ * An event may come twice (after a reconnect, or from two endpoints); its repository's revision tells.
+ */
+import { isValidDid } from '@atproto/syntax'
+import { cidToBytes } from '#protocol/cid.ts'
+import { type AccountRow, everyVersion, type Row, unknownVersion } from '../schema.ts'
+import type { Tx } from '../store.ts'
+import { POST, parseUri } from '../uris.ts'
+import {
+  type AccountChange,
+  type Change,
+  type CommitChange,
+  type FetchedChange,
+  type IndexEvent,
+  type LabelsChange,
+  type Outcome,
+  type RepositoryChange,
+  type RepositoryTable,
+  repositoryTables,
+  type SyncChange,
+} from './events.ts'
+import type { Names } from './id-cache.ts'
+import { Draft } from './upserts.ts'
+
+/** The status of an account that is gone for good. */
+const DELETED = 'deleted'
+
+/** How many records of a repository are read or removed in one statement. */
+const pageRowsMax = 500
+
+type LabelKey = Pick<Row<'labels'>, 'account' | 'post' | 'src' | 'val' | 'cid'>
+
+export class Batch {
+  readonly #tx: Tx
+  readonly #names: Names
+  readonly #accounts: Map<string, AccountRow>
+  readonly #touched = new Set<AccountRow>()
+  #draft = new Draft()
+
+  private constructor(tx: Tx, names: Names, accounts: Map<string, AccountRow>) {
+    this.#tx = tx
+    this.#names = names
+    this.#accounts = accounts
+  }
+
+  static async begin(tx: Tx, names: Names, events: readonly IndexEvent[]): Promise<Batch> {
+    const dids = new Set(events.map(({ did }) => did))
+    return new Batch(tx, names, await names.accounts(tx.rows, dids))
+  }
+
+  async add(event: IndexEvent): Promise<Outcome> {
+    const account = this.#accounts.get(event.did)!
+    if (event.kind === 'account') return this.#addAccount(account, event)
+    if (account.status === DELETED) return 'deleted'
+    switch (event.kind) {
+      case 'commit':
+      case 'sync':
+        return this.#advance(account, event)
+      case 'fetched':
+        return this.#addFetched(account, event)
+      case 'repository':
+        return this.#clean(account, event)
+      case 'labels':
+        return this.#addLabels(account, event)
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#writeDraft()
+    for (const account of this.#touched) this.#names.keep(account)
+    await this.#tx.rows.update(
+      'accounts',
+      ['id'],
+      [...this.#touched].map(({ did, ...account }) => account),
+    )
+  }
+
+  async #advance(account: AccountRow, event: CommitChange | SyncChange): Promise<Outcome> {
+    const { rev } = event
+    if (isStale(event, account)) return 'stale'
+    const jumps = account.rev !== null && !follows(event, account)
+    if (jumps) await this.#distrust(account)
+    if (event.kind === 'commit') for (const change of event.changes) this.#addChange(account, change)
+    account.rev = rev
+    account.data = event.data ?? null
+    if (jumps) account.jumped = 1
+    this.#touched.add(account)
+    return jumps ? 'jumped' : 'applied'
+  }
+
+  async #addAccount(account: AccountRow, { active, status }: AccountChange): Promise<Outcome> {
+    account.active = active ? 1 : 0
+    account.status = active ? null : (status ?? null)
+    this.#touched.add(account)
+    if (account.status === DELETED) {
+      await this.#writeDraft()
+      for (const table of repositoryTables) await this.#removeRows(account, table, () => true)
+      this.#draft.add(account, 'profiles', 'self', null)
+      await this.#tx.rows.remove('account_facts', [{ account: account.id }])
+      account.rev = null
+      account.data = null
+      account.jumped = 0
+    }
+    return 'applied'
+  }
+
+  #addFetched(account: AccountRow, { asOf, changes }: FetchedChange): Outcome {
+    if (account.rev !== asOf) return 'stale'
+    for (const change of changes) this.#addChange(account, change)
+    return 'applied'
+  }
+
+  /** Removes what is not in the repository any more, unless events have told of newer commits. */
+  async #clean(account: AccountRow, { rev, data, present }: RepositoryChange): Promise<Outcome> {
+    if (account.rev !== null && rev < account.rev) return 'stale'
+    await this.#writeDraft()
+    for (const [table, rkeys] of present) await this.#removeRows(account, table, (rkey) => !rkeys.has(rkey))
+    await this.#setUnsure(account, 0)
+    Object.assign(account, { rev, data, jumped: 0 })
+    this.#touched.add(account)
+    return 'applied'
+  }
+
+  async #addLabels({ id: src }: AccountRow, { labels }: LabelsChange): Promise<Outcome> {
+    const { rows, now } = this.#tx
+    const parts = labels.map(({ uri }) => (isValidDid(uri) ? { did: uri } : parseUri(uri)))
+    const accounts = await this.#names.accounts(rows, new Set(parts.flatMap((part) => part?.did ?? [])))
+    const uris = labels.map(({ uri }) => uri).filter((uri) => parseUri(uri)?.collection === POST)
+    const posts = await this.#names.posts(rows, uris, now)
+    const newest = new Map<string, Row<'labels'>>()
+    for (const [i, { uri, cid, val, neg, madeAt, expiresAt }] of labels.entries()) {
+      const part = parts[i]
+      const post = part && 'collection' in part ? posts.get(uri) : 0
+      if (!part || post === undefined) continue
+      const account = accounts.get(part.did)!.id
+      const version = cid === null || post === 0 ? everyVersion : cidToBytes(cid).toString('hex')
+      const times = { made_at: madeAt, expires_at: expiresAt }
+      const row = { src, val, account, post, cid: version, neg: neg ? 1 : 0, ...times }
+      if (madeAt < (newest.get(nameOf(row))?.made_at ?? 0)) continue
+      newest.set(nameOf(row), row)
+    }
+    const known = await rows.find('labels', [...newest.values()].map(keyOf))
+    for (const row of known) {
+      const name = nameOf(row)
+      const word = newest.get(name)
+      if (word && row.made_at > word.made_at) newest.delete(name)
+    }
+    await this.#replaceUnversioned(newest)
+    const added = [...newest.values()]
+    await rows.remove('labels', added.map(keyOf))
+    await rows.insert('labels', added)
+    return 'applied'
+  }
+
+  /** Removes labels of unknown versions that there are newer words for; drops older words. */
+  async #replaceUnversioned(newest: Map<string, Row<'labels'>>): Promise<void> {
+    const { rows } = this.#tx
+    const keyOfUnknown = (row: Row<'labels'>) => keyOf({ ...row, cid: unknownVersion })
+    const keys = new Map(
+      [...newest.values()].map((row) => [nameOf({ ...row, cid: unknownVersion }), keyOfUnknown(row)]),
+    )
+    const unknown = await rows.find('labels', [...keys.values()])
+    if (unknown.length === 0) return
+    const madeAt = new Map(unknown.map((row) => [nameOf(row), row.made_at]))
+    const replaced = new Map<string, LabelKey>()
+    for (const [name, row] of newest) {
+      const unknownName = nameOf({ ...row, cid: unknownVersion })
+      const before = madeAt.get(unknownName)
+      if (before === undefined) continue
+      if (row.made_at < before) newest.delete(name)
+      else replaced.set(unknownName, keyOfUnknown(row))
+    }
+    await rows.remove('labels', [...replaced.values()])
+  }
+
+  #addChange(account: AccountRow, { table, uri, row }: Change): void {
+    this.#draft.add(account, table, uri.slice(uri.lastIndexOf('/') + 1), row)
+  }
+
+  /** What was indexed of the repository so far is not shown until somebody looks whether it is still there. */
+  async #distrust(account: AccountRow): Promise<void> {
+    await this.#writeDraft()
+    await this.#setUnsure(account, 1)
+  }
+
+  async #setUnsure({ id }: AccountRow, unsure: 0 | 1): Promise<void> {
+    for (const table of ['posts', 'reposts'] as const)
+      await this.#tx.db.updateTable(table).set({ unsure }).where('author', '=', id).execute()
+  }
+
+  /** Removes the account's rows of a table whose record keys are chosen, page by page. */
+  async #removeRows(account: AccountRow, table: RepositoryTable, isChosen: (rkey: string) => boolean) {
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const rkeys = await this.#rkeysBehind(account, table, after)
+      for (const rkey of rkeys) if (isChosen(rkey)) this.#draft.add(account, table, rkey, null)
+      await this.#writeDraft()
+      after = rkeys.length < pageRowsMax ? undefined : rkeys.at(-1)
+    }
+  }
+
+  async #rkeysBehind({ id }: AccountRow, table: RepositoryTable, after: string): Promise<string[]> {
+    const query = this.#tx.db
+      .selectFrom(table as 'posts')
+      .select('rkey')
+      .where('author', '=', id)
+      .where('rkey', '>', after)
+      .$if(table === 'posts' || table === 'lists', (query) => query.where('present', '=', 1))
+      .orderBy('rkey')
+      .limit(pageRowsMax)
+    return (await query.execute()).map(({ rkey }) => rkey)
+  }
+
+  async #writeDraft(): Promise<void> {
+    await this.#draft.write(this.#tx, this.#names)
+    this.#draft = new Draft()
+  }
+}
+
+/** Whether the event tells nothing new. Events without a root may be several of one revision. */
+function isStale({ kind, rev, data }: CommitChange | SyncChange, known: AccountRow): boolean {
+  if (known.rev === null || rev > known.rev) return false
+  return !(kind === 'commit' && rev === known.rev && data === undefined && known.data === null)
+}
+
+/** Whether no change lies between what is known of a repository and the event, as far as anybody can tell. */
+function follows(event: CommitChange | SyncChange, known: AccountRow): boolean {
+  if (event.kind === 'sync') return event.data !== undefined && event.data === known.data
+  if (event.data === undefined || known.data === null) return true
+  return event.prevData === undefined ? event.since === known.rev : event.prevData === known.data
+}
+
+function keyOf({ account, post, src, val, cid }: LabelKey): LabelKey {
+  return { account, post, src, val, cid }
+}
+
+/** The key of a label among those of one labeler, as text. */
+function nameOf({ account, post, val, cid }: LabelKey): string {
+  return `${account} ${post} ${cid} ${val}`
+}

@@ -1,0 +1,62 @@
+/** The addresses of hosts that the operator named: looked up in the background, kept, and looked up again. */
+import { lookup } from 'node:dns/promises'
+import type { Logger } from '#platform/log.ts'
+import { networkOf } from '#platform/network-of.ts'
+
+const REFRESH_MINUTES = 30
+/** Of one host. */
+const ADDRESSES_MAX = 64
+
+export type LookUp = (host: string) => Promise<readonly string[]>
+
+const lookUpInDns: LookUp = async (host) => (await lookup(host, { all: true })).map(({ address }) => address)
+
+export class KnownPeers implements Disposable {
+  readonly #hosts: readonly string[]
+  readonly #log: Pick<Logger, 'warn'>
+  readonly #lookUp: LookUp
+  readonly #networks = new Map<string, ReadonlySet<string>>()
+  readonly #timer: NodeJS.Timeout | undefined
+
+  /** @param urls of the hosts */
+  constructor(urls: readonly string[], log: Pick<Logger, 'warn'>, lookUp = lookUpInDns) {
+    this.#hosts = [...new Set(urls.map((url) => new URL(url).hostname))]
+    this.#log = log
+    this.#lookUp = lookUp
+    if (this.#hosts.length === 0) return
+    void this.refresh()
+    this.#timer = setInterval(() => void this.refresh(), REFRESH_MINUTES * 60_000).unref()
+  }
+
+  /** Whether the network is one of theirs, as far as is known now. */
+  has(network: string): boolean {
+    for (const networks of this.#networks.values()) if (networks.has(network)) return true
+    return false
+  }
+
+  /** Looks all of them up; a host that cannot be keeps the addresses it had. */
+  async refresh(): Promise<void> {
+    await Promise.all(
+      this.#hosts.map(async (host) => {
+        const addresses = await this.#lookUp(host).catch((error: unknown) => {
+          this.#log.warn(
+            {
+              err: error,
+              host,
+              todo: 'check the name and this machine’s DNS; until it is found, the host is limited like any other',
+            },
+            'the addresses of a host in the settings cannot be looked up',
+          )
+          return undefined
+        })
+        if (addresses !== undefined) {
+          this.#networks.set(host, new Set(addresses.slice(0, ADDRESSES_MAX).map(networkOf)))
+        }
+      }),
+    )
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+}
