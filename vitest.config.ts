@@ -1,14 +1,13 @@
+import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-/**
- * Files that need a process of their own: they mock modules that others import too, or change what a
- * process has once.
- */
-const ALONE = [
-  'test/pds/accounts/second-factors.test.ts',
-  'test/{browser,conformance,fault,scripts,upgrade}/**/*.test.ts',
-]
+const FILES = 'test/**/*.test.ts'
+
+/** Files that need a process of their own: they mock modules that others import too. */
+const ALONE = globSync(FILES, { cwd: import.meta.dirname }).filter((file) =>
+  readFileSync(path.join(import.meta.dirname, file), 'utf8').includes('vi.mock('),
+)
 
 // Node keeps what it compiled, for the workers and for every service that a test starts.
 process.env.NODE_COMPILE_CACHE ??= path.join(import.meta.dirname, 'node_modules/.cache/node-compile')
@@ -32,7 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'together',
-          include: ['test/**/*.test.ts'],
+          include: [FILES],
           exclude: ALONE,
           isolate: false,
           sequence: { groupOrder: 0 },
