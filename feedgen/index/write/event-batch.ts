@@ -99,6 +99,7 @@ export class Batch {
       for (const table of repositoryTables) await this.#removeRows(account, table, () => true)
       this.#draft.add(account, 'profiles', 'self', null)
       await this.#tx.rows.remove('account_facts', [{ account: account.id }])
+      await this.#tx.rows.remove('follow_reads', [{ account: account.id }])
       account.rev = null
       account.data = null
       account.jumped = 0

@@ -11,6 +11,7 @@ import { BusyError } from '../../engine/evaluator.ts'
 import type { FeedItem } from '../../feeds/algorithm.ts'
 import { InvalidCursorError } from '../../feeds/cursor.ts'
 import type { Services } from '../../services.ts'
+import { acceptedLanguages } from '../languages.ts'
 
 const NSID = 'app.bsky.feed.getFeedSkeleton'
 
@@ -40,16 +41,27 @@ export default function getFeedSkeleton({
         )
       }
       // Fetched in the background; until then the feed is made from what is known, or is its cold start.
-      const isNew = viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer))
+      const isNew =
+        viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer, { mutuals: feed.asksMutuals }))
       const page = await feed
-        .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined, isNew })
+        .page({
+          viewer: viewer ?? '',
+          limit,
+          cursor: cursor || undefined,
+          isNew,
+          languages: acceptedLanguages(req.headers['accept-language']),
+        })
         .catch((error) => {
           if (error instanceof DeadlineError)
             throw new XRPCError(ResponseType.NotEnoughResources, error.message, 'TooExpensive')
           if (error instanceof BusyError) throw new XRPCError(ResponseType.RateLimitExceeded, error.message)
           throw error instanceof InvalidCursorError ? new InvalidRequestError(error.message) : error
         })
-      return { encoding: 'application/json', body: { feed: page.items.map(skeletonOf), cursor: page.cursor } }
+      return {
+        encoding: 'application/json',
+        body: { feed: page.items.map(skeletonOf), cursor: page.cursor },
+        ...(page.languages && { headers: { 'content-language': page.languages.join(', ') } }),
+      }
     },
   }
 }
