@@ -8,8 +8,8 @@ import {
 import { markAccount } from '#platform/request-log.ts'
 import { DeadlineError } from '../../engine/deadline.ts'
 import { BusyError } from '../../engine/evaluator.ts'
-import type { FeedItem } from '../../feeds/algorithm.ts'
 import { InvalidCursorError } from '../../feeds/cursor.ts'
+import type { FeedItem } from '../../feeds/page.ts'
 import type { Services } from '../../services.ts'
 import { acceptedLanguages } from '../languages.ts'
 

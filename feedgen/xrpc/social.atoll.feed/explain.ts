@@ -26,7 +26,7 @@ export default function explain({
       const { feed, post } = params as unknown as Params
       const explanation = await asking(() => inquiries.explain(feed, { ...asker, post }))
       if (explanation === undefined) {
-        const refusal = inquiries.algorithm(feed)?.refusal
+        const refusal = (await inquiries.algorithm(feed))?.refusal
         throw unknownFeed(refusal && refusalText(refusal))
       }
       const { score, ...rest } = explanation
