@@ -191,3 +191,21 @@ test.each(doneOnlyIn)('no file but one, if any, $what', ({ file, pattern }) => {
   const doers = sources.filter((source) => pattern.test(readFileSync(path.join(root, source), 'utf8')))
   expect(doers).toEqual(file === undefined ? [] : [file])
 })
+
+/** The lists of endpoints, and how one names another file's endpoint. */
+const endpointLists = sources.filter((file) => /\/xrpc\/(?:app-view-)?endpoints\.ts$/.test(file))
+const LISTED = /^export \{ default as '([^']+)' \} from '([^']+)'$/gm
+
+test('every endpoint is one file, named by its NSID, and one line of a list', () => {
+  const listed = endpointLists.flatMap((list) =>
+    [...readFileSync(path.join(root, list), 'utf8').matchAll(LISTED)].map(([, nsid = '', file = '']) => ({
+      nsid,
+      file: path.posix.join(path.posix.dirname(list), file),
+    })),
+  )
+  const files = sources.filter((file) => /\/xrpc\/[^/]+\//.test(file))
+  expect(files.length).toBeGreaterThan(80)
+  expect(listed.map(({ file }) => file).sort()).toEqual(files.sort())
+  const misnamed = listed.filter(({ nsid, file }) => `${nsid}.ts` !== file.split('/').slice(-2).join('.'))
+  expect(misnamed).toEqual([])
+})

@@ -1,14 +1,10 @@
-/** What the methods around algorithms share: how often they may be asked, what goes wrong in them, how reasons look on the wire. */
+/** What the methods around algorithms share: what goes wrong in them, how reasons look on the wire. */
 import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
 import { InvalidDefinitionError } from '../algorithm/read.ts'
 import { CancelledError, DeadlineError } from '../engine/deadline.ts'
 import { BusyError } from '../engine/evaluator.ts'
 import type { Shown } from '../engine/jobs.ts'
 import { InvalidCursorError } from '../feeds/cursor.ts'
-
-/** How often a caller may ask in a minute, in points: a preview costs 1, a backtest 10. What it takes is charged by `askers.ts`. */
-export const askingPointsPerMinute = 60
-export const backtestPoints = 10
 
 /** The answer of a method, or its error as callers get it. */
 export async function asking<T>(work: () => T | Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@ import type { SigningKey } from '#protocol/keys.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import type { AccountStore } from '../store/accounts.ts'
 import { AuthError } from './credentials.ts'
-import { isForOwnPassword, isPrivileged, isProtected } from './methods.ts'
+import { type IsProtected, isForOwnPassword, isPrivileged } from './methods.ts'
 
 /** A token that is not made as asked. `code` is the XRPC error name. */
 export class ServiceTokenError extends Error {
@@ -41,10 +41,16 @@ const AUDIENCE = /^did:(plc:[a-z2-7]{24}|web:[a-zA-Z0-9.%-]+)(#[a-zA-Z][a-zA-Z0-
 export class ServiceTokens {
   readonly #keyOf: (account: number) => SigningKey
   readonly #accounts: Pick<AccountStore, 'byId'>
+  readonly #isProtected: IsProtected
 
-  constructor(keyOf: (account: number) => SigningKey, accounts: Pick<AccountStore, 'byId'>) {
+  constructor(
+    keyOf: (account: number) => SigningKey,
+    accounts: Pick<AccountStore, 'byId'>,
+    isProtected: IsProtected,
+  ) {
     this.#keyOf = keyOf
     this.#accounts = accounts
+    this.#isProtected = isProtected
   }
 
   /**
@@ -67,7 +73,7 @@ export class ServiceTokens {
       throw insufficient(method)
     }
     if (expiresAt) assertLifetime(expiresAt - Date.now() / 1000, method)
-    if (method !== undefined && isProtected(method)) {
+    if (method !== undefined && this.#isProtected(method)) {
       throw new ServiceTokenError(
         `cannot request a service auth token for the following protected method: ${method}`,
       )

@@ -14,7 +14,7 @@ import { logger } from '#platform/log.ts'
 import { markAccount } from '#platform/request-log.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import { forbidCaching } from '../auth/caching.ts'
-import { isForOwnPassword, isPrivileged, isProtected } from '../auth/methods.ts'
+import { type IsProtected, isForOwnPassword, isPrivileged } from '../auth/methods.ts'
 import type { PermissionRule } from '../auth/permissions.ts'
 import type { ServiceTokens } from '../auth/service-tokens.ts'
 import type { AuthVerifier } from '../auth/verifier.ts'
@@ -52,17 +52,25 @@ export class ServiceProxy {
   readonly #destinations: Destinations
   readonly #auth: AuthVerifier
   readonly #tokens: ServiceTokens
+  readonly #isProtected: IsProtected
   readonly #preferCompressed: boolean
   readonly #log = logger('proxy')
 
   constructor(
-    parts: { upstream: Upstream; destinations: Destinations; auth: AuthVerifier; tokens: ServiceTokens },
+    parts: {
+      upstream: Upstream
+      destinations: Destinations
+      auth: AuthVerifier
+      tokens: ServiceTokens
+      isProtected: IsProtected
+    },
     { preferCompressed }: { preferCompressed: boolean },
   ) {
     this.#upstream = parts.upstream
     this.#destinations = parts.destinations
     this.#auth = parts.auth
     this.#tokens = parts.tokens
+    this.#isProtected = parts.isProtected
     this.#preferCompressed = preferCompressed
   }
 
@@ -75,7 +83,7 @@ export class ServiceProxy {
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
       throw new NotProxiedError('XRPC requests only supports GET and POST')
     }
-    if (isProtected(nsid)) throw new NotProxiedError('Bad token method', 'InvalidToken')
+    if (this.#isProtected(nsid)) throw new NotProxiedError('Bad token method', 'InvalidToken')
     const destination = await this.#destinations.find(nsid, proxyHeader(request))
     forbidCaching(response)
     const audience = `${destination.did}#${destination.serviceId}`
