@@ -209,3 +209,13 @@ test('every endpoint is one file, named by its NSID, and one line of a list', ()
   const misnamed = listed.filter(({ nsid, file }) => `${nsid}.ts` !== file.split('/').slice(-2).join('.'))
   expect(misnamed).toEqual([])
 })
+
+test('the domain names no HTTP statuses: errors are mapped to XRPC in one place', () => {
+  const named =
+    /import \{[^}]*\b(?:\w+RequestError|\w+FailureError|\w+TimeoutError|XRPCError|ResponseType)\b[^}]*\} from '@atproto\/xrpc-server'/
+  const namers = sources.filter(
+    (file) => !file.includes('/xrpc/') && named.test(readFileSync(path.join(root, file), 'utf8')),
+  )
+  // The composition root refuses an upgrade that is none.
+  expect(namers.sort()).toEqual(['pds/pds.ts', 'platform/xrpc-errors.ts'])
+})

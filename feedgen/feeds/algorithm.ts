@@ -15,7 +15,7 @@ export interface Algorithm {
 
 /**
  * Answers a request for a page.
- * @throws InvalidCursorError when the cursor is not one of this feed's
+ * @throws DomainError when the cursor is not one of this feed's
  */
 export type Feed = (request: FeedRequest) => Promise<FeedPage>
 

@@ -1,6 +1,7 @@
 /** The XRPC methods as one server. */
 import { createServer, MethodNotImplementedError, type Server } from '@atproto/xrpc-server'
 import { Limiter, xrpcLimiter } from '#platform/limiter.ts'
+import { toXrpcError } from '#platform/xrpc-errors.ts'
 import { documents } from '../algorithm/lexicons.ts'
 import type { Services } from '../services.ts'
 import { type AnyEndpoint, ASKING, methodWith, network } from './endpoint.ts'
@@ -16,6 +17,7 @@ const MINUTE_MS = 60_000
 /** The methods, to be mounted on an HTTP server. Requests and answers are checked against the lexicons, the official ones and ours. */
 export function createXrpc(services: Services): Server {
   const server = createServer([...documents], {
+    errorParser: toXrpcError,
     catchall: (_request, _response, next) => next(new MethodNotImplementedError()),
     rateLimits: {
       creator: (options) => xrpcLimiter(new Limiter(options), options),

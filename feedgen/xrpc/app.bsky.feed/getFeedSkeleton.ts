@@ -1,9 +1,8 @@
-import { AuthRequiredError, InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
+import { AuthRequiredError, InvalidRequestError } from '@atproto/xrpc-server'
 import type { Exchange } from '#platform/endpoint.ts'
+import { DomainError } from '#platform/errors.ts'
 import { DeadlineError } from '../../engine/deadline.ts'
-import { BusyError } from '../../engine/evaluator.ts'
 import type { FeedItem } from '../../feeds/algorithm.ts'
-import { InvalidCursorError } from '../../feeds/cursor.ts'
 import type { ServedFeed } from '../../feeds/registry.ts'
 import type { Services } from '../../services.ts'
 import { checkedJson, endpoint, viewer } from '../endpoint.ts'
@@ -40,11 +39,10 @@ export default endpoint<Params, undefined, { feed: ServedFeed; viewer: string | 
     const isNew = viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer))
     const page = await feed
       .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined, isNew })
-      .catch((error) => {
-        if (error instanceof DeadlineError)
-          throw new XRPCError(ResponseType.NotEnoughResources, error.message, 'TooExpensive')
-        if (error instanceof BusyError) throw new XRPCError(ResponseType.RateLimitExceeded, error.message)
-        throw error instanceof InvalidCursorError ? new InvalidRequestError(error.message) : error
+      .catch((error: unknown) => {
+        // The feed asks too much, not the viewer.
+        if (!(error instanceof DeadlineError)) throw error
+        throw new DomainError('unavailable', error.message, error.code, { cause: error })
       })
     return checkedJson({ feed: page.items.map(skeletonOf), cursor: page.cursor })
   },

@@ -1,5 +1,4 @@
 import type { Asker } from '../../feeds/inquiries.ts'
-import { asking } from '../asking.ts'
 import { asker, checkedJson, endpoint, evaluations } from '../endpoint.ts'
 
 interface Input {
@@ -14,9 +13,10 @@ export default endpoint<object, Input, Asker>({
   auth: asker,
   rateLimit: [evaluations(POINTS)],
   handle: async ({ input: { definition, days = 1 }, credentials: asker }, { inquiries }) => {
-    const { hours, ...rest } = await asking(() =>
-      inquiries.backtest(definition, { ...asker, hours: days * 24 }),
-    )
+    const { hours, ...rest } = await inquiries.backtest(definition, {
+      ...asker,
+      hours: days * 24,
+    })
     const sent = hours.map(({ at, posts }) => ({ at: new Date(at).toISOString(), posts }))
     return checkedJson({ hours: sent, ...rest })
   },

@@ -1,6 +1,6 @@
 import type { Asker } from '../../feeds/inquiries.ts'
 import { refusalText } from '../../feeds/live-definitions.ts'
-import { asking, milli, unknownFeed } from '../asking.ts'
+import { milli, unknownFeed } from '../asking.ts'
 import { asker, checkedJson, endpoint, evaluations } from '../endpoint.ts'
 
 interface Params {
@@ -13,7 +13,7 @@ export default endpoint<Params, undefined, Asker>({
   auth: asker,
   rateLimit: [evaluations(1)],
   handle: async ({ params: { feed, post }, credentials: asker }, { inquiries }) => {
-    const explanation = await asking(() => inquiries.explain(feed, { ...asker, post }))
+    const explanation = await inquiries.explain(feed, { ...asker, post })
     if (explanation === undefined) {
       const refusal = inquiries.algorithm(feed)?.refusal
       throw unknownFeed(refusal && refusalText(refusal))

@@ -1,5 +1,4 @@
 import { decodeCursor, encodeCursor } from '../../feeds/cursor.ts'
-import { asking } from '../asking.ts'
 import { checkedJson, endpoint } from '../endpoint.ts'
 
 interface Params {
@@ -10,8 +9,8 @@ interface Params {
 
 /** The definitions that are known here. */
 export default endpoint<Params>({
-  handle: async ({ params: { creator, limit, cursor } }, { inquiries }) => {
-    const [after] = await asking(() => (cursor ? decodeCursor(cursor, ['number']) : [0]))
+  handle: ({ params: { creator, limit, cursor } }, { inquiries }) => {
+    const [after] = cursor ? decodeCursor(cursor, ['number']) : [0]
     const { algorithms, last } = inquiries.algorithms({ creator, after: after as number, limit })
     return checkedJson({ algorithms, cursor: last === undefined ? undefined : encodeCursor([last]) })
   },

@@ -1,5 +1,5 @@
 import type { Asker } from '../../feeds/inquiries.ts'
-import { asking, itemOf } from '../asking.ts'
+import { itemOf } from '../asking.ts'
 import { asker, checkedJson, endpoint, evaluations } from '../endpoint.ts'
 
 interface Input {
@@ -14,9 +14,7 @@ export default endpoint<object, Input, Asker>({
   auth: asker,
   rateLimit: [evaluations(1)],
   handle: async ({ input: { definition, limit = LIMIT_DEFAULT }, credentials: asker }, { inquiries }) => {
-    const { items, stages, cost, warnings } = await asking(() =>
-      inquiries.preview(definition, { ...asker, limit }),
-    )
+    const { items, stages, cost, warnings } = await inquiries.preview(definition, { ...asker, limit })
     return checkedJson({ feed: items.map(itemOf), stages, cost, warnings })
   },
 })

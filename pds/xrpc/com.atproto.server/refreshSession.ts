@@ -10,7 +10,7 @@ export default endpoint<object, undefined, RefreshCredentials>({
     const account = parts.accounts.find(did)
     if (account === undefined) throw new InvalidRequestError(`Could not find user info for account: ${did}`)
     if (account.takedownRef !== null)
-      throw new AuthError(401, 'Account has been taken down', 'AccountTakedown')
+      throw new AuthError('unauthenticated', 'Account has been taken down', 'AccountTakedown')
     const tokens = await parts.sessions.rotate(account, tokenId)
     if (tokens === null) throw new InvalidRequestError('Token has been revoked', 'ExpiredToken')
     return json({ ...tokens, ...(await describeSession(parts, account)) })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { decodeCursor, encodeCursor, InvalidCursorError } from '../../../feedgen/feeds/cursor.ts'
+import { DomainError } from '#platform/errors.ts'
+import { decodeCursor, encodeCursor } from '../../../feedgen/feeds/cursor.ts'
 import { halfLifeHours, heatOf } from '../../../feedgen/feeds/heat.ts'
 import { Snapshots } from '../../../feedgen/feeds/snapshots.ts'
 
@@ -43,7 +44,7 @@ describe('a cursor', () => {
       encodeCursor([1, 2]),
       'A'.repeat(5000),
     ]
-    for (const cursor of bad) expect(() => decodeCursor(cursor, ['number'])).toThrow(InvalidCursorError)
+    for (const cursor of bad) expect(() => decodeCursor(cursor, ['number'])).toThrow(DomainError)
   })
 })
 
