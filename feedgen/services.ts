@@ -21,8 +21,11 @@ export interface Services {
 
 /** Tells whose past is known. */
 export interface Pasts {
-  /** Whether what the account did before it was first seen here is in the index; when it is not, it is fetched in the background. */
-  ask(did: string): Promise<boolean>
+  /**
+   * Whether what the account did before it was first seen here is in the index; when it is not, it is fetched in the background.
+   * @param options `mutuals`: who follows it back is needed too, and is looked up in the background
+   */
+  ask(did: string, options?: { mutuals?: boolean }): Promise<boolean>
 }
 
 export interface Site {

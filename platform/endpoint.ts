@@ -88,8 +88,8 @@ export function jsonText(text: string): HandlerPipeThrough {
 }
 
 /** A JSON response that the library checks against the lexicon before it is sent. */
-export function checkedJson(body: object): HandlerSuccess {
-  return { encoding: 'application/json', body }
+export function checkedJson(body: object, headers?: Record<string, string>): HandlerSuccess {
+  return { encoding: 'application/json', body, headers }
 }
 
 /** An endpoint in the form that the library's server takes. */

@@ -37,6 +37,8 @@ export interface Plan {
   readonly isPersonal: boolean
   /** Whether what is shown depends on the viewer at all. */
   readonly looksAtViewer: boolean
+  /** Whether it is made of those who follow the viewer back. */
+  readonly asksMutuals: boolean
   readonly cost: readonly CostPart[]
 }
 
@@ -85,7 +87,8 @@ export function compile(definition: Definition): Plan {
     windowHours: Math.max(0, ...intakes.map(({ source }) => source.windowHours)),
     asksAccounts: intake !== undefined && asksAccount(intake),
     isPersonal,
-    looksAtViewer: isPersonal || definition.viewer !== undefined,
+    looksAtViewer: isPersonal || isForViewer(definition),
+    asksMutuals: actorSetsOf(definition).some((set) => set.kind === 'viewerGraph' && set.edge === 'mutuals'),
     cost: costOf({
       definition,
       sources,
@@ -188,6 +191,12 @@ function restOf(rule: Rule): Rule | undefined {
   if (rule.op !== 'all') return rule
   const rules = rule.rules.flatMap((part) => restOf(part) ?? [])
   return rules.length === 1 ? rules[0] : { ...rule, rules }
+}
+
+/** Whether a list is changed for its viewer. What they read is asked when a page is. */
+function isForViewer({ viewer }: Definition): boolean {
+  const { languages: _, ...rules } = viewer ?? {}
+  return Object.keys(rules).length > 0
 }
 
 function isPersonalDefinition(definition: Definition, sources: readonly { source: Source }[]): boolean {

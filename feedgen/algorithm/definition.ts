@@ -186,6 +186,8 @@ export interface ViewerRules {
   hide?: ('seen' | 'liked' | 'own' | 'blocked')[]
   /** Less of an author after `requestLess`, more after `requestMore`. */
   feedback?: boolean
+  /** Posts in other languages than the viewer reads are left out of pages; those that declare none are not. */
+  languages?: boolean
   /** What is shown until something is known of the viewer. */
   coldStart?: { feed: string }
 }

@@ -3,10 +3,12 @@ import type { Pending } from '../index/pending.ts'
 
 export interface PastsOptions {
   pending: Pick<Pending, 'viewerAsked'>
-  /** Told when a viewer's past is to be fetched. */
+  /** Told when something of a viewer may have to be fetched. */
   missing(): void
 }
 
+/** After this long it is noted again that a viewer asks. */
+const ASKED_AGE_MS_MAX = 3_600_000
 const viewersRememberedMax = 100_000
 /** For so long nobody looks again whether a past that was missing is there. */
 const missingAgeMsMax = 500
@@ -24,24 +26,30 @@ export class Pasts {
     this.#options = options
   }
 
-  /** Whether the account's past is here. When it is not, it is fetched in the background. */
-  async ask(did: string): Promise<boolean> {
-    const known = this.#answers.get(did)
-    if (known && ((await known.isHere) || Date.now() - known.at < missingAgeMsMax)) return known.isHere
-    const isHere = this.#options.pending.viewerAsked(did)
-    this.#remember(did, { isHere, at: Date.now() })
+  /**
+   * Whether the account's past is here. When it is not, it is fetched in the background.
+   * @param options `mutuals`: who follows it back is looked up too
+   */
+  async ask(did: string, { mutuals = false }: { mutuals?: boolean } = {}): Promise<boolean> {
+    const key = `${did} ${mutuals}`
+    const known = this.#answers.get(key)
+    const age = Date.now() - (known?.at ?? 0)
+    if (known && age < ((await known.isHere) ? ASKED_AGE_MS_MAX : missingAgeMsMax)) return known.isHere
+    const isHere = this.#options.pending.viewerAsked(did, { mutuals })
+    this.#remember(key, { isHere, at: Date.now() })
     try {
-      if (!(await isHere)) this.#options.missing()
+      if (!(await isHere) || mutuals) this.#options.missing()
     } catch (error) {
-      this.#answers.delete(did)
+      this.#answers.delete(key)
       throw error
     }
     return isHere
   }
 
-  #remember(did: string, answer: Answer): void {
+  #remember(key: string, answer: Answer): void {
     const [oldest] = this.#answers.keys()
     if (this.#answers.size >= viewersRememberedMax && oldest !== undefined) this.#answers.delete(oldest)
-    this.#answers.set(did, answer)
+    this.#answers.delete(key)
+    this.#answers.set(key, answer)
   }
 }

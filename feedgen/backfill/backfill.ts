@@ -10,13 +10,24 @@ import type { Pending } from '../index/pending.ts'
 import { fetchNeeds } from './definitions.ts'
 import { Jobs } from './jobs.ts'
 import { fetchList } from './lists.ts'
+import { fetchMutuals } from './mutuals.ts'
 import { needsOf } from './needs.ts'
 import { Past, type PastOptions } from './repo-backfill.ts'
 import { fetchViewer } from './viewers.ts'
 
 type PendingWork = Pick<
   Pending,
-  'viewers' | 'viewerFetched' | 'blockedLists' | 'jumped' | 'authorsWithoutProfile'
+  | 'viewers'
+  | 'viewerFetched'
+  | 'blockedLists'
+  | 'listRead'
+  | 'jumped'
+  | 'authorsWithoutProfile'
+  | 'mutualsWanted'
+  | 'mutualsRead'
+  | 'followsUnread'
+  | 'viewersAmong'
+  | 'followsTried'
 >
 
 export interface BackfillOptions extends PastOptions {
@@ -33,15 +44,21 @@ const failuresRememberedMax = 10_000
 /** Of lists at one look: as many as cannot be fetched at all must not stand in the way of the others. */
 const blockedListsMax = 2000
 
+/** For so long nobody looks again who follows a viewer back. */
+const MUTUALS_AGE_MS = 24 * 3_600_000
+
 const jobsOptions = { atOnceMax: 8, jobsMax: 2000, triesMax: 3 }
 /** Each has a whole repository in memory, and none of them keeps other work waiting. */
 const repositoryJobsOptions = { atOnceMax: 1, jobsMax: 200, triesMax: 3 }
+/** Each asks after many accounts. */
+const mutualsJobsOptions = { atOnceMax: 2, jobsMax: 200, triesMax: 3 }
 
 export class Backfill implements AsyncDisposable {
   readonly #pending: PendingWork
   readonly #past: Past
   readonly #jobs = new Jobs(jobsOptions)
   readonly #repositories = new Jobs(repositoryJobsOptions)
+  readonly #mutuals = new Jobs(mutualsJobsOptions)
   readonly #stopping = new AbortController()
   readonly #woken = new Wakeup()
   readonly #log: Logger = logger('backfill')
@@ -60,7 +77,9 @@ export class Backfill implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort()
     this.#woken.wake()
-    await Promise.all([this.#jobs[Symbol.asyncDispose](), this.#repositories[Symbol.asyncDispose]()])
+    await Promise.all(
+      [this.#jobs, this.#repositories, this.#mutuals].map((jobs) => jobs[Symbol.asyncDispose]()),
+    )
     await this.#looking
   }
 
@@ -94,15 +113,23 @@ export class Backfill implements AsyncDisposable {
 
   async #look(): Promise<void> {
     const pending = this.#pending
+    const context = { past: this.#past, pending }
     for (const did of await pending.viewers(foundMax)) {
       this.#start(`viewer ${did}`, async (signal) => {
-        await fetchViewer(this.#past, did, signal)
+        await fetchViewer(context, did, signal)
         if (!signal.aborted) await pending.viewerFetched(did)
       })
+    }
+    for (const did of await pending.mutualsWanted(foundMax, Date.now() - MUTUALS_AGE_MS)) {
+      const work = async (signal: AbortSignal) => {
+        if (await fetchMutuals(context, did, signal)) await pending.mutualsRead(did)
+      }
+      this.#start(`mutuals of ${did}`, work, { jobs: this.#mutuals })
     }
     for (const uri of await pending.blockedLists(blockedListsMax)) {
       this.#start(`blocked list ${uri}`, async (signal) => {
         await fetchList(this.#past, uri, signal)
+        if (!signal.aborted) await pending.listRead(uri)
       })
     }
     const jumped = await pending.jumped(foundMax, this.#jumpedAfter)

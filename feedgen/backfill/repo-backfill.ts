@@ -12,7 +12,7 @@ import { type FetchedRecord, NotThereError, ServerError, type Servers } from './
 
 export interface PastOptions {
   servers: Pick<Servers, 'page' | 'record' | 'repo'>
-  index: Pick<IndexWriter, 'apply' | 'rev'>
+  index: Pick<IndexWriter, 'apply' | 'clean' | 'rev'>
   /** Feed records count when they name this service. */
   serviceDid: string
 }
@@ -21,10 +21,14 @@ export interface CollectionLimits {
   recordsMax: number
   /** What was made before, in milliseconds since 1970, is not needed. */
   since?: number
+  /** Those of a page's records that are needed; all when it is left out. */
+  choose?: (records: readonly FetchedRecord[]) => Promise<FetchedRecord[]>
 }
 
 const PROFILE = 'app.bsky.actor.profile/self'
 const changesPerWriteMax = 500
+/** Pages of fewer records, on average, are not turned for ever: servers choose how many stand on one. */
+const PAGE_RECORDS_MIN = 25
 /** So often an account may write while something of it is fetched. */
 const triesMax = 5
 
@@ -37,27 +41,35 @@ export class Past {
 
   /**
    * Fetches the newest records of a collection.
-   * @returns them, newest first
+   * @returns those that are needed, newest first
    * @throws ServerError, NotThereError
    */
   async collection(
     did: string,
     collection: string,
-    { recordsMax, since = 0 }: CollectionLimits,
+    { recordsMax, since = 0, choose }: CollectionLimits,
     signal: AbortSignal,
   ): Promise<FetchedRecord[]> {
     const all: FetchedRecord[] = []
     let cursor: string | undefined
+    let looked = 0
+    let pagesLeft = Math.ceil(recordsMax / PAGE_RECORDS_MIN)
     do {
       const page = await this.#written(did, async () => {
         const page = await this.#options.servers.page(did, collection, cursor)
-        const wanted = page.records.filter((record) => (madeAt(record) ?? since) >= since)
-        const records = wanted.slice(0, recordsMax - all.length)
-        return { records, cursor: records.length < page.records.length ? undefined : page.cursor }
+        const recent = page.records.filter((record) => (madeAt(record) ?? since) >= since)
+        const some = recent.slice(0, recordsMax - looked)
+        return {
+          records: choose ? await choose(some) : some,
+          looked: some.length,
+          cursor: some.length < page.records.length ? undefined : page.cursor,
+        }
       })
       all.push(...page.records)
+      looked += page.looked
       cursor = page.cursor
-    } while (cursor !== undefined && all.length < recordsMax && !signal.aborted)
+      pagesLeft--
+    } while (cursor !== undefined && looked < recordsMax && pagesLeft > 0 && !signal.aborted)
     return all
   }
 
@@ -105,7 +117,7 @@ export class Past {
     const present = new Map<RepositoryTable, Set<string>>(repositoryTables.map((table) => [table, new Set()]))
     for (const { table, uri } of this.#changes(did, records))
       if (table !== 'profiles') present.get(table)?.add(uri.slice(uri.lastIndexOf('/') + 1))
-    const [outcome] = await index.apply([{ kind: 'repository', did, rev, data, present }])
+    const outcome = await index.clean({ did, rev, data, present })
     if (outcome === 'stale') throw new ServerError('the account wrote while its repository was cleaned')
   }
 

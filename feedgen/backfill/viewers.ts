@@ -1,4 +1,5 @@
 import { type Logger, logger } from '#platform/log.ts'
+import type { Pending } from '../index/pending.ts'
 import { decodeRecord } from './decode.ts'
 import { fetchList } from './lists.ts'
 import { NotThereError } from './pds-client.ts'
@@ -15,7 +16,11 @@ const ownListItemsMax = 5000
 const blockedListsMax = 20
 
 /** Fetches what feeds are made from that are made for this account: its follows, likes, blocks and lists, and the lists that it blocks. */
-export async function fetchViewer(past: Past, did: string, signal: AbortSignal): Promise<void> {
+export async function fetchViewer(
+  { past, pending }: { past: Past; pending: Pick<Pending, 'listRead'> },
+  did: string,
+  signal: AbortSignal,
+): Promise<void> {
   const fetch = (collection: string, recordsMax: number) =>
     past.collection(did, `app.bsky.${collection}`, { recordsMax }, signal)
   await fetch('graph.follow', followsMax)
@@ -29,6 +34,7 @@ export async function fetchViewer(past: Past, did: string, signal: AbortSignal):
     if (typeof subject !== 'string') continue
     try {
       await fetchList(past, subject, signal)
+      if (!signal.aborted) await pending.listRead(subject)
     } catch (error) {
       // A list of somebody whose server is down must not keep the viewer waiting for ever, and one
       // that is gone blocks nobody.

@@ -1,4 +1,6 @@
 /** What a built-in feed is. Adding one is a file with an {@link Algorithm} and its line in `index.ts`. */
+
+import type { ReadLanguages } from '../algorithm/languages.ts'
 import type { IndexReader, Place } from '../index/read/reader.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 
@@ -9,6 +11,8 @@ export interface Algorithm {
   readonly description: string
   /** Whether it is nothing without knowing who looks at it. */
   readonly needsViewer: boolean
+  /** Whether it is made of those who follow the viewer back. */
+  readonly asksMutuals?: true
   /** The feed over an index. */
   open(index: IndexReader): Feed
 }
@@ -28,12 +32,16 @@ export interface FeedRequest {
   cursor?: string
   /** Whether what the viewer did before is not here yet. */
   isNew?: boolean
+  /** What the viewer reads; absent when that is not known. */
+  languages?: ReadLanguages
 }
 
 export interface FeedPage {
   items: FeedItem[]
   /** Where the next page begins; none when this is the last. */
   cursor?: string
+  /** The languages of which the page is; absent when it is of all. */
+  languages?: readonly string[]
 }
 
 /** A post by its URI, and when it is there as somebody's repost, that record's. */

@@ -1,6 +1,7 @@
 /** The feed that a definition makes: pages of lists that are made behind them, by viewer where the definition looks at him. */
 
-import { sourcesIn } from '../algorithm/compile.ts'
+import { type Plan, sourcesIn } from '../algorithm/compile.ts'
+import { isRead, type ReadLanguages } from '../algorithm/languages.ts'
 import { DeadlineError } from '../engine/deadline.ts'
 import type { Evaluator } from '../engine/evaluator.ts'
 import type { Facts } from '../engine/index-queries.ts'
@@ -15,6 +16,8 @@ import type { Visibility } from './visibility.ts'
 /** A list that took too long is tried again after this long, and after twice as long each time that it takes too long again. */
 const RETRY_MS = 60_000
 const RETRY_MS_MAX = 3_600_000
+/** Posts that are looked at together for their languages. */
+const LOOKED_AT_ONCE = 200
 
 export interface Kitchen {
   facts: Facts
@@ -28,34 +31,52 @@ export interface Kitchen {
 /** A page of the feed of a definition that is served. */
 export async function definedPage(
   live: LiveDefinition,
-  { viewer, limit, cursor }: FeedRequest,
+  { viewer, limit, cursor, languages }: FeedRequest,
   kitchen: Kitchen,
 ): Promise<FeedPage> {
   const { plan } = live
   if (plan === undefined) throw new Error(`${live.uri} is not served`)
   const { list, from } = await placeOf(live, viewer, cursor, kitchen)
   const signedIn = viewer !== ''
+  const read = plan.definition.viewer?.languages ? languages : undefined
   const found: { item: Shown; at: number }[] = []
   // Posts that went, or are hidden, since the list was made leave gaps, which are filled from further down.
   for (let at = from; found.length <= limit && at < list.items.length; ) {
-    const next = list.items.slice(at, at + limit + 1 - found.length)
+    const missing = limit + 1 - found.length
+    const next = list.items.slice(at, at + (read ? Math.max(missing, LOOKED_AT_ONCE) : missing))
+    const readable = read ? await readableOf(read, next, plan, kitchen) : next
     const visible = await kitchen.visibility.of(
-      next.map(({ id }) => id),
+      readable.map(({ id }) => id),
       signedIn,
     )
     const hidden = await kitchen.hiding.of(
       plan,
-      next.filter(({ id }) => visible.has(id)),
+      readable.filter(({ id }) => visible.has(id)),
       viewer,
     )
-    for (const [i, item] of next.entries())
-      if (visible.has(item.id) && !hidden.has(item.id)) found.push({ item, at: at + i })
+    const places = new Map(next.map((item, i) => [item, at + i]))
+    for (const item of readable)
+      if (visible.has(item.id) && !hidden.has(item.id)) found.push({ item, at: places.get(item) as number })
     at += next.length
   }
-  return pageOf(found, limit, {
+  const page = pageOf(found, limit, {
     item: ({ item: { post, repost, isPin } }) => ({ post, repost, isPin }),
     cursor: ({ item, at }) => encodeCursor([list.id, at, item.id]),
   })
+  return { ...page, languages: read?.tags }
+}
+
+/** Those of a list's items that are in one of the languages, or are there by hand whatever they are in. */
+async function readableOf(
+  read: ReadLanguages,
+  items: readonly Shown[],
+  { definition }: Plan,
+  { facts }: Kitchen,
+): Promise<readonly Shown[]> {
+  const { pin, manualAdd = [] } = definition.place ?? {}
+  const placed = new Set([pin, ...manualAdd])
+  const records = await facts.records(items.map(({ id }) => id))
+  return items.filter(({ id, post }) => placed.has(post) || isRead(read, records.get(id)?.record))
 }
 
 /** The list that a cursor points into and the place behind it there; when that is gone, behind the same post in the newest one. */

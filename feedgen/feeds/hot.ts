@@ -1,3 +1,4 @@
+import { isRead } from '../algorithm/languages.ts'
 import type { IndexReader } from '../index/read/reader.ts'
 import { type Algorithm, type FeedPage, type FeedRequest, pageOf } from './algorithm.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
@@ -11,8 +12,11 @@ const rankedPostsMax = 1000
 const freshMs = 500
 /** At one new ranking for each `freshMs`, people have more than two minutes between two pages. */
 const snapshotsMax = 300
+/** Posts that are looked at together for their languages. */
+const LOOKED_AT_ONCE = 200
 
 interface Ranked {
+  id: number
   uri: string
   heat: number
 }
@@ -21,7 +25,7 @@ interface Ranked {
 export const hot: Algorithm = {
   name: 'hot',
   displayName: 'Hot',
-  description: 'What people like, answer and pass on, while it is fresh.',
+  description: 'What people like, answer and pass on in your languages, while it is fresh.',
   needsViewer: false,
   open(index) {
     const rankings = new Snapshots(() => rank(index), { freshMs, snapshotsMax })
@@ -32,24 +36,31 @@ export const hot: Algorithm = {
 async function page(
   index: IndexReader,
   rankings: Snapshots<Ranked>,
-  { viewer, limit, cursor }: FeedRequest,
+  { viewer, limit, cursor, languages }: FeedRequest,
 ): Promise<FeedPage> {
   const { ranking, from } = await begin(rankings, cursor)
   const found: Ranked[] = []
   // Posts that went since the ranking was made leave gaps, which are filled from further down.
   for (let at = from; found.length <= limit && at < ranking.items.length; ) {
-    const next = ranking.items.slice(at, at + limit + 1 - found.length)
+    const missing = limit + 1 - found.length
+    const next = ranking.items.slice(at, at + (languages ? Math.max(missing, LOOKED_AT_ONCE) : missing))
+    const records = languages && (await index.records(next.map(({ id }) => id)))
     const served = await index.served(
       next.map(({ uri }) => uri),
       { signedIn: viewer !== '' },
     )
-    found.push(...next.filter(({ uri }) => served.has(uri)))
+    found.push(
+      ...next.filter(
+        ({ id, uri }) => served.has(uri) && (languages === undefined || isRead(languages, records?.get(id))),
+      ),
+    )
     at += next.length
   }
-  return pageOf(found, limit, {
+  const shown = pageOf(found, limit, {
     item: ({ uri }) => ({ post: uri }),
     cursor: ({ heat, uri }) => encodeCursor([ranking.id, heat, uri]),
   })
+  return { ...shown, languages: languages?.tags }
 }
 
 /** The ranking that a cursor points into and the place behind it there; when that is gone, behind the same heat in the newest one. */
@@ -67,11 +78,11 @@ async function begin(
 async function rank(index: IndexReader): Promise<Ranked[]> {
   const candidates = await index.candidates(candidatesPerTier)
   return candidates
-    .map((candidate) => ({ uri: candidate.uri, heat: heatOf(candidate) }))
+    .map((candidate) => ({ id: candidate.id, uri: candidate.uri, heat: heatOf(candidate) }))
     .sort(byHeat)
     .slice(0, rankedPostsMax)
 }
 
-function byHeat(a: Ranked, b: Ranked): number {
+function byHeat(a: Omit<Ranked, 'id'>, b: Omit<Ranked, 'id'>): number {
   return b.heat - a.heat || (a.uri < b.uri ? 1 : a.uri > b.uri ? -1 : 0)
 }

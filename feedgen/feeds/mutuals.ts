@@ -7,5 +7,6 @@ export const mutuals: Algorithm = {
   displayName: 'Mutuals',
   description: 'What the accounts post and repost that you follow and that follow you, newest first.',
   needsViewer: true,
+  asksMutuals: true,
   open: (index) => timelineOf(index, 'mutuals'),
 }

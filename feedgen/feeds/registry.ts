@@ -19,6 +19,8 @@ export interface ServedFeed {
   needsViewer: boolean
   /** Whether it shows each viewer something else. */
   looksAtViewer: boolean
+  /** Whether it is made of those who follow the viewer back. */
+  asksMutuals: boolean
   page: Feed
 }
 
@@ -97,6 +99,7 @@ export class Catalogue {
       description: `A feed by the algorithm of ${live.author}`,
       needsViewer: live.plan?.isPersonal ?? false,
       looksAtViewer: live.plan?.looksAtViewer ?? false,
+      asksMutuals: live.plan?.asksMutuals ?? false,
       page: (request) => this.#page(live, request),
     }
   }
@@ -130,6 +133,7 @@ export class Catalogue {
 }
 
 function builtIn(algorithm: Algorithm, index: IndexReader): Omit<ServedFeed, 'uri'> {
-  const { displayName, description, needsViewer } = algorithm
-  return { displayName, description, needsViewer, looksAtViewer: needsViewer, page: algorithm.open(index) }
+  const { displayName, description, needsViewer, asksMutuals = false } = algorithm
+  const looksAtViewer = needsViewer
+  return { displayName, description, needsViewer, looksAtViewer, asksMutuals, page: algorithm.open(index) }
 }

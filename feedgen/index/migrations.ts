@@ -210,6 +210,27 @@ const ninth = (kind: StoreKind): Migration => ({
   },
 })
 
+/** Whether accounts follow viewers is looked up in their repositories. */
+const tenth: Migration = {
+  async up(db: Kysely<unknown>) {
+    for (const column of ['mutuals_asked_at', 'mutuals_read_at'])
+      await db.schema.alterTable('viewers').addColumn(column, 'bigint').execute()
+    await db.schema
+      .createTable('follow_reads')
+      .addColumn('account', 'bigint', (column) => column.notNull().primaryKey())
+      .addColumn('tried_at', 'bigint', (column) => column.notNull())
+      .addColumn('read_at', 'bigint')
+      .execute()
+  },
+}
+
+/** That a list's record is here says nothing of its items: those that viewers block are fetched once more. */
+const eleventh: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('lists').addColumn('items_read_at', 'bigint').execute()
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
   const steps = {
@@ -222,6 +243,8 @@ export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void
     '007': seventh,
     '008': eighth,
     '009': ninth(kind),
+    '010': tenth,
+    '011': eleventh,
   }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()

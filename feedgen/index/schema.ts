@@ -28,6 +28,7 @@ export interface Schema {
   definitions: DefinitionsTable
   matches: MatchesTable
   viewers: ViewersTable
+  follow_reads: FollowReadsTable
   seen: SeenTable
   interactions: InteractionsTable
   cursors: CursorsTable
@@ -117,6 +118,8 @@ interface ListsTable {
   /** What it is for, by its NSID with fragment. */
   purpose: string | null
   name: string | null
+  /** When its items were fetched; null while the firehose alone told of any. */
+  items_read_at: Generated<number | null>
 }
 
 interface ListItemsTable {
@@ -191,6 +194,18 @@ interface ViewersTable {
   asked_at: number
   /** When their past was fetched; null while it was not. */
   fetched_at: number | null
+  /** When a page made of their mutuals was asked for; null when none ever was. */
+  mutuals_asked_at: Generated<number | null>
+  /** When it was looked up which of the accounts that they follow follow them; null while it was not. */
+  mutuals_read_at: Generated<number | null>
+}
+
+/** Accounts whose follows of viewers were looked for in their repositories. */
+interface FollowReadsTable {
+  account: number
+  tried_at: number
+  /** Follows of every viewer known at that time are here; null while they could not be read. */
+  read_at: number | null
 }
 
 interface SeenTable {

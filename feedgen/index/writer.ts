@@ -5,7 +5,7 @@ import type { DefinitionId, PostId } from '../algorithm/facts.ts'
 import { featuresOf, type PostFeatures } from '../algorithm/features.ts'
 import type { DefinitionWriter, MatchWriter } from './stored-definitions.ts'
 import { parseUri } from './uris.ts'
-import type { IndexEvent, NewPost, Outcome, Position } from './write/events.ts'
+import type { IndexEvent, NewPost, Outcome, Position, RepositoryContent } from './write/events.ts'
 import type { Recorder } from './write/index-writer.ts'
 
 export * from './write/events.ts'
@@ -50,6 +50,13 @@ export class IndexWriter implements MatchWriter, DefinitionWriter {
     const outcomes = await this.#recorder.apply(events, position)
     if (changesDefinitions || outcomes.includes('jumped')) this.#definitionsChanged()
     return outcomes
+  }
+
+  /** Removes what a repository does not hold any more, in steps. Resolves when that is done, or newer events came in between (`stale`). */
+  async clean(content: RepositoryContent): Promise<Outcome> {
+    const outcome = await this.#recorder.clean(content)
+    this.#definitionsChanged()
+    return outcome
   }
 
   /** How far the endpoint was followed; undefined when it never was. */

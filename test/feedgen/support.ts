@@ -97,23 +97,33 @@ export function dump(file: string): Record<string, unknown[]> {
 
 /** The same of an index in PostgreSQL. */
 export async function dumpPostgres(url: string): Promise<Record<string, unknown[]>> {
+  await using database = await connectToPostgres(url)
+  return dumpOf(database.client)
+}
+
+/** A connection to an index in PostgreSQL. */
+export async function connectToPostgres(url: string): Promise<{ client: pg.Client } & AsyncDisposable> {
   const client = new pg.Client(url)
   await client.connect()
   client.setTypeParser(pg.types.builtins.INT8, Number)
-  try {
-    const tables: Record<string, unknown[]> = {}
-    for (const [table, query] of Object.entries(views)) {
-      const { rows } = await client.query(query.replaceAll(/hex\(record\)/g, `upper(encode(record, 'hex'))`))
-      tables[table] = inOrder(rows)
-    }
-    return tables
-  } finally {
-    await client.end()
+  return { client, [Symbol.asyncDispose]: () => client.end() }
+}
+
+/** What the index at the other end of a connection holds. */
+export async function dumpOf(client: pg.Client): Promise<Record<string, unknown[]>> {
+  const tables: Record<string, unknown[]> = {}
+  for (const [table, query] of Object.entries(views)) {
+    // Under a name, which PostgreSQL plans a few times and no more.
+    const text = query.replaceAll(/hex\(record\)/g, `upper(encode(record, 'hex'))`)
+    const { rows } = await client.query({ name: table, text })
+    tables[table] = inOrder(rows)
   }
+  return tables
 }
 
 function inOrder<T>(rows: T[]): T[] {
-  return rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  const keyed = rows.map((row) => ({ row, key: JSON.stringify(row) }))
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ row }) => row)
 }
 
 const did = (account: string) => `(select did from accounts where id = ${account})`

@@ -1,23 +1,12 @@
 /** What stands around every response: headers that keep strangers' bytes from being run, and telling whose mistake an error is. */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { startFeedgen } from '../feedgen/support.ts'
-import { createUser, type InProcessPds, startPds, type TestUser } from '../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../support/plc.ts'
+import { createUser, startPds } from '../support/pds.ts'
 import { chunked, RawConnection } from '../support/raw-http.ts'
+import { withPds } from '../support/with-pds.ts'
 
-let plc: PlcDirectory
-let pds: InProcessPds
-let user: TestUser
-beforeAll(async () => {
-  plc = await startPlc()
-  pds = await startPds({ plcUrl: plc.url })
-  user = await createUser(pds, 'edge')
-})
-afterAll(async () => {
-  await pds?.[Symbol.asyncDispose]()
-  await plc?.[Symbol.asyncDispose]()
-})
+const shared = withPds('edge')
 
 const DEEP = 5_000
 const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
@@ -25,7 +14,7 @@ const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(level
 test.each(['com.atproto.server.describeServer', 'com.example.unknown', 'com.atproto.sync.getBlob'])(
   'no response of %s is a page',
   async (method) => {
-    const { headers } = await fetch(`${pds.url}/xrpc/${method}`)
+    const { headers } = await fetch(`${shared.pds.url}/xrpc/${method}`)
     expect(headers.get('x-content-type-options')).toBe('nosniff')
     expect(headers.get('content-security-policy')).toBe("default-src 'none'; sandbox")
   },
@@ -33,8 +22,8 @@ test.each(['com.atproto.server.describeServer', 'com.example.unknown', 'com.atpr
 
 test('a blob is not run', async () => {
   const bytes = new TextEncoder().encode('alert(1)')
-  const { data } = await user.agent.uploadBlob(bytes, { encoding: 'text/javascript' })
-  await user.agent
+  const { data } = await shared.user.agent.uploadBlob(bytes, { encoding: 'text/javascript' })
+  await shared.user.agent
     .post({
       text: 'blob',
       embed: {
@@ -43,7 +32,7 @@ test('a blob is not run', async () => {
       },
     })
     .catch(() => undefined)
-  const url = `${pds.url}/xrpc/com.atproto.sync.getBlob?did=${user.did}&cid=${data.blob.ref}`
+  const url = `${shared.pds.url}/xrpc/com.atproto.sync.getBlob?did=${shared.user.did}&cid=${data.blob.ref}`
   const as = async (destination: string) =>
     (await fetch(url, { headers: { 'sec-fetch-dest': destination } })).status
   for (const destination of ['script', 'style', 'worker', 'serviceworker']) {
@@ -54,9 +43,9 @@ test('a blob is not run', async () => {
 
 test('scripts of pages come from the folders of scripts alone', async () => {
   for (const path of ['/account/second-factor', '/account']) {
-    const policy = (await fetch(pds.url + path)).headers.get('content-security-policy') ?? ''
+    const policy = (await fetch(shared.pds.url + path)).headers.get('content-security-policy') ?? ''
     const [scripts = ''] = /script-src [^;]*/.exec(policy) ?? []
-    expect(scripts).toContain(`${pds.url}/account/second-factor/scripts/`)
+    expect(scripts).toContain(`${shared.pds.url}/account/second-factor/scripts/`)
     expect(scripts).not.toContain("'self'")
   }
 })
@@ -65,9 +54,9 @@ test('a form that cannot be read is the client’s mistake, and stands in no log
   const log = logger('pages')
   const [error, info] = [vi.spyOn(log, 'error'), vi.spyOn(log, 'info')]
   const fields = Array.from({ length: 2_000 }, (_, n) => `f${n}=secret`).join('&')
-  const { status } = await fetch(`${pds.url}/account/second-factor`, {
+  const { status } = await fetch(`${shared.pds.url}/account/second-factor`, {
     method: 'POST',
-    headers: { origin: pds.url, 'content-type': 'application/x-www-form-urlencoded' },
+    headers: { origin: shared.pds.url, 'content-type': 'application/x-www-form-urlencoded' },
     body: fields,
   })
   expect(status).toBe(413)
@@ -78,12 +67,12 @@ test('a form that cannot be read is the client’s mistake, and stands in no log
 test('a method’s failure is an error in the log only when it is the server’s', async () => {
   const log = logger('xrpc')
   const [error, info] = [vi.spyOn(log, 'error'), vi.spyOn(log, 'info')]
-  await fetch(`${pds.url}/xrpc/com.atproto.repo.listRecords?repo=x`)
+  await fetch(`${shared.pds.url}/xrpc/com.atproto.repo.listRecords?repo=x`)
   expect([error.mock.calls.length, info.mock.calls.length]).toEqual([0, 1])
-  vi.spyOn(pds.services.accounts, 'find').mockImplementationOnce(() => {
+  vi.spyOn(shared.pds.services.accounts, 'find').mockImplementationOnce(() => {
     throw new Error('a fault')
   })
-  const failed = await fetch(`${pds.url}/xrpc/com.atproto.identity.resolveHandle?handle=edge.test`)
+  const failed = await fetch(`${shared.pds.url}/xrpc/com.atproto.identity.resolveHandle?handle=edge.test`)
   expect(failed.status).toBe(500)
   expect(error.mock.calls.length).toBe(1)
   vi.restoreAllMocks()
@@ -95,7 +84,7 @@ test('JSON that is nested too deeply is refused before it is looked at, by both 
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        authorization: `Bearer ${user.agent.session?.accessJwt}`,
+        authorization: `Bearer ${shared.user.agent.session?.accessJwt}`,
       },
       body,
     })
@@ -105,9 +94,9 @@ test('JSON that is nested too deeply is refused before it is looked at, by both 
     400,
     { error: 'InvalidRequest', message: `The input has more than ${levels} levels` },
   ]
-  const record = `{"repo":"${user.did}","collection":"com.example.deep","record":${nested(DEEP)}}`
-  expect(await post(`${pds.url}/xrpc/com.atproto.repo.createRecord`, record)).toEqual(refused(1027))
-  await using feedgen = await startFeedgen({ endpoints: [], plcUrl: plc.url })
+  const record = `{"repo":"${shared.user.did}","collection":"com.example.deep","record":${nested(DEEP)}}`
+  expect(await post(`${shared.pds.url}/xrpc/com.atproto.repo.createRecord`, record)).toEqual(refused(1027))
+  await using feedgen = await startFeedgen({ endpoints: [], plcUrl: shared.plc.url })
   const preview = `${feedgen.url}/xrpc/social.atoll.feed.preview`
   expect(await post(preview, `{"definition":${nested(DEEP)}}`)).toEqual(refused(128))
   const { headers } = await fetch(feedgen.url)
@@ -120,19 +109,24 @@ test('JSON that is nested too deeply is refused before it is looked at, by both 
 })
 
 test('a refused body arrives at a client that reads last, and its connection is not left in doubt', async () => {
-  await using feedgen = await startFeedgen({ endpoints: [], plcUrl: plc.url })
+  await using feedgen = await startFeedgen({ endpoints: [], plcUrl: shared.plc.url })
   const feedgenPort = Number(new URL(feedgen.url).port)
-  const bearer = `Authorization: Bearer ${user.agent.session?.accessJwt}\r\n`
+  const bearer = `Authorization: Bearer ${shared.user.agent.session?.accessJwt}\r\n`
   const zeros = new Uint8Array(3 * 1024 * 1024)
   const requests = [
-    [pds.port, '/xrpc/com.atproto.repo.importRepo', `${bearer}Content-Type: application/vnd.ipld.car`, 400],
-    [pds.port, '/xrpc/com.atproto.repo.importRepo', 'Content-Type: application/vnd.ipld.car', 401],
-    [pds.port, '/xrpc/com.atproto.repo.uploadBlob', 'Content-Type: video/mp4', 401],
-    [pds.port, '/xrpc/com.atproto.repo.uploadBlob', `${bearer}Content-Type: multipart/form-data`, 400],
-    [pds.port, '/xrpc/com.atproto.repo.createRecord', `${bearer}Content-Type: application/json`, 413],
-    [pds.port, '/xrpc/com.atproto.sync.getBlob', 'Content-Type: text/plain', 400],
-    [pds.port, '/account/second-factor', 'Content-Type: application/x-www-form-urlencoded', 403],
-    [pds.port, '/nothing/here', 'Content-Type: text/plain', 404],
+    [
+      shared.pds.port,
+      '/xrpc/com.atproto.repo.importRepo',
+      `${bearer}Content-Type: application/vnd.ipld.car`,
+      400,
+    ],
+    [shared.pds.port, '/xrpc/com.atproto.repo.importRepo', 'Content-Type: application/vnd.ipld.car', 401],
+    [shared.pds.port, '/xrpc/com.atproto.repo.uploadBlob', 'Content-Type: video/mp4', 401],
+    [shared.pds.port, '/xrpc/com.atproto.repo.uploadBlob', `${bearer}Content-Type: multipart/form-data`, 400],
+    [shared.pds.port, '/xrpc/com.atproto.repo.createRecord', `${bearer}Content-Type: application/json`, 413],
+    [shared.pds.port, '/xrpc/com.atproto.sync.getBlob', 'Content-Type: text/plain', 400],
+    [shared.pds.port, '/account/second-factor', 'Content-Type: application/x-www-form-urlencoded', 403],
+    [shared.pds.port, '/nothing/here', 'Content-Type: text/plain', 404],
     [feedgenPort, '/xrpc/social.atoll.feed.preview', 'Content-Type: application/json', 413],
     [feedgenPort, '/xrpc/app.bsky.feed.getFeedSkeleton', 'Content-Type: text/plain', 400],
   ] as const
@@ -155,7 +149,7 @@ test('a refused body arrives at a client that reads last, and its connection is 
 })
 
 test('the refusal of a large body names the limit', async () => {
-  await using strict = await startPds({ plcUrl: plc.url, env: { PDS_BLOB_UPLOAD_LIMIT: '1000' } })
+  await using strict = await startPds({ plcUrl: shared.plc.url, env: { PDS_BLOB_UPLOAD_LIMIT: '1000' } })
   const { agent } = await createUser(strict, 'large')
   expect((await agent.com.atproto.server.describeServer()).data.blobUploadLimit).toBe(1_000)
   for (const body of [new Uint8Array(1_001), new Blob([new Uint8Array(1_001)]).stream()]) {

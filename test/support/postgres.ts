@@ -21,6 +21,11 @@ export async function startPostgres(): Promise<TestPostgres> {
     password: 'postgres',
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
+    // What a test leaves behind need not outlive the machine.
+    postgresFlags: ['fsync', 'synchronous_commit', 'full_page_writes', 'jit'].flatMap((name) => [
+      '-c',
+      `${name}=off`,
+    ]),
     onLog: () => {},
     onError: () => {},
   })

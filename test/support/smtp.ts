@@ -1,9 +1,9 @@
-/** A mail server as a process of its own (`smtp-server.ts`), and the mails that it was sent. */
+/** Mail servers in a process of their own (`smtp-server.ts`), and the mails that they were sent. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { cleanEnvironment, root } from './processes.ts'
-import type { Question, Reply } from './smtp-server.ts'
+import type { Message, Request } from './smtp-server.ts'
 
 /** A mail that arrived. */
 export interface ReceivedMail {
@@ -37,13 +37,11 @@ const PASSWORD = 'p@ss:word'
 
 /** Starts a mail server on a free port. */
 export async function startMailServer(): Promise<MailServer> {
-  const child = fork(path.join(root, 'test/support/smtp-server.ts'), {
-    env: { ...cleanEnvironment(), SMTP_USER, SMTP_PASSWORD: PASSWORD },
-    execArgv: [],
-  })
-  const { port } = await firstMessage<{ port: number }>(child)
+  const host = mailHost()
+  const id = ++started
+  const listening = Promise.withResolvers<number>()
   const server: MailServer = {
-    url: `smtp://${encodeURIComponent(SMTP_USER)}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}`,
+    url: '',
     mails: [],
     refusing: false,
     last(to) {
@@ -57,24 +55,51 @@ export async function startMailServer(): Promise<MailServer> {
       return code
     },
     async [Symbol.asyncDispose]() {
-      const ended = once(child, 'exit')
-      child.disconnect()
-      await ended
+      const closed = Promise.withResolvers<void>()
+      const listener = (message: Message) => {
+        if (message.server === id && 'closed' in message) closed.resolve()
+      }
+      host.on('message', listener)
+      send({ server: id, close: true })
+      await Promise.race([closed.promise, ended(host)])
+      host.off('message', listener)
+      host.off('message', receive)
     },
   }
-  child.on('message', (question: Question) => {
+  const send = (request: Request) => host.send(request)
+  const receive = (message: Message) => {
+    if (message.server !== id) return
+    if ('port' in message) listening.resolve(message.port)
+    if (!('question' in message)) return
+    const { question } = message
     if ('mail' in question) server.mails.push(question.mail)
-    child.send({ id: question.id, yes: 'mail' in question || !server.refusing } satisfies Reply)
-  })
-  return server
+    send({ server: id, reply: question.id, yes: 'mail' in question || !server.refusing })
+  }
+  host.on('message', receive)
+  send({ server: id, listen: true })
+  const port = await Promise.race([listening.promise, ended(host)])
+  const url = `smtp://${encodeURIComponent(SMTP_USER)}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}`
+  return Object.assign(server, { url })
 }
 
-async function firstMessage<T>(child: ChildProcess): Promise<T> {
-  const failed = once(child, 'exit').then(([code]) => {
-    throw new Error(`the mail server ended with ${code}`)
+let started = 0
+let running: ChildProcess | undefined
+
+/** The process that all mail servers of this one run in. It ends with this process. */
+function mailHost(): ChildProcess {
+  if (running?.connected) return running
+  running = fork(path.join(root, 'test/support/smtp-server.ts'), {
+    env: { ...cleanEnvironment(), SMTP_USER, SMTP_PASSWORD: PASSWORD },
+    execArgv: [],
   })
-  const [message] = await Promise.race([once(child, 'message'), failed])
-  // It ends in its time.
-  failed.catch(() => {})
-  return message as T
+  running.setMaxListeners(0)
+  // It keeps nobody alive.
+  running.unref()
+  running.channel?.unref()
+  return running
+}
+
+async function ended(child: ChildProcess): Promise<never> {
+  const [code] = await once(child, 'exit')
+  throw new Error(`the mail server ended with ${code}`)
 }

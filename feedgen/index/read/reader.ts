@@ -3,6 +3,7 @@
  * what it returns.
  */
 import { type Kysely, type SqlBool, sql } from 'kysely'
+import { type CborObject, decode, isMap } from '#protocol/cbor.ts'
 import { type Counts, type Schema, tierMax } from '../schema.ts'
 import type { DefinitionReader, StoredDefinition } from '../stored-definitions.ts'
 import { GENERATOR, POST, parseUri, REPOST } from '../uris.ts'
@@ -27,6 +28,7 @@ export interface TimelineItem {
 
 /** A post as a ranking needs it. */
 export interface Candidate extends Counts {
+  id: number
   uri: string
   sortAt: number
 }
@@ -68,6 +70,7 @@ export class IndexReader implements DefinitionReader {
         .selectFrom('posts')
         .innerJoin('accounts', 'accounts.id', 'posts.author')
         .select([
+          'posts.id',
           uriOf('posts', POST).as('uri'),
           'sort_at as sortAt',
           'likes',
@@ -84,6 +87,18 @@ export class IndexReader implements DefinitionReader {
       found.push(...rows)
     }
     return found
+  }
+
+  /** The records of posts, as far as they are here and can be read. */
+  async records(ids: readonly number[]): Promise<Map<number, CborObject>> {
+    if (ids.length === 0) return new Map()
+    const found = await this.#db.selectFrom('records').selectAll().where('post', 'in', ids).execute()
+    return new Map(
+      found.flatMap(({ post, record }): [number, CborObject][] => {
+        const value = record.length > 0 ? decode(record) : null
+        return isMap(value) ? [[post, value]] : []
+      }),
+    )
   }
 
   /** Those of the posts that may be shown to the viewer. */

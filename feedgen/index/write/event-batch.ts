@@ -16,7 +16,7 @@ import {
   type IndexEvent,
   type LabelsChange,
   type Outcome,
-  type RepositoryChange,
+  type RepositoryContent,
   type RepositoryTable,
   repositoryTables,
   type SyncChange,
@@ -29,6 +29,16 @@ const DELETED = 'deleted'
 
 /** How many records of a repository are read or removed in one statement. */
 const pageRowsMax = 500
+
+/** Where a step of cleaning a repository begins. */
+export interface CleaningPlace {
+  table: RepositoryTable
+  /** The record key behind which it begins. */
+  after: string
+}
+
+/** What a step of cleaning came to, or where the next begins. */
+export type CleaningStep = { outcome: Outcome } | { next: CleaningPlace }
 
 type LabelKey = Pick<Row<'labels'>, 'account' | 'post' | 'src' | 'val' | 'cid'>
 
@@ -45,7 +55,7 @@ export class Batch {
     this.#accounts = accounts
   }
 
-  static async begin(tx: Tx, names: Names, events: readonly IndexEvent[]): Promise<Batch> {
+  static async begin(tx: Tx, names: Names, events: readonly { did: string }[]): Promise<Batch> {
     const dids = new Set(events.map(({ did }) => did))
     return new Batch(tx, names, await names.accounts(tx.rows, dids))
   }
@@ -60,11 +70,43 @@ export class Batch {
         return this.#advance(account, event)
       case 'fetched':
         return this.#addFetched(account, event)
-      case 'repository':
-        return this.#clean(account, event)
       case 'labels':
         return this.#addLabels(account, event)
     }
+  }
+
+  /**
+   * Removes what is not in the repository any more from the next rows of a table, and shows the others again, unless events have told of newer
+   * commits. From the first step on the repository stands at the content's revision, so that older events say nothing; it counts as
+   * jumped until the last.
+   * @param place absent at the first step
+   */
+  async clean({ did, rev, data, present }: RepositoryContent, place?: CleaningPlace): Promise<CleaningStep> {
+    const account = this.#accounts.get(did)!
+    if (account.status === DELETED) return { outcome: 'deleted' }
+    const isOvertaken = place === undefined ? account.rev !== null && rev < account.rev : account.rev !== rev
+    if (isOvertaken) return { outcome: 'stale' }
+    const tables = [...present.keys()]
+    const { table, after } = place ?? { table: tables[0]!, after: '' }
+    const rows = await this.#rowsBehind(account, table, after)
+    const last = rows.length < pageRowsMax ? undefined : rows.at(-1)?.rkey
+    for (const { rkey, isPresent } of rows)
+      if (isPresent && !present.get(table)?.has(rkey)) this.#draft.add(account, table, rkey, null)
+    await this.#writeDraft()
+    if (table === 'posts' || table === 'reposts') {
+      await this.#tx.db
+        .updateTable(table)
+        .set({ unsure: 0 })
+        .where('author', '=', account.id)
+        .where('rkey', '>', after)
+        .$if(last !== undefined, (query) => query.where('rkey', '<=', last as string))
+        .execute()
+    }
+    const following = tables[tables.indexOf(table) + 1]
+    const next = last !== undefined ? { table, after: last } : following && { table: following, after: '' }
+    Object.assign(account, { rev, data, jumped: next ? 1 : 0 })
+    this.#touched.add(account)
+    return next ? { next } : { outcome: 'applied' }
   }
 
   async end(): Promise<void> {
@@ -96,9 +138,10 @@ export class Batch {
     this.#touched.add(account)
     if (account.status === DELETED) {
       await this.#writeDraft()
-      for (const table of repositoryTables) await this.#removeRows(account, table, () => true)
+      for (const table of repositoryTables) await this.#removeRows(account, table)
       this.#draft.add(account, 'profiles', 'self', null)
       await this.#tx.rows.remove('account_facts', [{ account: account.id }])
+      await this.#tx.rows.remove('follow_reads', [{ account: account.id }])
       account.rev = null
       account.data = null
       account.jumped = 0
@@ -109,17 +152,6 @@ export class Batch {
   #addFetched(account: AccountRow, { asOf, changes }: FetchedChange): Outcome {
     if (account.rev !== asOf) return 'stale'
     for (const change of changes) this.#addChange(account, change)
-    return 'applied'
-  }
-
-  /** Removes what is not in the repository any more, unless events have told of newer commits. */
-  async #clean(account: AccountRow, { rev, data, present }: RepositoryChange): Promise<Outcome> {
-    if (account.rev !== null && rev < account.rev) return 'stale'
-    await this.#writeDraft()
-    for (const [table, rkeys] of present) await this.#removeRows(account, table, (rkey) => !rkeys.has(rkey))
-    await this.#setUnsure(account, 0)
-    Object.assign(account, { rev, data, jumped: 0 })
-    this.#touched.add(account)
     return 'applied'
   }
 
@@ -180,36 +212,39 @@ export class Batch {
   }
 
   /** What was indexed of the repository so far is not shown until somebody looks whether it is still there. */
-  async #distrust(account: AccountRow): Promise<void> {
+  async #distrust({ id }: AccountRow): Promise<void> {
     await this.#writeDraft()
-    await this.#setUnsure(account, 1)
-  }
-
-  async #setUnsure({ id }: AccountRow, unsure: 0 | 1): Promise<void> {
     for (const table of ['posts', 'reposts'] as const)
-      await this.#tx.db.updateTable(table).set({ unsure }).where('author', '=', id).execute()
+      await this.#tx.db.updateTable(table).set({ unsure: 1 }).where('author', '=', id).execute()
   }
 
-  /** Removes the account's rows of a table whose record keys are chosen, page by page. */
-  async #removeRows(account: AccountRow, table: RepositoryTable, isChosen: (rkey: string) => boolean) {
+  /** Removes the account's rows of a table, page by page. */
+  async #removeRows(account: AccountRow, table: RepositoryTable): Promise<void> {
     for (let after: string | undefined = ''; after !== undefined; ) {
-      const rkeys = await this.#rkeysBehind(account, table, after)
-      for (const rkey of rkeys) if (isChosen(rkey)) this.#draft.add(account, table, rkey, null)
+      const rows = await this.#rowsBehind(account, table, after)
+      for (const { rkey, isPresent } of rows) if (isPresent) this.#draft.add(account, table, rkey, null)
       await this.#writeDraft()
-      after = rkeys.length < pageRowsMax ? undefined : rkeys.at(-1)
+      after = rows.length < pageRowsMax ? undefined : rows.at(-1)?.rkey
     }
   }
 
-  async #rkeysBehind({ id }: AccountRow, table: RepositoryTable, after: string): Promise<string[]> {
-    const query = this.#tx.db
+  /** A page of an account's rows of a table, those of records that are only spoken of too. */
+  async #rowsBehind(
+    { id }: AccountRow,
+    table: RepositoryTable,
+    after: string,
+  ): Promise<{ rkey: string; isPresent: boolean }[]> {
+    const isKept = table === 'posts' || table === 'lists'
+    const rows = await this.#tx.db
       .selectFrom(table as 'posts')
       .select('rkey')
+      .$if(isKept, (query) => query.select('present'))
       .where('author', '=', id)
       .where('rkey', '>', after)
-      .$if(table === 'posts' || table === 'lists', (query) => query.where('present', '=', 1))
       .orderBy('rkey')
       .limit(pageRowsMax)
-    return (await query.execute()).map(({ rkey }) => rkey)
+      .execute()
+    return rows.map(({ rkey, present }) => ({ rkey, isPresent: present !== 0 }))
   }
 
   async #writeDraft(): Promise<void> {

@@ -119,8 +119,7 @@ export interface FetchedChange {
 }
 
 /** What a repository holds was looked through whole: of the tables that are named, every other record is gone. */
-export interface RepositoryChange {
-  kind: 'repository'
+export interface RepositoryContent {
   did: string
   rev: string
   data: string
@@ -147,13 +146,7 @@ export interface NewLabel {
   expiresAt: number | null
 }
 
-export type IndexEvent =
-  | CommitChange
-  | SyncChange
-  | AccountChange
-  | FetchedChange
-  | RepositoryChange
-  | LabelsChange
+export type IndexEvent = CommitChange | SyncChange | AccountChange | FetchedChange | LabelsChange
 
 /** The tables whose rows say by author and record key what a repository holds. */
 export const repositoryTables = [

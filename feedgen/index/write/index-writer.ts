@@ -2,13 +2,14 @@
  * Puts what happened into the tables: a batch of events and the cursor behind them in one transaction, so that whatever ends the process leaves
  * the rows of exactly the events before the cursor. How events become rows is `batch.ts`'s and `draft.ts`'s.
  */
+import { setImmediate as immediate } from 'node:timers/promises'
 import { crashPoint } from '#platform/crash-points.ts'
 import { type Logger, logger } from '#platform/log.ts'
 import type { DefinitionId, PostId } from '../../algorithm/facts.ts'
 import type { Store, Tx } from '../store.ts'
 import type { DefinitionWriter, MatchWriter } from '../stored-definitions.ts'
-import { Batch } from './event-batch.ts'
-import type { Change, IndexEvent, NewLabel, Outcome, Position } from './events.ts'
+import { Batch, type CleaningPlace, type CleaningStep } from './event-batch.ts'
+import type { Change, IndexEvent, NewLabel, Outcome, Position, RepositoryContent } from './events.ts'
 import { Names } from './id-cache.ts'
 import { isRefusal } from './refusals.ts'
 
@@ -152,6 +153,34 @@ export class Recorder implements MatchWriter, DefinitionWriter {
     if (position) await moveCursor(tx, position)
     crashPoint('index.beforeCommit')
     return outcomes
+  }
+
+  /**
+   * Removes what a repository does not hold any more, in steps between which events are written. Whatever ends it before it is done, the
+   * repository still counts as jumped and is fetched once more.
+   */
+  async clean(content: RepositoryContent): Promise<Outcome> {
+    let place: CleaningPlace | undefined
+    for (;;) {
+      const step = await this.#cleanStep(content, place)
+      if ('outcome' in step) return step.outcome
+      place = step.next
+      await immediate()
+    }
+  }
+
+  async #cleanStep(content: RepositoryContent, place: CleaningPlace | undefined): Promise<CleaningStep> {
+    try {
+      return await this.#store.transaction(async (tx) => {
+        const batch = await Batch.begin(tx, this.#names, [content])
+        const step = await batch.clean(content, place)
+        await batch.end()
+        return step
+      })
+    } catch (error) {
+      this.#names.forget()
+      throw error
+    }
   }
 
   /** Forgets what is remembered of the tables: another process may have written them. */

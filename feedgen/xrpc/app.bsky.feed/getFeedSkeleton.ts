@@ -6,6 +6,7 @@ import type { FeedItem } from '../../feeds/algorithm.ts'
 import type { ServedFeed } from '../../feeds/registry.ts'
 import type { Services } from '../../services.ts'
 import { checkedJson, endpoint, viewer } from '../endpoint.ts'
+import { acceptedLanguages } from '../languages.ts'
 
 interface Params {
   feed: string
@@ -34,17 +35,25 @@ async function feedFor(
 /** A page of a feed: the URIs of its posts. */
 export default endpoint<Params, undefined, { feed: ServedFeed; viewer: string | null }>({
   auth: feedFor,
-  handle: async ({ params: { limit, cursor }, credentials: { feed, viewer } }, { pasts }) => {
+  handle: async ({ params: { limit, cursor }, credentials: { feed, viewer }, request }, { pasts }) => {
     // Fetched in the background; until then the feed is made from what is known, or is its cold start.
-    const isNew = viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer))
+    const isNew =
+      viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer, { mutuals: feed.asksMutuals }))
     const page = await feed
-      .page({ viewer: viewer ?? '', limit, cursor: cursor || undefined, isNew })
+      .page({
+        viewer: viewer ?? '',
+        limit,
+        cursor: cursor || undefined,
+        isNew,
+        languages: acceptedLanguages(request.headers['accept-language']),
+      })
       .catch((error: unknown) => {
         // The feed asks too much, not the viewer.
         if (!(error instanceof DeadlineError)) throw error
         throw new DomainError('unavailable', error.message, error.code, { cause: error })
       })
-    return checkedJson({ feed: page.items.map(skeletonOf), cursor: page.cursor })
+    const languages = page.languages && { 'content-language': page.languages.join(', ') }
+    return checkedJson({ feed: page.items.map(skeletonOf), cursor: page.cursor }, languages)
   },
 })
 

@@ -74,8 +74,8 @@ async function tokenOf({ agent }: TestUser, lxm = METHOD) {
 }
 
 /** Asks for a page in the user's name. */
-async function look(feedgen: TestFeedgen, user: TestUser) {
-  const feed = `at://${user.did}/app.bsky.feed.generator/following`
+async function look(feedgen: TestFeedgen, user: TestUser, name = 'following') {
+  const feed = `at://${user.did}/app.bsky.feed.generator/${name}`
   return feedgen.get(METHOD, { feed }, await tokenOf(user))
 }
 
@@ -141,6 +141,81 @@ describe('a viewer who is first seen', () => {
     const feedgen = await listen({ publisherDid: alice.did })
     await look(feedgen, alice)
     await eventually(() => edges(feedgen.file, 'follows').length === subjects.length)
+  })
+})
+
+describe('who asks for mutuals', () => {
+  const followAll = (user: TestUser, subjects: string[]) =>
+    user.agent.com.atproto.repo.applyWrites({
+      repo: user.did,
+      writes: subjects.map((subject) => ({
+        $type: 'com.atproto.repo.applyWrites#create',
+        collection: 'app.bsky.graph.follow',
+        value: { $type: 'app.bsky.graph.follow', subject, createdAt: new Date().toISOString() },
+      })),
+    })
+  const others = (count: number) => Array.from({ length: count }, (_, i) => `did:web:n${i}.example.com`)
+
+  test('sees those whose follows no stream brought, and of those only what is needed is kept', async () => {
+    const { users, listen } = await stage(['alice', 'bob', 'carol', 'dan', 'erin'])
+    const [alice, bob, carol, dan, erin] = users as [TestUser, TestUser, TestUser, TestUser, TestUser]
+    for (const { did } of [bob, carol, dan]) await alice.agent.follow(did)
+    await bob.agent.follow(alice.did)
+    // Behind the first page.
+    await followAll(bob, others(130))
+    await dan.agent.follow(bob.did)
+    await erin.agent.follow(alice.did)
+
+    const feedgen = await listen({ publisherDid: alice.did })
+    await listening(feedgen, erin)
+    const mutuals = async () => {
+      const { body } = await look(feedgen, alice, 'mutuals')
+      return body.feed.map(({ post }: { post: string }) => post)
+    }
+    const byBob = await bob.agent.post({ text: 'by somebody who follows back' })
+    await carol.agent.post({ text: 'by somebody who follows nobody' })
+    await dan.agent.post({ text: 'by somebody who follows another' })
+    await eventually(async () => (await mutuals()).length > 0)
+    const isRead = () =>
+      rows(feedgen.file, 'select 1 from viewers where mutuals_read_at is not null').length === 1
+    await eventually(isRead)
+    expect(await mutuals()).toEqual([byBob.uri])
+    const followers = () =>
+      rows(
+        feedgen.file,
+        `select a.did as author, b.did as subject from follows join accounts a on a.id = author
+         join accounts b on b.id = subject where a.did <> ?`,
+        alice.did,
+      )
+    expect(followers()).toEqual([{ author: bob.did, subject: alice.did }])
+
+    // From now on the firehose tells, also of whoever asks for the first time.
+    const byCarol = await carol.agent.post({ text: 'by somebody who follows back from now on' })
+    await carol.agent.follow(alice.did)
+    await eventually(async () => (await mutuals()).length === 3)
+    expect((await mutuals())[0]).toBe(byCarol.uri)
+    const [own] = rows<{ rkey: string }>(
+      feedgen.file,
+      'select rkey from follows join accounts on accounts.id = author where did = ?',
+      bob.did,
+    )
+    await bob.agent.deleteFollow(`at://${bob.did}/app.bsky.graph.follow/${own?.rkey}`)
+    await eventually(async () => !(await mutuals()).includes(byBob.uri))
+  })
+
+  test('has nobody read who asks for other feeds only', async () => {
+    const { users, listen } = await stage(['alice', 'bob'])
+    const [alice, bob] = users as [TestUser, TestUser]
+    await alice.agent.follow(bob.did)
+    await bob.agent.follow(alice.did)
+    const feedgen = await listen({ publisherDid: alice.did })
+    await look(feedgen, alice)
+    await eventually(
+      () => rows(feedgen.file, 'select 1 from viewers where fetched_at is not null').length === 1,
+    )
+    await look(feedgen, alice, 'mutuals')
+    await eventually(() => rows(feedgen.file, 'select 1 from follow_reads').length === 1)
+    expect(edges(feedgen.file, 'follows')).toEqual([alice.did, bob.did].sort())
   })
 })
 
@@ -402,6 +477,11 @@ test('a blocked list that cannot be fetched is warned of, and fetched when the v
   expect(warn.mock.calls).toMatchObject([
     [{ did: viewer, list, todo: expect.any(String) }, expect.stringContaining('list')],
   ])
+  // That the firehose brings the list says nothing of its items.
+  const row = { name: 'them', purpose: 'app.bsky.graph.defs#modlist' }
+  await index.writer.apply([
+    { kind: 'commit', did: owner, rev: '1', data: '1', changes: [{ table: 'lists', uri: list, row }] },
+  ])
   expect(await index.pending.blockedLists(9)).toEqual([list])
   comeUp()
   const blocked = async () => {
@@ -432,20 +512,26 @@ test('whole repositories are in memory one at a time, until each is written', as
     },
     index: {
       rev: async () => null,
-      async apply([event]) {
+      apply: async () => ['applied'],
+      async clean({ did }) {
         await tick()
-        if (event?.kind !== 'repository') return ['applied']
         atOnce--
-        written.push(event.did)
-        return ['applied']
+        written.push(did)
+        return 'applied'
       },
     },
     pending: {
       viewers: async () => [],
       viewerFetched: async () => undefined,
       blockedLists: async () => [],
+      listRead: async () => undefined,
       jumped: async () => jumped.filter(({ did }) => !written.includes(did)),
       authorsWithoutProfile: async () => [],
+      mutualsWanted: async () => [],
+      mutualsRead: async () => undefined,
+      followsUnread: async () => [],
+      viewersAmong: async () => new Set(),
+      followsTried: async () => undefined,
     },
   })
   onTestFinished(() => backfill[Symbol.asyncDispose]())

@@ -47,6 +47,7 @@ async function feedOf(parts: Partial<Definition>) {
     evaluator: { run: (job: Job) => run({ ...job, now }, w) },
     lists: new Lists<Shown>({ freshMs: 60_000, staleMsMax: 120_000, itemsMax: 1000, now: () => clock.now }),
     visibility: new Visibility(w),
+    facts: w,
     hiding: new Hiding(w, () => clock.now),
     definitions: { find: () => undefined },
   } as unknown as Kitchen

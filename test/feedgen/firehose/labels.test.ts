@@ -116,7 +116,11 @@ test('labels from before versions were kept hold for all until the next word', a
     insert into labels_old select val, src, account, post, neg, made_at, expires_at from labels;
     drop table labels; alter table labels_old rename to labels;
     create index labels_by_value on labels (src, val, made_at);
-    delete from kysely_migration where name = '009';
+    drop table follow_reads;
+    alter table lists drop column items_read_at;
+    alter table viewers drop column mutuals_asked_at;
+    alter table viewers drop column mutuals_read_at;
+    delete from kysely_migration where name >= '009';
   `)
   database.close()
   await using again = await start()

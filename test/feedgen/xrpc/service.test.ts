@@ -98,6 +98,17 @@ describe('getFeedSkeleton', () => {
     expect(body.message).toContain(message)
   })
 
+  test('is of the languages that are asked for, and says so', async () => {
+    const ask = async (languages: string, name = 'latest') => {
+      const url = `${feedgen.url}/xrpc/${METHOD}?feed=${encodeURIComponent(feedUri(name))}`
+      const response = await fetch(url, { headers: { 'accept-language': languages } })
+      return [response.status, response.headers.get('content-language')]
+    }
+    expect(await ask('fy, fr-CA;q=0.5')).toEqual([200, 'fy, fr-CA'])
+    expect(await ask('fy', 'hot')).toEqual([200, 'fy'])
+    expect(await ask('*')).toEqual([200, null])
+  })
+
   test('answers pages of every origin', async () => {
     const url = `${feedgen.url}/xrpc/${METHOD}?feed=${encodeURIComponent(feedUri('latest'))}`
     const preflight = await fetch(url, {

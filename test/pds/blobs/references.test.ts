@@ -1,30 +1,19 @@
 /** What records say of blobs: compared when a blob is new, taken as it is when the record is there already. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { encode } from '#protocol/cbor.ts'
 import { cidForRaw, cidToLink, formatCid } from '#protocol/cid.ts'
 import { saysNothing, typeInRecord } from '../../../pds/blobs/references.ts'
 import { withTypedBlobs } from '../../../pds/repo/legacy-blobs.ts'
 import { carOf, makeArchive } from '../../support/archive.ts'
-import { createUser, type InProcessPds, post, rejection, startPds, type TestUser } from '../../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+import { post, rejection } from '../../support/pds.ts'
+import { withPds } from '../../support/with-pds.ts'
 
 const PROFILE = 'app.bsky.actor.profile'
 const THING = 'com.example.thing'
 const JPEG = Buffer.from('ffd8ffe000104a46494600010100000100010000', 'hex')
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
 
-let plc: PlcDirectory
-let pds: InProcessPds
-let user: TestUser
-beforeAll(async () => {
-  plc = await startPlc()
-  pds = await startPds({ plcUrl: plc.url })
-  user = await createUser(pds, 'referrer')
-})
-afterAll(async () => {
-  await pds?.[Symbol.asyncDispose]()
-  await plc?.[Symbol.asyncDispose]()
-})
+const shared = withPds('referrer')
 
 let count = 0
 /** Bytes that nobody had before. */
@@ -38,21 +27,27 @@ const typed = (bytes: Buffer, mimeType: string) => ({
 const legacy = (bytes: Buffer, mimeType: string) => ({ cid: formatCid(cidForRaw(bytes)), mimeType })
 
 const importRecords = (records: Record<string, Record<string, unknown>>) =>
-  user.agent.com.atproto.repo.importRepo(carOf(makeArchive(user.did, new Map(Object.entries(records)))), {
-    encoding: 'application/vnd.ipld.car',
-  })
+  shared.user.agent.com.atproto.repo.importRepo(
+    carOf(makeArchive(shared.user.did, new Map(Object.entries(records)))),
+    {
+      encoding: 'application/vnd.ipld.car',
+    },
+  )
 const upload = async (bytes: Buffer, encoding: string) =>
-  (await user.agent.uploadBlob(bytes, { encoding })).data.blob.mimeType
+  (await shared.user.agent.uploadBlob(bytes, { encoding })).data.blob.mimeType
 const put = (collection: string, rkey: string, record: object) =>
-  user.agent.com.atproto.repo.putRecord({ repo: user.did, collection, rkey, record: { ...record } })
+  shared.user.agent.com.atproto.repo.putRecord({
+    repo: shared.user.did,
+    collection,
+    rkey,
+    record: { ...record },
+  })
 const stored = async (collection: string, rkey: string) =>
-  (await user.agent.com.atproto.repo.getRecord({ repo: user.did, collection, rkey })).data.value as Record<
-    string,
-    unknown
-  >
+  (await shared.user.agent.com.atproto.repo.getRecord({ repo: shared.user.did, collection, rkey })).data
+    .value as Record<string, unknown>
 const servedType = async (bytes: Buffer) => {
-  const query = new URLSearchParams({ did: user.did, cid: formatCid(cidForRaw(bytes)) })
-  const response = await fetch(`${pds.url}/xrpc/com.atproto.sync.getBlob?${query}`)
+  const query = new URLSearchParams({ did: shared.user.did, cid: formatCid(cidForRaw(bytes)) })
+  const response = await fetch(`${shared.pds.url}/xrpc/com.atproto.sync.getBlob?${query}`)
   await response.arrayBuffer()
   return response.headers.get('content-type')
 }
@@ -71,7 +66,7 @@ describe('a record that was brought', () => {
     expect(await stored(PROFILE, 'self')).toMatchObject({ displayName: 'renamed' })
     await put(THING, 'a', { note: 'edited', captions: wrongSize })
     // Moved to another key in one commit, as clients edit posts.
-    const { agent, did: repo } = user
+    const { agent, did: repo } = shared.user
     await agent.com.atproto.repo.applyWrites({
       repo,
       writes: [
@@ -138,7 +133,7 @@ describe('a blob that no record refers to', () => {
     })
     const writes = [create('image/png'), create('image/jpeg')]
     expect(
-      await rejection(user.agent.com.atproto.repo.applyWrites({ repo: user.did, writes })),
+      await rejection(shared.user.agent.com.atproto.repo.applyWrites({ repo: shared.user.did, writes })),
     ).toMatchObject({ status: 400, error: 'InvalidMimeType' })
   })
 })
@@ -156,7 +151,11 @@ describe('a profile with blobs of the old form', () => {
     await upload(banner, '*/*')
     await put(PROFILE, 'self', { ...old, displayName: 'renamed' })
     const { value } = (
-      await user.agent.com.atproto.repo.getRecord({ repo: user.did, collection: PROFILE, rkey: 'self' })
+      await shared.user.agent.com.atproto.repo.getRecord({
+        repo: shared.user.did,
+        collection: PROFILE,
+        rkey: 'self',
+      })
     ).data
     expect(JSON.parse(JSON.stringify(value))).toMatchObject({
       displayName: 'renamed',
@@ -168,7 +167,7 @@ describe('a profile with blobs of the old form', () => {
   it('cannot be made, and other records have none either', async () => {
     const avatar = bytesOf(JPEG)
     await upload(avatar, 'image/jpeg')
-    const { agent, did: repo } = user
+    const { agent, did: repo } = shared.user
     await agent.com.atproto.repo.deleteRecord({ repo, collection: PROFILE, rkey: 'self' })
     const old = { avatar: legacy(avatar, 'image/jpeg') }
     expect(await rejection(put(PROFILE, 'self', old))).toMatchObject({ status: 400 })

@@ -1,24 +1,13 @@
 /** What the data model does not have is refused where people meet it, and not in the codec alone: no other record than was sent is stored. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createUser, type InProcessPds, post, startPds, type TestUser } from '../../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+import { describe, expect, test } from 'vitest'
+import { post } from '../../support/pds.ts'
 import { vectorJson } from '../../support/vectors.ts'
+import { withPds } from '../../support/with-pds.ts'
 
 const THING = 'com.example.thing'
 const CID = 'bafkreiccldh766hwcnuxnf2wh6jgzepf2nlu2lvcllt63eww5p6chi4ity'
 
-let plc: PlcDirectory
-let pds: InProcessPds
-let user: TestUser
-beforeAll(async () => {
-  plc = await startPlc()
-  pds = await startPds({ plcUrl: plc.url })
-  user = await createUser(pds, 'modeller')
-})
-afterAll(async () => {
-  await pds?.[Symbol.asyncDispose]()
-  await plc?.[Symbol.asyncDispose]()
-})
+const shared = withPds('modeller')
 
 interface Answer {
   readonly status: number
@@ -29,9 +18,9 @@ interface Answer {
 
 /** The request as it goes over the wire: clients would mend or refuse it. */
 async function send(nsid: string, body: string, type = 'application/json'): Promise<Answer> {
-  const response = await fetch(`${pds.url}/xrpc/${nsid}`, {
+  const response = await fetch(`${shared.pds.url}/xrpc/${nsid}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${user.agent.session!.accessJwt}`, 'content-type': type },
+    headers: { authorization: `Bearer ${shared.user.agent.session!.accessJwt}`, 'content-type': type },
     body,
   })
   return { status: response.status, ...((await response.json()) as object) }
@@ -40,18 +29,19 @@ async function send(nsid: string, body: string, type = 'application/json'): Prom
 const create = (recordJson: string, collection = THING) =>
   send(
     'com.atproto.repo.createRecord',
-    `{"repo":"${user.did}","collection":"${collection}","validate":false,"record":${recordJson}}`,
+    `{"repo":"${shared.user.did}","collection":"${collection}","validate":false,"record":${recordJson}}`,
   )
 
 const storedAt = async (uri: string) => {
   const [, , repo, collection, rkey] = uri.split('/') as [string, string, string, string, string]
   const query = new URLSearchParams({ repo, collection, rkey })
-  const response = await fetch(`${pds.url}/xrpc/com.atproto.repo.getRecord?${query}`)
+  const response = await fetch(`${shared.pds.url}/xrpc/com.atproto.repo.getRecord?${query}`)
   return ((await response.json()) as { value: object }).value
 }
 
 const records = async () =>
-  (await user.agent.com.atproto.repo.listRecords({ repo: user.did, collection: THING })).data.records.length
+  (await shared.user.agent.com.atproto.repo.listRecords({ repo: shared.user.did, collection: THING })).data
+    .records.length
 
 describe('createRecord refuses', () => {
   test.each<[string, string, string]>([
@@ -88,10 +78,13 @@ describe('createRecord refuses', () => {
   test('the same in every way of writing', async () => {
     const value = `{"$type":"${THING}","a":{"$link":"x"}}`
     const write = `{"$type":"com.atproto.repo.applyWrites#create","collection":"${THING}","rkey":"x","value":${value}}`
-    const applied = await send('com.atproto.repo.applyWrites', `{"repo":"${user.did}","writes":[${write}]}`)
+    const applied = await send(
+      'com.atproto.repo.applyWrites',
+      `{"repo":"${shared.user.did}","writes":[${write}]}`,
+    )
     const put = await send(
       'com.atproto.repo.putRecord',
-      `{"repo":"${user.did}","collection":"${THING}","rkey":"x","record":${value}}`,
+      `{"repo":"${shared.user.did}","collection":"${THING}","rkey":"x","record":${value}}`,
     )
     for (const answer of [applied, put])
       expect(answer).toMatchObject({ status: 400, error: 'InvalidRequest' })

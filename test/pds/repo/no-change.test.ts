@@ -1,35 +1,23 @@
 /** Writes that have nothing to do are answered as the reference answers them, wherever the caller thinks that the repository stands. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createUser, type InProcessPds, post, rejection, startPds, type TestUser } from '../../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+import { expect, test } from 'vitest'
+import { post, rejection } from '../../support/pds.ts'
+import { withPds } from '../../support/with-pds.ts'
 
 const POSTS = 'app.bsky.feed.post'
 /** The CID of nothing that is here. */
 const ELSEWHERE = 'bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454'
 
-let plc: PlcDirectory
-let pds: InProcessPds
-let user: TestUser
-
-beforeAll(async () => {
-  plc = await startPlc()
-  pds = await startPds({ plcUrl: plc.url })
-  user = await createUser(pds, 'still')
-})
-afterAll(async () => {
-  await pds?.[Symbol.asyncDispose]()
-  await plc?.[Symbol.asyncDispose]()
-})
+const shared = withPds('still')
 
 test('a call without writes makes a commit', async () => {
-  const { agent, did } = user
+  const { agent, did } = shared.user
   const { data } = await agent.com.atproto.repo.applyWrites({ repo: did, writes: [] })
   const latest = await agent.com.atproto.sync.getLatestCommit({ did })
   expect(data.commit).toEqual(latest.data)
 })
 
 test('a delete of what is not there, and a put of what is there, ask for no particular commit', async () => {
-  const { agent, did } = user
+  const { agent, did } = shared.user
   const path = { repo: did, collection: POSTS, rkey: '3jzfcijpj2z2a' }
   const record = post('as it is')
   expect((await agent.com.atproto.repo.deleteRecord({ ...path, swapCommit: ELSEWHERE })).data).toEqual({})
@@ -41,7 +29,7 @@ test('a delete of what is not there, and a put of what is there, ask for no part
 })
 
 test('a write that has something to do asks for its commit', async () => {
-  const { agent, did } = user
+  const { agent, did } = shared.user
   const path = { repo: did, collection: POSTS, rkey: '3jzfcijpj2z2b' }
   const put = agent.com.atproto.repo.putRecord({ ...path, record: post('new'), swapCommit: ELSEWHERE })
   expect(await rejection(put)).toMatchObject({ status: 400, error: 'InvalidSwap' })

@@ -1,6 +1,6 @@
 /** The index against a slow, obvious twin: what it holds is told anew from all records after each batch. */
 import { sql } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { encode } from '#protocol/cbor.ts'
 import type { Index } from '../../../../feedgen/index/database.ts'
 import { openPostgres } from '../../../../feedgen/index/postgres/store.ts'
@@ -8,7 +8,7 @@ import { tierOf } from '../../../../feedgen/index/schema.ts'
 import { openSqliteReader } from '../../../../feedgen/index/sqlite/store.ts'
 import type { Change, CommitChange, IndexEvent, Outcome } from '../../../../feedgen/index/writer.ts'
 import { type Random, seededRandom } from '../../../support/random.ts'
-import { dump, dumpPostgres } from '../../support.ts'
+import { connectToPostgres, dump, dumpOf } from '../../support.ts'
 import { newLocation, type StoreName, stores, usePostgres, writtenIndex } from '../stores.ts'
 
 /** An index, and a look into its tables in words. */
@@ -24,10 +24,12 @@ usePostgres()
 async function newIndex(store: StoreName): Promise<TestIndex> {
   const location = await newLocation(store)
   const index = await writtenIndex(location)
+  const database = store === 'SQLite' ? undefined : await connectToPostgres(location)
+  onTestFinished(() => database?.[Symbol.asyncDispose]())
   return {
     index,
     async tables() {
-      const all = store === 'SQLite' ? dump(location) : await dumpPostgres(location)
+      const all = database === undefined ? dump(location) : await dumpOf(database.client)
       return all as Record<string, object[]>
     },
     async arrivals() {
@@ -234,13 +236,11 @@ class Twin {
 }
 
 function sorted(all: Record<string, object[]>): Record<string, object[]> {
-  const fields = (row: object) => JSON.stringify(Object.entries(row).sort())
-  return Object.fromEntries(
-    Object.entries(all).map(([table, rows]) => [
-      table,
-      rows.toSorted((a, b) => (fields(a) < fields(b) ? -1 : 1)),
-    ]),
-  )
+  const inOrder = (rows: object[]) => {
+    const keyed = rows.map((row) => ({ row, key: JSON.stringify(Object.entries(row).sort()) }))
+    return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ row }) => row)
+  }
+  return Object.fromEntries(Object.entries(all).map(([table, rows]) => [table, inOrder(rows)]))
 }
 
 /** The tables as the twin has them: how far endpoints were followed is looked at elsewhere. */
