@@ -14,7 +14,7 @@ const shared = ['protocol', 'platform']
 /** For each folder (or file at a service's root) what it may import besides itself. A folder that is not here may not exist. */
 const mayImport: Record<string, readonly string[]> = {
   protocol: [],
-  platform: ['protocol', 'lexicons'],
+  platform: ['protocol'],
   'pds/config.ts': ['platform', 'package.json'],
   'pds/store': ['protocol', 'platform'],
   'pds/mail': store,

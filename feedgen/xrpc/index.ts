@@ -1,8 +1,8 @@
 /** The XRPC methods as one server. */
 import { createServer, MethodNotImplementedError, type Server } from '@atproto/xrpc-server'
+import { documents } from '#platform/lexicon-documents.ts'
 import { Limiter, xrpcLimiter } from '#platform/limiter.ts'
 import { toXrpcError } from '#platform/xrpc-errors.ts'
-import { documents } from '../algorithm/lexicons.ts'
 import type { Services } from '../services.ts'
 import { type AnyEndpoint, ASKING, methodWith, network } from './endpoint.ts'
 import * as served from './endpoints.ts'
