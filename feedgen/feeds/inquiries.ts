@@ -62,7 +62,7 @@ export class Inquiries {
 
   /**
    * What a definition that need not be published would show now.
-   * @throws InvalidDefinitionError, BusyError
+   * @throws InvalidDefinitionError, DomainError
    */
   async preview(
     record: unknown,
@@ -97,7 +97,7 @@ export class Inquiries {
 
   /**
    * Why a post is, or is not, in the feed of a definition; undefined when no such feed is served here.
-   * @throws BusyError
+   * @throws DomainError
    */
   async explain(
     feed: string,
@@ -114,7 +114,7 @@ export class Inquiries {
 
   /**
    * How many posts a definition would have had in the past hours.
-   * @throws InvalidDefinitionError, BusyError
+   * @throws InvalidDefinitionError, DomainError
    */
   async backtest(record: unknown, { viewer, hours, ...asker }: Asker & { hours: number }): Promise<Backtest> {
     const plan = this.#planOf(record)

@@ -5,7 +5,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 
 /**
  * Answers a request for a page.
- * @throws InvalidCursorError when the cursor is not one of this feed's
+ * @throws DomainError when the cursor is not one of this feed's
  */
 export type Feed = (request: FeedRequest) => Promise<FeedPage>
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { decodeCursor, encodeCursor, InvalidCursorError } from '../../../feedgen/feeds/cursor.ts'
+import { DomainError } from '#platform/errors.ts'
+import { decodeCursor, encodeCursor } from '../../../feedgen/feeds/cursor.ts'
 
 describe('a cursor', () => {
   test('carries numbers and strings exactly', () => {
@@ -19,6 +20,6 @@ describe('a cursor', () => {
       encodeCursor([1, 2]),
       'A'.repeat(5000),
     ]
-    for (const cursor of bad) expect(() => decodeCursor(cursor, ['number'])).toThrow(InvalidCursorError)
+    for (const cursor of bad) expect(() => decodeCursor(cursor, ['number'])).toThrow(DomainError)
   })
 })
