@@ -28,6 +28,7 @@ import { Hiding } from './feeds/hiding.ts'
 import { Inquiries } from './feeds/inquiries.ts'
 import { Definitions, type LiveDefinition } from './feeds/live-definitions.ts'
 import { Fill } from './feeds/match-backfill.ts'
+import { PostUris } from './feeds/post-uris.ts'
 import { Lists } from './feeds/ranked-lists.ts'
 import { Registry } from './feeds/registry.ts'
 import { Visibility } from './feeds/visibility.ts'
@@ -98,6 +99,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       lists: new Lists<Shown>({ ...listOptions, isPassing: (error) => error instanceof DeadlineError }),
       visibility: new Visibility(index.facts),
       hiding: new Hiding(index.facts),
+      uris: new PostUris(index.facts),
     },
   })
   const services: Services = {

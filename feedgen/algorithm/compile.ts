@@ -226,7 +226,7 @@ function compileStream(definition: Definition, rule: Rule | undefined): Stream |
   // Few posts of the whole network may pass: those are matched as they come.
   if (source.kind === 'network' && where !== undefined && !isOnlyReplies) return undefined
   const noReplies = where !== undefined && refusesReplies(where)
-  return { path: 'sources/0', source, noReplies, rule }
+  return { path: 'sources/0', source, noReplies, rule: isOnlyReplies ? undefined : rule }
 }
 
 function checkScore({ score }: Definition): void {

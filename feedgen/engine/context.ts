@@ -48,7 +48,7 @@ const ordinaryReach: Reach = { postsMax: 3000, scannedPostsMax: 20_000 }
 const recordsAtOnceMax = 1000
 
 /** Accounts of one set. */
-const accountsMax = 5000
+const accountsMax = 10_000
 
 /** A question under way: each thing is looked up once. */
 export class Inquiry {

@@ -313,8 +313,9 @@ export async function forViewer<T extends Ranked>(
 ): Promise<readonly T[]> {
   const { hide = [], feedback } = plan.definition.viewer ?? {}
   const { facts } = inquiry
+  if (items.length === 0 || (hide.length === 0 && !feedback)) return items
   const viewer = await inquiry.viewer()
-  if (viewer === undefined || items.length === 0) return items
+  if (viewer === undefined) return items
   const ids = items.map(({ id }) => id)
   const hidden = new Set<PostId>()
   if (hide.includes('seen')) for (const id of await facts.seen(viewer, ids)) hidden.add(id)

@@ -35,9 +35,6 @@ export interface Window {
   readonly noReplies?: boolean
 }
 
-/** Accounts by their numbers, or those around an account. */
-export type Accounts = readonly AccountId[] | { readonly around: AccountId; readonly edge: Edge }
-
 export interface Facts {
   // --- names
 
@@ -60,9 +57,9 @@ export interface Facts {
   /** Those that matched the definition when they were indexed. */
   matched(definition: DefinitionId, window: Window): Promise<PostFacts[]>
   matchedEngaged(definition: DefinitionId, window: Window): Promise<PostFacts[]>
-  byAuthors(authors: Accounts, window: Window): Promise<PostFacts[]>
+  byAuthors(authors: readonly AccountId[], window: Window): Promise<PostFacts[]>
   /** Each post once, as its first repost by one of the accounts, at that time. */
-  repostedBy(accounts: Accounts, window: Omit<Window, 'noReplies'>): Promise<RepostFacts[]>
+  repostedBy(accounts: readonly AccountId[], window: Omit<Window, 'noReplies'>): Promise<RepostFacts[]>
   /** Posts that the labeler labelled with one of the values, as far as the label holds. */
   labelled(by: string, vals: readonly string[], window: Window): Promise<PostFacts[]>
   /** The posts around each: at most `limit` of each. Posts without any are absent. */

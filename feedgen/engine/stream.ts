@@ -3,12 +3,12 @@
  * `evaluate.ts` would show, without an end at a thousand posts, and without a list that is made first.
  */
 import type { Plan, Stream } from '../algorithm/compile.ts'
-import type { PostFacts, PostId, RepostFacts } from '../algorithm/facts.ts'
+import type { AccountId, PostFacts, PostId, RepostFacts } from '../algorithm/facts.ts'
 import { isRead, type ReadLanguages } from '../algorithm/languages.ts'
 import { type Candidate, windowOf } from './candidates.ts'
 import { Inquiry, type Question } from './context.ts'
 import { filter, forViewer, type Ranked } from './evaluate.ts'
-import type { Accounts, Place, Window } from './index-queries.ts'
+import type { Place, Window } from './index-queries.ts'
 
 /** A post of a stream, and where it stands there. */
 export interface Streamed extends Ranked {
@@ -48,8 +48,11 @@ export async function readStream(
   const { stream } = plan
   if (stream === undefined) throw new Error('only streams can be read page by page')
   const inquiry = new Inquiry(question)
-  const accounts = await accountsOf(stream, inquiry)
-  const isFiltered = stream.rule !== undefined || languages !== undefined || plan.looksAtViewer || !signedIn
+  const { source } = stream
+  // Everybody's, where there are none.
+  const accounts = source.kind === 'network' ? undefined : await inquiry.accountsOf(source)
+  const isHiding = plan.definition.viewer?.hide !== undefined
+  const isFiltered = stream.rule !== undefined || languages !== undefined || isHiding || !signedIn
   const items: Streamed[] = []
   let readTo = after
   for (let read = 0; items.length < limit && read < READ_POSTS_MAX; ) {
@@ -64,18 +67,10 @@ export async function readStream(
   return { items: items.slice(0, limit), readTo: last?.place ?? readTo }
 }
 
-/** The accounts whose posts are read; undefined: everybody's. */
-async function accountsOf({ source }: Stream, inquiry: Inquiry): Promise<Accounts | undefined> {
-  if (source.kind === 'network') return undefined
-  if (source.kind !== 'viewerGraph') return inquiry.accountsOf(source)
-  const viewer = await inquiry.viewer()
-  return viewer === undefined ? [] : { around: viewer, edge: source.edge }
-}
-
 /** The next posts and reposts in their order. */
 async function readStep(
   { source, path, noReplies }: Stream,
-  accounts: Accounts | undefined,
+  accounts: readonly AccountId[] | undefined,
   { after, limit }: Pick<Window, 'after' | 'limit'>,
   inquiry: Inquiry,
 ): Promise<readonly Candidate[]> {
@@ -132,11 +127,14 @@ async function passingWhere(
   found: readonly Candidate[],
   inquiry: Inquiry,
 ): Promise<readonly Candidate[]> {
-  const { kept } = await filter(
-    { where: plan.stream?.rule },
-    new Map(found.map((item) => [item.post.id, item])),
-    inquiry,
-  )
+  const { rule, noReplies } = plan.stream as Stream
+  if (rule === undefined) {
+    // A reply is there as a repost alone.
+    return found.map(({ reposted, ...item }) =>
+      noReplies && reposted && item.post.isReply ? { ...item, repost: reposted } : item,
+    )
+  }
+  const { kept } = await filter({ where: rule }, new Map(found.map((item) => [item.post.id, item])), inquiry)
   return kept
 }
 

@@ -10,6 +10,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import { type FeedAlgorithm, type FindAlgorithm, feedsOf, requestOf } from './feed-algorithm.ts'
 import type { Hiding } from './hiding.ts'
 import { cursorAt, type FeedPage, type FeedRequest, pageOf, placeAt } from './page.ts'
+import type { PostUris } from './post-uris.ts'
 import type { List, Lists } from './ranked-lists.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -26,6 +27,7 @@ export interface FeedDeps {
   readonly lists: Lists<Shown>
   readonly visibility: Visibility
   readonly hiding: Hiding
+  readonly uris: PostUris
 }
 
 /** A page of the feed of an algorithm that is served. `find` finds the other feeds that it names. */
@@ -49,7 +51,7 @@ interface Served {
 }
 
 async function streamedPage(
-  { plan, deps: { facts } }: Served,
+  { plan, deps: { facts, uris } }: Served,
   { viewer, limit, cursor, languages }: FeedRequest,
 ): Promise<FeedPage> {
   const read = plan.definition.viewer?.languages ? languages : undefined
@@ -59,9 +61,9 @@ async function streamedPage(
     // One more, which tells whether there is a next page.
     { limit: limit + 1, after: placeAt(cursor), languages: read, signedIn: viewer !== '' },
   )
-  const uris = await facts.uris(items.map(({ id }) => id))
+  const posts = await uris.of(items.map(({ id }) => id))
   const page = pageOf(items, limit, {
-    item: ({ id, repost }) => ({ post: uris.get(id) as string, repost }),
+    item: ({ id, repost }) => ({ post: posts.get(id) as string, repost }),
     cursor: ({ place }) => cursorAt(place),
   })
   // Where too few of what was read may be shown, the page is short, and the next begins behind them.

@@ -1,7 +1,7 @@
 /** What the mails say. Plain text first; the HTML says the same. */
 import type { Letter } from './transport.ts'
 
-/** What a mailed code is good for. */
+/** What a mailed code allows. */
 export type CodePurpose =
   | 'confirm_email'
   | 'update_email'
@@ -30,51 +30,51 @@ export interface CodeMail {
 
 interface Wording {
   readonly subject: string
-  /** Before the code. */
+  /** Stands before the code. */
   readonly lead: (handle: string) => string
-  /** After it: what to do when one did not ask for it. */
+  /** Stands after it: what to do if you did not request it. */
   readonly caution: string
 }
 
-const IGNORE = 'If this was not you, ignore this mail: without the code nothing changes.'
-const SOMEBODY_KNOWS =
-  'If this was not you, somebody knows your password: change it, and do not pass this code on.'
+const IGNORE = "If you didn't request this, ignore this email. Nothing changes without the code."
+const CHANGE_PASSWORD =
+  "If you didn't request this, someone may know your password. Change it, and don't share this code."
 
 const WORDING: Record<CodePurpose, Wording> = {
   confirm_email: {
     subject: 'Email Confirmation',
-    lead: (handle) => `Enter this code to confirm that this is the address of ${handle}:`,
+    lead: (handle) => `Enter this code to confirm this email address for ${handle}:`,
     caution: IGNORE,
   },
   update_email: {
     subject: 'Email Update Requested',
-    lead: (handle) => `Enter this code to change the address or the sign-in settings of ${handle}:`,
-    caution: SOMEBODY_KNOWS,
+    lead: (handle) => `Enter this code to change the email address or sign-in settings of ${handle}:`,
+    caution: CHANGE_PASSWORD,
   },
   reset_password: {
     subject: 'Password Reset Requested',
-    lead: (handle) => `Enter this code to choose a new password for ${handle}:`,
+    lead: (handle) => `Enter this code to set a new password for ${handle}:`,
     caution: IGNORE,
   },
   delete_account: {
     subject: 'Account Deletion Requested',
-    lead: (handle) => `Enter this code to delete ${handle} and everything in it, for good:`,
-    caution: SOMEBODY_KNOWS,
+    lead: (handle) => `Enter this code to permanently delete ${handle} and everything in it:`,
+    caution: CHANGE_PASSWORD,
   },
   plc_operation: {
     subject: 'PLC Update Operation Requested',
     lead: (handle) =>
-      `Enter this code to change the identity of ${handle}, as when the account moves to another server. Whoever has it can take the identity away:`,
-    caution: SOMEBODY_KNOWS,
+      `Enter this code to change the identity of ${handle}, for example to move the account to another server. Anyone who has this code can take over the identity:`,
+    caution: CHANGE_PASSWORD,
   },
   sign_in: {
     subject: 'Sign-in Code',
     lead: (handle) => `Enter this code to sign in as ${handle}:`,
-    caution: SOMEBODY_KNOWS,
+    caution: CHANGE_PASSWORD,
   },
 }
 
-const LIFETIME = 'The code holds for 15 minutes.'
+const LIFETIME = 'The code is valid for 15 minutes.'
 const COLOR = '#067df7'
 
 /** The mail that carries a code. */
@@ -101,7 +101,7 @@ ${button}<p>${LIFETIME} ${escapeHtml(caution)}</p>`,
   return { subject, text, html }
 }
 
-/** What becomes of an account: told to its owner before, and to the operator afterwards. */
+/** What happens to an account: the owner is notified before, the operator afterwards. */
 export type AccountNotice =
   | {
       readonly kind: 'account_will_be_deleted' | 'move_stands_still'
@@ -115,7 +115,7 @@ export type AccountNotice =
       readonly did: string
     }
 
-/** The mail that says what becomes of an account. */
+/** The mail that says what happens to an account. */
 export function noticeLetter(notice: AccountNotice, brand: Brand): Letter {
   const { subject, paragraphs } = noticeWording(notice, brand.serviceName)
   const text = [...paragraphs, signatureText(brand)].join('\n\n')
@@ -130,33 +130,33 @@ function noticeWording(notice: AccountNotice, service: string): { subject: strin
       return {
         subject: 'Your Account Will Be Deleted',
         paragraphs: [
-          `${handle} is deactivated, and will be deleted for good on ${day(notice.endsAt)}, with everything in it.`,
-          'To keep it, sign in before that day and activate the account.',
-          "If you didn't ask for this, someone may have access to your account: reset your password, then sign in and activate it.",
+          `${handle} is deactivated. On ${day(notice.endsAt)} it will be permanently deleted, with everything in it.`,
+          'To keep it, sign in before then and reactivate the account.',
+          "If you didn't request this, someone may have access to your account. Reset your password, then sign in and reactivate the account.",
         ],
       }
     case 'move_stands_still':
       return {
         subject: 'Your Move Is Not Finished',
         paragraphs: [
-          `${handle} began to move to ${service} and is not active there yet. What was copied so far will be removed on ${day(notice.endsAt)}.`,
-          'To keep it, go on with the move before that day, or finish it: sign in and activate the account.',
-          'Your account at its present home is not affected.',
+          `The move of ${handle} to ${service} was started but not finished. On ${day(notice.endsAt)}, everything copied so far will be removed.`,
+          'To keep it, continue the move before then, or finish it by signing in and activating the account.',
+          'Your account on its current server is not affected.',
         ],
       }
     case 'move_was_cleared':
       return {
         subject: 'An Unfinished Move Was Cleared',
         paragraphs: [
-          `${handle} (${notice.did}) moved in, was never activated and stood still, so its repository and blobs were removed.`,
-          'Its identity names this server. The account and its signing key are kept, and its owner can sign in and go on.',
+          `${handle} (${notice.did}) started to move here, was never activated, and made no progress, so its repository and blobs were removed.`,
+          'Its identity points to this server, so the account and its signing key are kept. The owner can sign in and continue.',
         ],
       }
     case 'move_was_given_up':
       return {
         subject: 'An Unfinished Move Was Removed',
         paragraphs: [
-          `${handle} (${notice.did}) began to move in, was never activated and stood still. Its identity lives elsewhere, so the account was removed.`,
+          `${handle} (${notice.did}) started to move here, was never activated, and made no progress. Its identity points to another server, so the account was removed.`,
         ],
       }
   }

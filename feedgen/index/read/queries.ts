@@ -13,11 +13,12 @@ import type {
   PostRecord,
   RepostFacts,
 } from '../../algorithm/facts.ts'
-import type { Accounts, Facts, Place, Window } from '../../engine/index-queries.ts'
+import type { Facts, Place, Window } from '../../engine/index-queries.ts'
 import type { StoreKind } from '../rows.ts'
 import { everyVersion, type PostRow, type Row, type Schema, tierMax, unknownVersion } from '../schema.ts'
 import { storableText } from '../text.ts'
 import { formatUri, LIST, POST, parseUri, REPOST } from '../uris.ts'
+import { newestOfAccounts } from './newest-of-accounts.ts'
 
 type FoundPost = Pick<
   PostRow,
@@ -44,6 +45,9 @@ const recordCidPrefix = '01711220'
 const columns = sql`p.id, p.author, p.sort_at, p.likes, p.reposts, p.replies, p.quotes, p.reply_parent, p.reply_root, p.quote`
 /** Whether a post is there, as far as anybody knows, and its author is active. */
 const isServed = sql`p.present = 1 and p.unsure = 0 and exists (select 1 from accounts where id = p.author and active = 1)`
+
+/** Up to so many posts of accounts are found by merging the newest of each; for more, all are read and sorted. */
+const MERGED_ROWS_MAX = 500
 
 const isAfter = (place: Place | undefined) =>
   place ? sql`and (p.sort_at, p.id) < (${place.sortAt}, ${place.id})` : sql``
@@ -165,36 +169,30 @@ export class IndexFacts implements Facts {
     return (await this.posts(matches.map(({ post }) => post))).sort(newestFirst)
   }
 
-  async byAuthors(authors: Accounts, { since, limit, after, noReplies }: Window): Promise<PostFacts[]> {
-    return this.#posts(
-      sql`posts p where ${this.#isOneOf('p.author', authors)} and p.sort_at >= ${since} ${isAfter(after)}
-        ${isNoReply(noReplies)} and ${isServed} order by p.sort_at desc, p.id desc limit ${limit}`,
-    )
+  async byAuthors(authors: readonly AccountId[], window: Window): Promise<PostFacts[]> {
+    const { limit, noReplies } = window
+    if (limit > MERGED_ROWS_MAX) return this.#allByAuthors(authors, window)
+    const found: PostFacts[] = []
+    for await (const ids of this.#newestOf('posts', authors, window)) {
+      const posts = await this.#posts(
+        sql`${this.#given(ids)} join posts p on p.id = g.value where ${isServed} ${isNoReply(noReplies)}`,
+      )
+      found.push(...posts.sort(newestFirst))
+      if (found.length >= limit) break
+    }
+    return found.slice(0, limit)
   }
 
-  async repostedBy(accounts: Accounts, { since, limit, after }: Window): Promise<RepostFacts[]> {
-    const isByOne = (author: string) => this.#isOneOf(author, accounts)
-    const isBehind = after ? sql`and (r.sort_at, p.id) < (${after.sortAt}, ${after.id})` : sql``
-    const found = await this.#all<
-      FoundPost & { by: number; at: number; did: string; rkey: string; among: number | boolean }
-    >(
-      sql`select ${columns}, r.author as by, r.sort_at as at, a.did, r.rkey, (${isByOne('p.author')}) as among
-        from reposts r join posts p on p.id = r.subject join accounts a on a.id = r.author
-        where ${isByOne('r.author')} and r.sort_at >= ${since} ${isBehind} and r.unsure = 0 and a.active = 1 and ${isServed}
-          and not exists (
-            select 1 from reposts e join accounts o on o.id = e.author
-            where e.subject = r.subject and ${isByOne('e.author')} and e.sort_at >= ${since} and e.unsure = 0
-              and o.active = 1 and (e.sort_at, o.did, e.rkey) < (r.sort_at, a.did, r.rkey)
-          )
-        order by r.sort_at desc, p.id desc limit ${limit}`,
-    )
-    return found.map(({ by, at, did, rkey, among, ...post }) => ({
-      post: postOf(post),
-      uri: formatUri({ did, collection: REPOST, rkey }),
-      by,
-      sortAt: at,
-      isAuthorAmong: Boolean(among),
-    }))
+  async repostedBy(accounts: readonly AccountId[], window: Window): Promise<RepostFacts[]> {
+    const { limit } = window
+    if (limit > MERGED_ROWS_MAX)
+      return this.#reposts({ where: this.#among('r.author', accounts) }, accounts, window)
+    const found: RepostFacts[] = []
+    for await (const ids of this.#newestOf('reposts', accounts, window)) {
+      found.push(...(await this.#reposts({ ids }, accounts, window)))
+      if (found.length >= limit) break
+    }
+    return found.slice(0, limit)
   }
 
   async labelled(by: string, vals: readonly string[], { since, limit }: Window): Promise<PostFacts[]> {
@@ -245,10 +243,13 @@ export class IndexFacts implements Facts {
   // --- accounts
 
   async graph(account: AccountId, edge: Edge, { limit }: { limit: number }): Promise<AccountId[]> {
+    const mutual = sql`and exists (select 1 from follows t where t.subject = f.author and t.author = f.subject)`
+    const found =
+      edge === 'followers'
+        ? sql`select f.author as id from follows f where f.subject = ${account}`
+        : sql`select f.subject as id from follows f where f.author = ${account} ${edge === 'mutuals' ? mutual : sql``}`
     // A record key tells when it was made.
-    const rows = await this.#all<{ id: number }>(
-      sql`${accountsAround(account, edge)} order by f.rkey desc limit ${limit}`,
-    )
+    const rows = await this.#all<{ id: number }>(sql`${found} order by f.rkey desc limit ${limit}`)
     return [...new Set(rows.map(({ id }) => id))]
   }
 
@@ -369,6 +370,72 @@ export class IndexFacts implements Facts {
     return (await this.#all<FoundPost>(sql`select ${columns} from ${from}`)).map(postOf)
   }
 
+  #allByAuthors(
+    authors: readonly AccountId[],
+    { since, limit, after, noReplies }: Window,
+  ): Promise<PostFacts[]> {
+    return this.#posts(
+      sql`posts p where ${this.#among('p.author', authors)} and p.sort_at >= ${since} ${isAfter(after)}
+        ${isNoReply(noReplies)} and ${isServed} order by p.sort_at desc, p.id desc limit ${limit}`,
+    )
+  }
+
+  /** The first reposts of posts by the accounts, of these reposts, or of those `r` that a condition leaves. */
+  async #reposts(
+    which: { ids: readonly number[] } | { where: RawBuilder<unknown> },
+    accounts: readonly AccountId[],
+    { since, limit, after }: Window,
+  ): Promise<RepostFacts[]> {
+    const [reposts, condition] =
+      'ids' in which
+        ? [sql`${this.#given(which.ids)} join reposts r on r.id = g.value`, sql`true`]
+        : [sql`reposts r`, which.where]
+    const isByOne = (author: string) => this.#among(author, accounts)
+    const isBehind = after ? sql`and (r.sort_at, p.id) < (${after.sortAt}, ${after.id})` : sql``
+    const found = await this.#all<
+      FoundPost & { by: number; at: number; did: string; rkey: string; among: number | boolean }
+    >(
+      sql`select ${columns}, r.author as by, r.sort_at as at, a.did, r.rkey, (${isByOne('p.author')}) as among
+        from ${reposts} join posts p on p.id = r.subject join accounts a on a.id = r.author
+        where ${condition} and r.sort_at >= ${since} ${isBehind} and r.unsure = 0
+          and a.active = 1 and ${isServed}
+          and not exists (
+            select 1 from reposts e join accounts o on o.id = e.author
+            where e.subject = r.subject and ${isByOne('e.author')} and e.sort_at >= ${since} and e.unsure = 0
+              and o.active = 1 and (e.sort_at, o.did, e.rkey) < (r.sort_at, a.did, r.rkey)
+          )
+        order by r.sort_at desc, p.id desc limit ${limit}`,
+    )
+    return found.map(({ by, at, did, rkey, among, ...post }) => ({
+      post: postOf(post),
+      uri: formatUri({ did, collection: REPOST, rkey }),
+      by,
+      sortAt: at,
+      isAuthorAmong: Boolean(among),
+    }))
+  }
+
+  /** The numbers of the accounts' newest rows, in their order, in batches that one query takes. */
+  async *#newestOf(
+    table: 'posts' | 'reposts',
+    accounts: readonly AccountId[],
+    window: Window,
+  ): AsyncGenerator<number[]> {
+    const options = {
+      table,
+      accounts: this.#given([...new Set(accounts)]),
+      eachMin: Math.ceil((2 * window.limit) / Math.max(1, accounts.length)),
+      window,
+      all: <R>(query: RawBuilder<unknown>) => this.#all<R>(query),
+      hasLateral: this.#kind === 'postgres',
+    }
+    // Some of them may not be shown.
+    const step = 2 * window.limit
+    for await (const rows of newestOfAccounts(options)) {
+      for (let at = 0; at < rows.length; at += step) yield rows.slice(at, at + step).map(({ row }) => row)
+    }
+  }
+
   /** The newest matches of each order of magnitude, at most `limit` of each. */
   async #matches(
     definition: DefinitionId,
@@ -414,24 +481,11 @@ export class IndexFacts implements Facts {
     return sql`unnest(${[...new Set(values.map(storable))]}::${arrayType(values)}) as g(value)`
   }
 
-  #isOneOf(column: string, accounts: Accounts): RawBuilder<unknown> {
-    if ('around' in accounts)
-      return sql`${sql.ref(column)} in (${accountsAround(accounts.around, accounts.edge)})`
-    return this.#among(column, accounts)
-  }
-
   #among(column: string, values: readonly (string | number)[]): RawBuilder<unknown> {
     if (this.#kind === 'sqlite')
       return sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values.map(storable))}))`
     return sql`${sql.ref(column)} = any(${values.map(storable)}::${arrayType(values)})`
   }
-}
-
-/** The accounts around one, as `id`, one row for each follow `f`. */
-function accountsAround(account: AccountId, edge: Edge): RawBuilder<unknown> {
-  if (edge === 'followers') return sql`select f.author as id from follows f where f.subject = ${account}`
-  const mutual = sql`and exists (select 1 from follows t where t.subject = f.author and t.author = f.subject)`
-  return sql`select f.subject as id from follows f where f.author = ${account} ${edge === 'mutuals' ? mutual : sql``}`
 }
 
 function storable<T extends string | number>(value: T): string | T {

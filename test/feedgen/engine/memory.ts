@@ -13,7 +13,7 @@ import type {
   RepostFacts,
 } from '../../../feedgen/algorithm/facts.ts'
 import { featuresOf, type PostFeatures } from '../../../feedgen/algorithm/features.ts'
-import type { Accounts, Facts, Window } from '../../../feedgen/engine/index-queries.ts'
+import type { Facts, Window } from '../../../feedgen/engine/index-queries.ts'
 
 export const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -196,30 +196,23 @@ export class MemoryFacts implements Facts {
     return this.matched(definition, { since, limit: Number.POSITIVE_INFINITY })
   }
 
-  async byAuthors(accounts: Accounts, window: Window) {
-    const authors = await this.#resolve(accounts)
+  async byAuthors(accounts: readonly AccountId[], window: Window) {
     return within(
-      this.#all().filter(({ author }) => authors.includes(author)),
+      this.#all().filter(({ author }) => accounts.includes(author)),
       window,
     )
   }
 
-  async repostedBy(accounts: Accounts, window: Window) {
-    const among = await this.#resolve(accounts)
+  async repostedBy(accounts: readonly AccountId[], window: Window) {
     const found = new Map<string, RepostFacts>()
     for (const { author, subject, at, uri } of [...this.#reposts].sort((a, b) => a.at - b.at)) {
-      if (at < window.since || !among.includes(this.#account(author)) || found.has(subject)) continue
+      if (at < window.since || !accounts.includes(this.#account(author)) || found.has(subject)) continue
       if (this.#id(subject) === 0) continue
       const post = this.#facts(this.#id(subject))
-      const isAuthorAmong = among.includes(post.author)
+      const isAuthorAmong = accounts.includes(post.author)
       found.set(subject, { post, uri, by: this.#account(author), sortAt: at, isAuthorAmong })
     }
     return within([...found.values()], window)
-  }
-
-  async #resolve(accounts: Accounts): Promise<readonly AccountId[]> {
-    if (!('around' in accounts)) return accounts
-    return this.graph(accounts.around, accounts.edge, { limit: Number.POSITIVE_INFINITY })
   }
 
   async labelled(by: string, vals: readonly string[], window: Window) {

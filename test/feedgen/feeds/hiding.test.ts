@@ -5,6 +5,7 @@ import type { Definition, Filter } from '../../../feedgen/algorithm/definition.t
 import { type Job, run, type Shown } from '../../../feedgen/engine/jobs.ts'
 import type { FeedAlgorithm } from '../../../feedgen/feeds/feed-algorithm.ts'
 import { Hiding } from '../../../feedgen/feeds/hiding.ts'
+import { PostUris } from '../../../feedgen/feeds/post-uris.ts'
 import { Lists } from '../../../feedgen/feeds/ranked-lists.ts'
 import { type FeedDeps, servePage } from '../../../feedgen/feeds/serving.ts'
 import { Visibility } from '../../../feedgen/feeds/visibility.ts'
@@ -42,6 +43,7 @@ async function feedOf(parts: Partial<Definition>) {
     visibility: new Visibility(w),
     facts: w,
     hiding: new Hiding(w, () => clock.now),
+    uris: new PostUris(w),
   } as unknown as FeedDeps
   const shown = async (who = viewer, limit = 10) => {
     clock.now += 300

@@ -5,6 +5,7 @@ import { type BuiltInFeed, builtInFeeds } from '../../../feedgen/feeds/built-in.
 import type { FeedAlgorithm } from '../../../feedgen/feeds/feed-algorithm.ts'
 import { Hiding } from '../../../feedgen/feeds/hiding.ts'
 import type { Feed } from '../../../feedgen/feeds/page.ts'
+import { PostUris } from '../../../feedgen/feeds/post-uris.ts'
 import { Lists } from '../../../feedgen/feeds/ranked-lists.ts'
 import { type FeedDeps, servePage } from '../../../feedgen/feeds/serving.ts'
 import { Visibility } from '../../../feedgen/feeds/visibility.ts'
@@ -19,6 +20,7 @@ export function feedDeps(facts: Facts, { now }: { now?: () => number } = {}): Fe
     lists: new Lists<Shown>({ freshMs: 1000, staleMsMax: 2000, itemsMax: 100_000 }),
     visibility: new Visibility(facts),
     hiding: new Hiding(facts, now),
+    uris: new PostUris(facts),
   }
 }
 

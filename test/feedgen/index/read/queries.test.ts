@@ -2,8 +2,11 @@
 import { describe, expect, test } from 'vitest'
 import { encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor } from '#protocol/cid.ts'
+import type { PostFacts, RepostFacts } from '../../../../feedgen/algorithm/facts.ts'
+import type { Window } from '../../../../feedgen/engine/index-queries.ts'
 import type { Index } from '../../../../feedgen/index/database.ts'
 import type { Change, NewPost, NewRecords } from '../../../../feedgen/index/write/events.ts'
+import { seededRandom } from '../../../support/random.ts'
 import { newLocation, stores, usePostgres, writtenIndex } from '../stores.ts'
 
 usePostgres()
@@ -88,7 +91,9 @@ describe.for(stores)('facts in %s', (store) => {
     }
     const viewer = await w.account('did:plc:viewer')
     const followed = async () =>
-      (await w.facts.repostedBy({ around: viewer, edge: 'follows' }, everything)).map(({ uri }) => uri)
+      (await w.facts.repostedBy(await w.facts.graph(viewer, 'follows', { limit: 9 }), everything)).map(
+        ({ uri }) => uri,
+      )
     // Of two of a moment the one whose name comes first.
     expect(await of(carol, dave, bob)).toEqual([moment])
     expect(await of(carol, dave)).toEqual([early])
@@ -319,5 +324,44 @@ describe.for(stores)('facts in %s', (store) => {
     expect(await w.uris(await w.facts.matched(7, everything))).toEqual([other, matched])
     await w.writer.removeMatches(7)
     expect(await w.facts.matched(7, everything)).toEqual([])
+  })
+
+  test('of the newest of many accounts are the same read by account and merged, and read whole and sorted', async () => {
+    const w = await newWorld()
+    const random = seededRandom(5)
+    const dids = Array.from({ length: 9 }, (_, i) => `did:plc:author${i}`)
+    const posts: string[] = []
+    // Some post much more than others, and many at the same moment.
+    for (let i = 0; i < 90; i++) {
+      const did = dids[Math.min(random.below(9), random.below(9))] as string
+      const reply = posts.length > 0 && random.below(3) === 0 ? random.pick(posts) : null
+      posts.push(await w.post(did, random.below(12), { reply_root: reply, reply_parent: reply }))
+      if (random.below(2) === 0)
+        await w.put(random.pick(dids), 'reposts', {
+          subject: random.pick(posts),
+          sort_at: NOW - random.below(12) * HOUR_MS,
+        })
+    }
+    const accounts = await Promise.all(dids.slice(0, 7).map(w.account))
+    for (const noReplies of [false, true]) {
+      const since = NOW - 10.5 * HOUR_MS
+      // So many are never merged.
+      const all = { since, limit: 1000, noReplies }
+      const reads: ((window: Window) => Promise<(PostFacts | RepostFacts)[]>)[] = [
+        (window) => w.facts.byAuthors(accounts, window),
+        (window) => w.facts.repostedBy(accounts, window),
+      ]
+      for (const read of reads) {
+        const whole = await read(all)
+        expect(whole.length).toBeGreaterThan(10)
+        for (let from = -1; from < whole.length; from += 1 + random.below(9)) {
+          const item = whole[from]
+          const place = item && { sortAt: item.sortAt, id: 'post' in item ? item.post.id : item.id }
+          const limit = 1 + random.below(12)
+          const found = await read({ since, limit, after: place, noReplies })
+          expect(found).toEqual(whole.slice(from + 1, from + 1 + limit))
+        }
+      }
+    }
   })
 })
