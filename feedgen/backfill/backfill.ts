@@ -38,8 +38,11 @@ export interface BackfillOptions extends PastOptions {
 const lookEveryMs = 1000
 /** Of each kind, at one look. */
 const foundMax = 100
-/** For so long nothing is tried again that failed. */
-const failureAgeMsMax = 10 * 60_000
+/** For so long nothing is tried again that failed; doubled by each failure in a row. */
+const FAILURE_AGE_MS = 10 * 60_000
+const FAILURE_AGE_MS_MAX = 6 * 3_600_000
+/** After this long what definitions speak of is looked through for what could not be fetched. */
+const NEEDS_AGAIN_MS = 10 * 60_000
 const failuresRememberedMax = 10_000
 /** Of lists at one look: as many as cannot be fetched at all must not stand in the way of the others. */
 const blockedListsMax = 2000
@@ -53,6 +56,11 @@ const repositoryJobsOptions = { atOnceMax: 1, jobsMax: 200, triesMax: 3 }
 /** Each asks after many accounts. */
 const mutualsJobsOptions = { atOnceMax: 2, jobsMax: 200, triesMax: 3 }
 
+interface Failure {
+  readonly at: number
+  readonly count: number
+}
+
 export class Backfill implements AsyncDisposable {
   readonly #pending: PendingWork
   readonly #past: Past
@@ -63,10 +71,14 @@ export class Backfill implements AsyncDisposable {
   readonly #woken = new Wakeup()
   readonly #log: Logger = logger('backfill')
   readonly #looking: Promise<void>
-  /** When jobs failed, by their names. */
-  readonly #failures = new Map<string, number>()
+  /** How often jobs failed in a row and when last, by their names. */
+  readonly #failures = new Map<string, Failure>()
   readonly #fetched = new Set<string>()
+  /** What definitions speak of. */
+  #wanted: Definition[] = []
+  #wantedAt = 0
   #jumpedAfter = 0
+  #profilesAfter = 0
 
   constructor(options: BackfillOptions) {
     this.#pending = options.pending
@@ -88,10 +100,16 @@ export class Backfill implements AsyncDisposable {
     this.#woken.wake()
   }
 
-  /** Fetches what the definitions speak of, unless that was done. */
+  /** Fetches what the definitions speak of, unless that was done; what fails is tried again until others are wanted. */
   want(definitions: Iterable<Definition>): void {
+    this.#wanted = [...definitions]
+    this.#fetchWanted()
+  }
+
+  #fetchWanted(): void {
+    this.#wantedAt = Date.now()
     const context = { past: this.#past, jobs: this.#jobs, fetched: this.#fetched }
-    for (const definition of definitions) fetchNeeds(needsOf(definition), context)
+    for (const definition of this.#wanted) fetchNeeds(needsOf(definition), context)
   }
 
   async #lookForEver(): Promise<void> {
@@ -114,6 +132,7 @@ export class Backfill implements AsyncDisposable {
   async #look(): Promise<void> {
     const pending = this.#pending
     const context = { past: this.#past, pending }
+    if (Date.now() - this.#wantedAt > NEEDS_AGAIN_MS) this.#fetchWanted()
     for (const did of await pending.viewers(foundMax)) {
       this.#start(`viewer ${did}`, async (signal) => {
         await fetchViewer(context, did, signal)
@@ -138,33 +157,31 @@ export class Backfill implements AsyncDisposable {
     const repositories = { jobs: this.#repositories }
     for (const { did } of jumped)
       this.#start(`repository ${did}`, () => this.#past.repository(did), repositories)
-    for (const did of await pending.authorsWithoutProfile(foundMax)) {
-      this.#start(`profile ${did}`, () => this.#past.profile(did), {
-        failed: () => this.#past.noProfile(did),
-      })
-    }
+    const authors = await pending.authorsWithoutProfile(foundMax, this.#profilesAfter)
+    this.#profilesAfter = authors.length === foundMax ? (authors.at(-1)?.id ?? 0) : 0
+    for (const { did } of authors) this.#start(`profile ${did}`, () => this.#past.profile(did))
   }
 
   /** Runs a job, unless it is under way or failed lately. */
   #start(
     name: string,
     work: (signal: AbortSignal) => Promise<void>,
-    { jobs = this.#jobs, failed }: { jobs?: Jobs; failed?: () => Promise<void> } = {},
+    { jobs = this.#jobs }: { jobs?: Jobs } = {},
   ): void {
-    const failedAt = this.#failures.get(name)
-    if (jobs.has(name) || (failedAt !== undefined && Date.now() - failedAt < failureAgeMsMax)) return
-    this.#failures.delete(name)
-    void jobs.run(name, work).then(async (outcome) => {
-      if (outcome !== 'failed') return
+    const failure = this.#failures.get(name)
+    if (jobs.has(name) || (failure && Date.now() - failure.at < ageOf(failure))) return
+    void jobs.run(name, work).then((outcome) => {
+      if (outcome === 'refused') return
+      this.#failures.delete(name)
+      if (outcome === 'done') return
       const [oldest] = this.#failures.keys()
       if (this.#failures.size >= failuresRememberedMax && oldest !== undefined) this.#failures.delete(oldest)
-      this.#failures.set(name, Date.now())
-      await failed?.().catch((error) =>
-        this.#log.error(
-          { err: error, todo: 'see whether the database answers and the disk has room' },
-          'the index cannot be written',
-        ),
-      )
+      this.#failures.set(name, { at: Date.now(), count: (failure?.count ?? 0) + 1 })
     })
   }
+}
+
+/** How long nothing is tried after a failure: what can never be had costs less and less. */
+function ageOf({ count }: Failure): number {
+  return Math.min(FAILURE_AGE_MS * 2 ** (count - 1), FAILURE_AGE_MS_MAX)
 }

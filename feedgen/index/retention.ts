@@ -111,6 +111,14 @@ export class Retention {
     })
   }
 
+  /** Removes matches of a definition that is not served; whether there may be more. Served again, it has its past taken in again. */
+  async pruneWithdrawn(definition: DefinitionId): Promise<boolean> {
+    await this.#store.transaction(({ rows }) =>
+      rows.update('definitions', ['id'], [{ id: definition, filled_version: null }]),
+    )
+    return this.pruneMatches(definition, Number.MAX_SAFE_INTEGER)
+  }
+
   /** Removes the oldest of what viewers saw; whether there may be more. */
   async pruneSeen(now = Date.now()): Promise<boolean> {
     const before = now - this.#options.seenHours * HOUR_MS
@@ -163,7 +171,7 @@ export class Retention {
   }
 }
 
-/** For how long each definition keeps posts; undefined for one that is gone. */
+/** For how long each definition keeps posts; undefined for one that is not served. */
 export type HoursOf = (definition: DefinitionId) => number | undefined
 
 /** Prunes for ever: a walk over everything, a rest, and again. */
@@ -177,8 +185,12 @@ export function keepPruning(
 
   const walk = async () => {
     for (const definition of await retention.definitions()) {
-      const before = Date.now() - (hoursOf(definition) ?? 0) * HOUR_MS
-      while (!signal.aborted && (await retention.pruneMatches(definition, before))) await pause(stepPauseMs)
+      const hours = hoursOf(definition)
+      const prune = () =>
+        hours === undefined
+          ? retention.pruneWithdrawn(definition)
+          : retention.pruneMatches(definition, Date.now() - hours * HOUR_MS)
+      while (!signal.aborted && (await prune())) await pause(stepPauseMs)
     }
     while (!signal.aborted && (await retention.pruneSeen())) await pause(stepPauseMs)
     while (!signal.aborted && (await retention.pruneInteractions())) await pause(stepPauseMs)
