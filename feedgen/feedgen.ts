@@ -37,6 +37,7 @@ import { AuthorKeys, UnknownAuthorError } from './identity/identity-cache.ts'
 import { type Index, openIndex } from './index/database.ts'
 import { keepPruning } from './index/retention.ts'
 import type { DefinitionWriter } from './index/stored-definitions.ts'
+import { keepSweeping } from './index/sweeping.ts'
 import { createPages } from './pages/index.ts'
 import type { Services } from './services.ts'
 import { Askers } from './xrpc/askers.ts'
@@ -153,6 +154,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
           fetchWhatIsNeeded(served, following, fetching)
         }),
       )
+      writing.use(keepSweeping(index.writer))
       writing.use(keepPruning(index.retention, (id) => definitions.get(id)?.plan?.windowHours))
       return writing
     }),
