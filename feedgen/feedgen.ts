@@ -119,6 +119,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
         }),
       ),
       knowsAccounts: accounts !== undefined,
+      retentionHours: config.retentionHours,
       costMax: config.definitionCostMax,
       find: createFinder(config, keys),
     }),
@@ -160,7 +161,12 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
         }),
       )
       writing.use(keepSweeping(index.writer))
-      writing.use(keepPruning(index.retention, (id) => definitions.get(id)?.plan?.windowHours))
+      writing.use(
+        keepPruning(index.retention, {
+          hoursOf: (id) => definitions.get(id)?.plan?.windowHours,
+          hoursUnfilled: () => hoursUnfilled(definitions.served()),
+        }),
+      )
       return writing
     }),
   )
@@ -248,6 +254,10 @@ function keepServed(served: readonly LiveDefinition[], writer: DefinitionWriter)
       )
     })
 }
+
+/** How far definitions look back whose past is not matched yet: no match keeps the posts that they still need. */
+const hoursUnfilled = (served: readonly LiveDefinition[]): number =>
+  Math.max(0, ...served.map(({ plan, isFilled }) => (plan?.intake && !isFilled ? plan.windowHours : 0)))
 
 /** Has labelers followed and the past fetched that definitions speak of. */
 function fetchWhatIsNeeded(

@@ -52,11 +52,21 @@ describe.for(stores)('pruning in %s', (store) => {
     expect(await index.retention.definitions()).toEqual([1, 2])
     expect((await posts()).sort()).toEqual(['kept', 'new', 'old', 'other'])
     // The second definition keeps what is younger than 85 hours, the first nothing.
-    await using _pruning = keepPruning(index.retention, (id) => (id === 2 ? 85 : undefined))
+    const hoursOf = (id: number) => (id === 2 ? 85 : undefined)
+    await using _pruning = keepPruning(index.retention, { hoursOf, hoursUnfilled: () => 0 })
     await eventually(async () => (await posts()).length === 2)
     expect((await posts()).sort()).toEqual(['new', 'other'])
     const me = (await index.facts.accounts([did])).get(did)!
     expect((await index.facts.likes([me], { each: 9 })).get(me)).toHaveLength(2)
+  })
+
+  test('keeps what a definition may still match, until it has all of its past', async () => {
+    const index = await writtenIndex(await newLocation(store), { postHours: 24 })
+    await index.writer.apply([posted('new', 1), posted('old', 80), posted('older', 90)])
+    expect(await index.retention.prunePosts(0, { hoursMin: 100 })).toMatchObject({ removed: 0 })
+    expect(await index.retention.prunePosts(0, { hoursMin: 85 })).toMatchObject({ removed: 1 })
+    expect(await index.retention.prunePosts(0, { hoursMin: 1 })).toMatchObject({ removed: 1 })
+    expect(await index.facts.newest({ since: 0, limit: 9 })).toHaveLength(1)
   })
 
   test('a definition that is withdrawn has its past taken in again when it is back', async () => {
