@@ -18,6 +18,7 @@ import { fetchViewer } from './viewers.ts'
 type PendingWork = Pick<
   Pending,
   | 'viewers'
+  | 'viewerAsked'
   | 'viewerFetched'
   | 'blockedLists'
   | 'listRead'
@@ -50,6 +51,9 @@ const blockedListsMax = 2000
 /** For so long nobody looks again who follows a viewer back. */
 const MUTUALS_AGE_MS = 24 * 3_600_000
 
+/** Accounts in all definitions together of which it is looked up who follows them back: each costs as much as a viewer. */
+export const MUTUALS_OF_MAX = 100
+
 const jobsOptions = { atOnceMax: 8, jobsMax: 2000, triesMax: 3 }
 /** Each has a whole repository in memory, and none of them keeps other work waiting. */
 const repositoryJobsOptions = { atOnceMax: 1, jobsMax: 200, triesMax: 3 }
@@ -77,6 +81,8 @@ export class Backfill implements AsyncDisposable {
   /** What definitions speak of. */
   #wanted: Definition[] = []
   #wantedAt = 0
+  /** Accounts whose mutuals definitions name, and that were not asked after yet. */
+  #mutualsOf: string[] = []
   #jumpedAfter = 0
   #profilesAfter = 0
 
@@ -108,6 +114,18 @@ export class Backfill implements AsyncDisposable {
 
   #fetchWanted(): void {
     this.#wantedAt = Date.now()
+    const named = new Set(this.#wanted.flatMap((definition) => [...needsOf(definition).mutualsOf]))
+    this.#mutualsOf = [...named].slice(0, MUTUALS_OF_MAX)
+    if (named.size > MUTUALS_OF_MAX)
+      this.#log.warn(
+        {
+          named: named.size,
+          limit: MUTUALS_OF_MAX,
+          todo: 'publish fewer definitions with the mutuals of fixed accounts; those beyond the limit have the ones that the stream brought',
+        },
+        'definitions name the mutuals of too many accounts',
+      )
+    this.#woken.wake()
     const context = { past: this.#past, jobs: this.#jobs, fetched: this.#fetched }
     for (const definition of this.#wanted) fetchNeeds(needsOf(definition), context)
   }
@@ -133,6 +151,9 @@ export class Backfill implements AsyncDisposable {
     const pending = this.#pending
     const context = { past: this.#past, pending }
     if (Date.now() - this.#wantedAt > NEEDS_AGAIN_MS) this.#fetchWanted()
+    // It is found out in the same way as for a viewer, and for both at once.
+    for (let did = this.#mutualsOf.pop(); did !== undefined; did = this.#mutualsOf.pop())
+      await pending.viewerAsked(did, { mutuals: true })
     for (const did of await pending.viewers(foundMax)) {
       this.#start(`viewer ${did}`, async (signal) => {
         await fetchViewer(context, did, signal)

@@ -194,7 +194,7 @@ interface MatchesTable {
   sort_at: number
 }
 
-/** Accounts that asked for a page made for them. */
+/** Accounts that asked for a page made for them, and those whose mutuals a definition names. */
 interface ViewersTable {
   account: number
   asked_at: number

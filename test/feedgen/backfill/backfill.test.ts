@@ -5,7 +5,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { encode } from '#protocol/cbor.ts'
 import { cidForCbor } from '#protocol/cid.ts'
-import { Backfill, type BackfillOptions } from '../../../feedgen/backfill/backfill.ts'
+import type { Definition } from '../../../feedgen/algorithm/definition.ts'
+import { Backfill, type BackfillOptions, MUTUALS_OF_MAX } from '../../../feedgen/backfill/backfill.ts'
 import { NotThereError, ServerError } from '../../../feedgen/backfill/pds-client.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
 import { randomPlcDid } from '../../support/author.ts'
@@ -523,6 +524,7 @@ test('whole repositories are in memory one at a time, until each is written', as
     },
     pending: {
       viewers: async () => [],
+      viewerAsked: async () => true,
       viewerFetched: async () => undefined,
       blockedLists: async () => [],
       listRead: async () => undefined,
@@ -666,4 +668,60 @@ test('a repository that can never be had is asked for less and less', async () =
   }
   expect(asked).toBeLessThan(8)
   expect(asked).toBeGreaterThan(2)
+})
+
+describe('definitions with the mutuals of a fixed account', () => {
+  const mutualsOf = (of: string): Definition => ({
+    sources: [{ kind: 'graph', of, edge: 'mutuals', windowHours: 24 }],
+    createdAt: '2026-01-01T00:00:00Z',
+  })
+
+  test('have those whose follows no stream brought, and only what is needed is kept', async () => {
+    const [fixed, back, not, stranger] = [randomPlcDid(), randomPlcDid(), randomPlcDid(), randomPlcDid()]
+    const follows = new Map([
+      [fixed, [back, not]],
+      [back, [stranger, fixed]],
+      [not, [stranger]],
+    ])
+    const read: string[] = []
+    const { file, index, backfill } = await stageAlone({
+      async page(did, collection) {
+        if (collection !== 'app.bsky.graph.follow') return { records: [], cursor: undefined }
+        read.push(did)
+        const records = (follows.get(did) ?? []).map((subject, i) => {
+          const block = encode({ $type: collection, createdAt: '2026-01-01T00:00:00Z', subject })
+          return { path: `${collection}/3k${i}`, cid: cidForCbor(block), block }
+        })
+        return { records, cursor: undefined }
+      },
+    })
+    backfill.want([mutualsOf(fixed)])
+    const mutuals = async () => {
+      const known = await index.facts.accounts([fixed])
+      const account = known.get(fixed)
+      const found = account === undefined ? [] : await index.facts.graph(account, 'mutuals', { limit: 9 })
+      return [...(await index.facts.dids(found)).values()]
+    }
+    await eventually(async () => (await mutuals()).length > 0 && read.length === 3)
+    expect(await mutuals()).toEqual([back])
+    expect(edges(file, 'follows').sort()).toEqual([back, not, fixed].sort())
+    // Once it is known, nobody is read again for the same.
+    await eventually(async () => (await index.pending.mutualsWanted(9, 0)).length === 0)
+    backfill.want([mutualsOf(fixed)])
+    backfill.wake()
+    await sleep(50)
+    expect(read.sort()).toEqual([fixed, back, not].sort())
+  })
+
+  test('are looked up for so many accounts and no more, which is in the log', async () => {
+    const warn = vi.spyOn(logger('backfill'), 'warn')
+    const { backfill, file } = await stageAlone({ page: async () => ({ records: [], cursor: undefined }) })
+    backfill.want(Array.from({ length: MUTUALS_OF_MAX + 5 }, () => mutualsOf(randomPlcDid())))
+    const viewers = () => rows(file, 'select 1 from viewers').length
+    await eventually(() => viewers() === MUTUALS_OF_MAX)
+    expect(warn.mock.calls).toEqual([
+      [expect.objectContaining({ limit: MUTUALS_OF_MAX, todo: expect.any(String) }), expect.any(String)],
+    ])
+    warn.mockRestore()
+  })
 })
