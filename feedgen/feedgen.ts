@@ -137,7 +137,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   stack.use(
     index.whileWriting(() => {
       const writing = new AsyncDisposableStack()
-      const fetching = config.backfill ? writing.use(createBackfill(config, index, keys)) : undefined
+      const fetching = config.backfill ? writing.use(createBackfill(config, index, keys, fetch)) : undefined
       backfill = fetching
       const following = writing.use(
         new Following({
@@ -296,7 +296,9 @@ function createFinder(config: FeedgenConfig, keys: AuthorKeys): FindRecord {
   return new RecordFinder({ servers: createServers(config, keys) }).find
 }
 
-function createBackfill(config: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
+function createBackfill(config: FeedgenConfig, index: Index, keys: AuthorKeys, fetch: Fetch): Backfill {
   const servers = createServers(config, keys)
-  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid: config.serviceDid })
+  const { serviceDid } = config
+  const appview = config.appview && { url: config.appview.url, fetch }
+  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid, appview })
 }

@@ -8,6 +8,7 @@ import { Wakeup } from '#platform/wakeup.ts'
 import type { Definition } from '../algorithm/definition.ts'
 import type { Pending } from '../index/pending.ts'
 import { fetchNeeds } from './definitions.ts'
+import { type FollowersOptions, fetchFollowers } from './followers.ts'
 import { Jobs } from './jobs.ts'
 import { fetchList } from './lists.ts'
 import { fetchMutuals } from './mutuals.ts'
@@ -33,6 +34,8 @@ type PendingWork = Pick<
 
 export interface BackfillOptions extends PastOptions {
   pending: PendingWork
+  /** The AppView that is asked who follows accounts, unless nobody is. */
+  appview?: Pick<FollowersOptions, 'url' | 'fetch'>
 }
 
 /** How long nothing is looked for when nobody says that there is something: other processes cannot say it. */
@@ -57,6 +60,8 @@ export const MUTUALS_OF_MAX = 100
 const jobsOptions = { atOnceMax: 8, jobsMax: 2000, triesMax: 3 }
 /** Each has a whole repository in memory, and none of them keeps other work waiting. */
 const repositoryJobsOptions = { atOnceMax: 1, jobsMax: 200, triesMax: 3 }
+/** Each asks one AppView many times. */
+const followersJobsOptions = { atOnceMax: 1, jobsMax: 100, triesMax: 3 }
 /** Each asks after many accounts. */
 const mutualsJobsOptions = { atOnceMax: 2, jobsMax: 200, triesMax: 3 }
 
@@ -71,6 +76,8 @@ export class Backfill implements AsyncDisposable {
   readonly #jobs = new Jobs(jobsOptions)
   readonly #repositories = new Jobs(repositoryJobsOptions)
   readonly #mutuals = new Jobs(mutualsJobsOptions)
+  readonly #followers = new Jobs(followersJobsOptions)
+  readonly #followersOptions: FollowersOptions | undefined
   readonly #stopping = new AbortController()
   readonly #woken = new Wakeup()
   readonly #log: Logger = logger('backfill')
@@ -89,6 +96,7 @@ export class Backfill implements AsyncDisposable {
   constructor(options: BackfillOptions) {
     this.#pending = options.pending
     this.#past = new Past(options)
+    this.#followersOptions = options.appview && { ...options.appview, index: options.index }
     this.#looking = this.#lookForEver()
   }
 
@@ -96,7 +104,9 @@ export class Backfill implements AsyncDisposable {
     this.#stopping.abort()
     this.#woken.wake()
     await Promise.all(
-      [this.#jobs, this.#repositories, this.#mutuals].map((jobs) => jobs[Symbol.asyncDispose]()),
+      [this.#jobs, this.#repositories, this.#mutuals, this.#followers].map((jobs) =>
+        jobs[Symbol.asyncDispose](),
+      ),
     )
     await this.#looking
   }
@@ -126,7 +136,12 @@ export class Backfill implements AsyncDisposable {
         'definitions name the mutuals of too many accounts',
       )
     this.#woken.wake()
-    const context = { past: this.#past, jobs: this.#jobs, fetched: this.#fetched }
+    const options = this.#followersOptions
+    const followers = options && {
+      jobs: this.#followers,
+      fetch: (did: string, signal: AbortSignal) => fetchFollowers(options, did, signal),
+    }
+    const context = { past: this.#past, jobs: this.#jobs, fetched: this.#fetched, followers }
     for (const definition of this.#wanted) fetchNeeds(needsOf(definition), context)
   }
 

@@ -8,6 +8,8 @@ export interface Needs {
   readonly graphs: Set<string>
   /** DIDs of accounts of which it is needed who follows them back. */
   readonly mutualsOf: Set<string>
+  /** DIDs of accounts whose followers are. */
+  readonly followersOf: Set<string>
   /** URIs of lists and starter packs. */
   readonly lists: Set<string>
   readonly starterPacks: Set<string>
@@ -23,6 +25,7 @@ export function needsOf(definition: Definition): Needs {
     authors: new Set(),
     graphs: new Set(),
     mutualsOf: new Set(),
+    followersOf: new Set(),
     lists: new Set(),
     starterPacks: new Set(),
     posts: new Set(),
@@ -52,7 +55,8 @@ function visit(part: unknown, needs: Needs): void {
       addAll(needs.starterPacks, [uri])
       break
     case 'graph':
-      addAll(edge === 'mutuals' ? needs.mutualsOf : needs.graphs, [of])
+      if (edge === 'mutuals') addAll(needs.mutualsOf, [of])
+      else addAll(edge === 'followers' ? needs.followersOf : needs.graphs, [of])
       break
     case 'posts':
       addAll(needs.posts, uris)

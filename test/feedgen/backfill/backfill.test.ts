@@ -543,7 +543,10 @@ test('whole repositories are in memory one at a time, until each is written', as
 })
 
 /** A backfill over an index in a file, from servers that are told what to answer; with a clock that is turned by hand. */
-async function stageAlone(servers: Partial<BackfillOptions['servers']>) {
+async function stageAlone(
+  servers: Partial<BackfillOptions['servers']>,
+  options: Pick<BackfillOptions, 'appview'> = {},
+) {
   const folder = temporaryFolder()
   const file = `${folder.path}/index.sqlite`
   const index = await openIndex(file)
@@ -556,6 +559,7 @@ async function stageAlone(servers: Partial<BackfillOptions['servers']>) {
     servers: { page: unreachable, record: unreachable, repo: unreachable, ...servers },
     index: index.writer,
     pending: index.pending,
+    ...options,
   })
   onTestFinished(async () => {
     clock.mockRestore()
@@ -724,4 +728,16 @@ describe('definitions with the mutuals of a fixed account', () => {
     ])
     warn.mockRestore()
   })
+})
+
+test('definitions with the followers of a fixed account have those that an AppView knows', async () => {
+  const [of, follower] = [randomPlcDid(), randomPlcDid()]
+  const followedBy = `at://${follower}/app.bsky.graph.follow/3k`
+  const fetch = async () =>
+    Response.json({ followers: [{ did: follower }], relationships: [{ did: follower, followedBy }] })
+  const { backfill, file } = await stageAlone({}, { appview: { url: 'https://appview.test', fetch } })
+  const source = { kind: 'graph', of, edge: 'followers', windowHours: 24 } as const
+  backfill.want([{ sources: [source], createdAt: '2026-01-01T00:00:00Z' }])
+  await eventually(() => edges(file, 'follows').length === 1)
+  expect(edges(file, 'follows')).toEqual([of])
 })
