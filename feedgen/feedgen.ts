@@ -38,6 +38,7 @@ import { AuthorKeys, UnknownAuthorError } from './identity/identity-cache.ts'
 import { type Index, openIndex } from './index/database.ts'
 import { keepPruning } from './index/retention.ts'
 import type { DefinitionWriter } from './index/stored-definitions.ts'
+import { keepSweeping } from './index/sweeping.ts'
 import { createPages } from './pages/index.ts'
 import type { Services } from './services.ts'
 import { Askers } from './xrpc/askers.ts'
@@ -120,6 +121,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
         }),
       ),
       knowsAccounts: accounts !== undefined,
+      retentionHours: config.retentionHours,
       costMax: config.definitionCostMax,
       find: createFinder(config, keys),
     }),
@@ -137,7 +139,7 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
   stack.use(
     index.whileWriting(() => {
       const writing = new AsyncDisposableStack()
-      const fetching = config.backfill ? writing.use(createBackfill(config, index, keys)) : undefined
+      const fetching = config.backfill ? writing.use(createBackfill(config, index, keys, fetch)) : undefined
       backfill = fetching
       const following = writing.use(
         new Following({
@@ -160,7 +162,13 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
           fetchWhatIsNeeded(served, following, fetching)
         }),
       )
-      writing.use(keepPruning(index.retention, (id) => definitions.get(id)?.plan?.windowHours))
+      writing.use(keepSweeping(index.writer))
+      writing.use(
+        keepPruning(index.retention, {
+          hoursOf: (id) => definitions.get(id)?.plan?.windowHours,
+          hoursUnfilled: () => hoursUnfilled(definitions.served()),
+        }),
+      )
       return writing
     }),
   )
@@ -249,6 +257,10 @@ function keepServed(served: readonly LiveDefinition[], writer: DefinitionWriter)
     })
 }
 
+/** How far definitions look back whose past is not matched yet: no match keeps the posts that they still need. */
+const hoursUnfilled = (served: readonly LiveDefinition[]): number =>
+  Math.max(0, ...served.map(({ plan, isFilled }) => (plan?.intake && !isFilled ? plan.windowHours : 0)))
+
 /** Has labelers followed and the past fetched that definitions speak of. */
 function fetchWhatIsNeeded(
   served: readonly LiveDefinition[],
@@ -286,7 +298,9 @@ function createFinder(config: FeedgenConfig, keys: AuthorKeys): FindRecord {
   return new RecordFinder({ servers: createServers(config, keys) }).find
 }
 
-function createBackfill(config: FeedgenConfig, index: Index, keys: AuthorKeys): Backfill {
+function createBackfill(config: FeedgenConfig, index: Index, keys: AuthorKeys, fetch: Fetch): Backfill {
   const servers = createServers(config, keys)
-  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid: config.serviceDid })
+  const { serviceDid } = config
+  const appview = config.appview && { url: config.appview.url, fetch }
+  return new Backfill({ servers, index: index.writer, pending: index.pending, serviceDid, appview })
 }

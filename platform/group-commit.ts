@@ -10,6 +10,7 @@ import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync } from 'node:f
 import path from 'node:path'
 import type Sqlite3 from 'better-sqlite3'
 import { crashPoint } from './crash-points.ts'
+import { type Logger, logger } from './log.ts'
 
 /** Proof of being inside a write transaction, and its time. */
 export interface Tx {
@@ -51,6 +52,9 @@ export class GroupCommit implements Disposable {
   #unsynced: Settlement[] = []
   #syncing = false
   #closed = false
+  /** Whether the last attempt to copy the log into the file failed: said once, not at every group. */
+  #checkpointFails = false
+  readonly #logger: Logger = logger('sqlite')
 
   /**
    * @param db in WAL mode, without automatic checkpoints; its log must exist
@@ -175,10 +179,21 @@ export class GroupCommit implements Disposable {
   #checkpoint(): void {
     if (!this.#checkpoints) return
     try {
-      if ((this.#statements.logged.get()?.log ?? 0) > LOG_PAGES_MAX) this.#statements.checkpoint.get()
+      if ((this.#statements.logged.get()?.log ?? 0) <= LOG_PAGES_MAX) return
+      this.#statements.checkpoint.get()
+      this.#checkpointFails = false
     } catch (error) {
       if (isFailedSync(error)) this.#onFatal(error)
       // A file that cannot grow: the log still has everything, and the next group tries again.
+      if (this.#checkpointFails) return
+      this.#checkpointFails = true
+      this.#logger.error(
+        {
+          err: error,
+          todo: 'see whether the disk has room and is healthy: nothing is lost, but the log grows until it can be copied',
+        },
+        'the write-ahead log cannot be copied into the database file',
+      )
     }
   }
 

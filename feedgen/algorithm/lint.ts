@@ -1,6 +1,6 @@
 /** What of a valid definition does something else than its creator may think, or nothing at all. */
 
-import { compile, isActorSet, sourcesIn } from './compile.ts'
+import { compile, isActorSet, type Plan, sourcesIn } from './compile.ts'
 import { totalOf } from './cost.ts'
 import type { Definition, Filter, Source } from './definition.ts'
 import { collections, constantOf, ofOneFilter, ofSet, ofTags, ofUri } from './lint-filters.ts'
@@ -13,13 +13,17 @@ export const WARNINGS_MAX = 100
 
 /**
  * What a creator should know before a definition is published.
- * @param knowsAccounts whether the host asks an AppView about authors
+ * @param host `knowsAccounts`: whether it asks an AppView about authors; `retentionHours`: how long it keeps posts that no feed needs
  */
-export function warningsOf(definition: Definition, { knowsAccounts = true } = {}): Warning[] {
+export function warningsOf(
+  definition: Definition,
+  { knowsAccounts = true, retentionHours }: { knowsAccounts?: boolean; retentionHours?: number } = {},
+): Warning[] {
   const ofWhere = [...ofFilters(definition)]
   const isEmpty = ofWhere.some(({ path, kind }) => path === 'where' && kind === 'never')
   const found = [
     ...ofSources(definition),
+    ...(retentionHours === undefined ? [] : ofRetention(definition, retentionHours)),
     ...ofWhere,
     ...(knowsAccounts ? [] : ofAccounts(definition)),
     ...ofArrangement(definition),
@@ -103,6 +107,23 @@ function* ofSource(source: Source, path: string): Generator<Warning> {
           kind: 'noEffect',
           says: 'is one source: what it has in common with itself is all of it',
         }
+  }
+}
+
+/**
+ * Windows that reach back further than posts are kept. Posts that a source matches as they come are kept for its window; the others, which
+ * are found by their authors, lists or likes, only as long as the host keeps any post.
+ */
+function* ofRetention(definition: Definition, retentionHours: number): Generator<Warning> {
+  const intakes = compiled(definition)?.intakes
+  for (const { source, path } of sourcesIn(definition.sources, 'sources')) {
+    if (!('windowHours' in source) || source.windowHours <= retentionHours) continue
+    if (intakes?.get(source)?.wanted !== undefined) continue
+    yield {
+      path: `${path}/windowHours`,
+      kind: 'noEffect',
+      says: `is longer than this host keeps the posts of such a source: those older than ${retentionHours} hours are missing`,
+    }
   }
 }
 
@@ -371,8 +392,13 @@ function quotedKind({ kind }: Source): string {
 }
 
 function priceOf(definition: Definition): number | undefined {
+  const plan = compiled(definition)
+  return plan && totalOf(plan.cost)
+}
+
+function compiled(definition: Definition): Plan | undefined {
   try {
-    return totalOf(compile(definition).cost)
+    return compile(definition)
   } catch (error) {
     if (error instanceof InvalidDefinitionError) return undefined
     throw error

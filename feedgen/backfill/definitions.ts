@@ -10,6 +10,8 @@ export interface NeedsContext {
   jobs: Jobs
   /** The names of what was fetched, or is on its way. */
   fetched: Set<string>
+  /** Fetches who follows an account, in jobs of its own; absent where nobody can be asked for that. */
+  followers?: { jobs: Jobs; fetch(did: string, signal: AbortSignal): Promise<void> }
 }
 
 /** Of a definition, a list or a starter pack; the others' posts come with the firehose. */
@@ -35,6 +37,13 @@ export function fetchNeeds(needs: Needs, context: NeedsContext): void {
     once(context, `follows of ${did}`, async (signal) => {
       await past.collection(did, 'app.bsky.graph.follow', { recordsMax: followsMax }, signal)
     })
+  const { followers } = context
+  if (followers) {
+    for (const did of first(needs.followersOf))
+      once({ ...context, jobs: followers.jobs }, `followers of ${did}`, (signal) =>
+        followers.fetch(did, signal),
+      )
+  }
   for (const uri of first(needs.lists))
     once(context, uri, async (signal) => authors(await fetchList(past, uri, signal)))
   for (const uri of first(needs.starterPacks))

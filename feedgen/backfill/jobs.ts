@@ -2,7 +2,7 @@
 import { type Logger, logger } from '#platform/log.ts'
 import { pause, retryDelay } from '#platform/retry.ts'
 import { Slots } from '#platform/semaphore.ts'
-import { NotThereError } from './pds-client.ts'
+import { NotThereError, ServerError } from './pds-client.ts'
 
 export interface JobsOptions {
   atOnceMax: number
@@ -57,11 +57,26 @@ export class Jobs implements AsyncDisposable {
       } catch (error) {
         if (signal.aborted) break
         const isLast = error instanceof NotThereError || tries >= this.#options.triesMax
-        this.#log.info({ job: name, tries, isLast, reason: (error as Error).message }, 'could not be fetched')
+        this.#say(error, { job: name, tries, isLast })
         if (isLast) return 'failed'
         await pause(retryDelay(tries), signal)
       }
     }
     return 'refused'
+  }
+
+  /** What strangers' servers do not do is daily business; anything else is a fault of our own. */
+  #say(error: unknown, about: object): void {
+    if (error instanceof ServerError || error instanceof NotThereError)
+      this.#log.info({ ...about, reason: error.message }, 'could not be fetched')
+    else
+      this.#log.error(
+        {
+          ...about,
+          err: error,
+          todo: 'see whether the database answers and the disk has room; else report this with the stack',
+        },
+        'what was fetched could not be used',
+      )
   }
 }

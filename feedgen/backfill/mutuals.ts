@@ -1,6 +1,6 @@
 /**
- * Looks up which of the accounts that a viewer follows follow the viewer, where no stream brought their follows: in their repositories. Only follows of viewers are
- * kept, so that an account that many viewers follow is read once for all of them.
+ * Looks up which of the accounts that a viewer follows follow the viewer, where no stream brought their follows: in their repositories. An account whose
+ * mutuals a definition names counts as a viewer. Only follows of viewers are kept, so that an account that many viewers follow is read once for all of them.
  */
 import type { Pending } from '../index/pending.ts'
 import { decodeRecord } from './decode.ts'

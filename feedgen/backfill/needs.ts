@@ -6,6 +6,10 @@ export interface Needs {
   readonly authors: Set<string>
   /** DIDs of accounts whose follows are. */
   readonly graphs: Set<string>
+  /** DIDs of accounts of which it is needed who follows them back. */
+  readonly mutualsOf: Set<string>
+  /** DIDs of accounts whose followers are. */
+  readonly followersOf: Set<string>
   /** URIs of lists and starter packs. */
   readonly lists: Set<string>
   readonly starterPacks: Set<string>
@@ -20,6 +24,8 @@ export function needsOf(definition: Definition): Needs {
   const needs: Needs = {
     authors: new Set(),
     graphs: new Set(),
+    mutualsOf: new Set(),
+    followersOf: new Set(),
     lists: new Set(),
     starterPacks: new Set(),
     posts: new Set(),
@@ -37,7 +43,7 @@ export function needsOf(definition: Definition): Needs {
 function visit(part: unknown, needs: Needs): void {
   if (Array.isArray(part)) for (const one of part) visit(one, needs)
   if (typeof part !== 'object' || part === null) return
-  const { kind, dids, uri, uris, of, by } = part as { [key: string]: unknown }
+  const { kind, dids, uri, uris, of, by, edge } = part as { [key: string]: unknown }
   switch (kind) {
     case 'actors':
       addAll(needs.authors, dids)
@@ -49,7 +55,8 @@ function visit(part: unknown, needs: Needs): void {
       addAll(needs.starterPacks, [uri])
       break
     case 'graph':
-      addAll(needs.graphs, [of])
+      if (edge === 'mutuals') addAll(needs.mutualsOf, [of])
+      else addAll(edge === 'followers' ? needs.followersOf : needs.graphs, [of])
       break
     case 'posts':
       addAll(needs.posts, uris)

@@ -49,6 +49,12 @@ export interface FetchedRepo {
 /** A server that does not answer, or not as it should: another time it may. */
 export class ServerError extends Error {
   override name = 'ServerError'
+  /** Of its answer, if there was one. */
+  readonly status: number | undefined
+  constructor(message: string, { status, ...options }: ErrorOptions & { status?: number } = {}) {
+    super(message, options)
+    this.status = status
+  }
 }
 
 /** The server says that the repository or the record is not there, or not for anybody to see. */
@@ -115,7 +121,9 @@ export class Servers {
     const [collection = '', rkey = ''] = path.split('/')
     try {
       const body = await this.#json(did, 'com.atproto.repo.getRecord', { repo: did, collection, rkey })
-      return readRecord(body, did, collection)
+      const record = readRecord(body, did, collection)
+      if (record === null) throw new ServerError('an answer that is not the record that was asked for')
+      return record
     } catch (error) {
       if (error instanceof NotThereError && error.message === 'RecordNotFound') return null
       throw error
@@ -183,7 +191,9 @@ export class Servers {
     if (response.ok) return response
     const { error } = (await response.json().catch(() => ({}))) as { error?: unknown }
     if (typeof error === 'string' && NOT_THERE.has(error)) throw new NotThereError(error)
-    throw new ServerError(`${url.host} answered ${method} with ${response.status}`)
+    throw new ServerError(`${url.host} answered ${method} with ${response.status}`, {
+      status: response.status,
+    })
   }
 
   /** Runs the work when it is its turn, with the URL of the account's server. */

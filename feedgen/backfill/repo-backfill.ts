@@ -26,6 +26,8 @@ export interface CollectionLimits {
 }
 
 const PROFILE = 'app.bsky.actor.profile/self'
+/** What servers answer of records and repositories that they do not have, whatever they call the error. */
+const NO_RECORD: ReadonlySet<number> = new Set([400, 404, 410])
 const changesPerWriteMax = 500
 /** Pages of fewer records, on average, are not turned for ever: servers choose how many stand on one. */
 const PAGE_RECORDS_MIN = 25
@@ -86,15 +88,22 @@ export class Past {
   }
 
   /**
-   * Fetches an account's profile, or notes that it has none.
-   * @throws ServerError, NotThereError when there is no such repository
+   * Fetches an account's profile, or notes that its server has none.
+   * @throws ServerError when that cannot be known now: what a profile asks for must not be forgotten because of it
    */
   async profile(did: string): Promise<void> {
-    if (!(await this.record(did, PROFILE))) await this.noProfile(did)
+    try {
+      if (await this.record(did, PROFILE)) return
+    } catch (error) {
+      const isAnswer =
+        error instanceof NotThereError ||
+        (error instanceof ServerError && NO_RECORD.has(error.status ?? Number.NaN))
+      if (!isAnswer) throw error
+    }
+    await this.#noProfile(did)
   }
 
-  /** Notes that an account's profile was looked for, and that it asks for nothing as far as anybody can say. */
-  async noProfile(did: string): Promise<void> {
+  async #noProfile(did: string): Promise<void> {
     const { index } = this.#options
     const row = { no_unauthenticated: false, looked_at: Date.now() }
     const changes: Change[] = [{ table: 'profiles', uri: `at://${did}/${PROFILE}`, row }]

@@ -28,6 +28,8 @@ export interface InquiriesOptions {
   costMax: number
   /** Whether an AppView is asked about the accounts of authors; it is, unless said otherwise. */
   knowsAccounts?: boolean
+  /** How long posts are kept that no feed needs. */
+  retentionHours?: number
   /** Tells whether records exist that definitions name; without it nothing is said of that. */
   find?: FindRecord
 }
@@ -72,11 +74,11 @@ export class Inquiries {
     const { definition } = plan
     const feeds = await feedsOf({ plan }, this.#find)
     const job = { kind: 'preview', definition, feeds, viewer, limit, now: Date.now() } as const
-    const { evaluator, find, knowsAccounts } = this.#options
+    const { evaluator, find, knowsAccounts, retentionHours } = this.#options
     const { accountsWanted, ...preview } = await evaluator.run(job, asker)
     const missing = find ? await missingOf(definition, find) : []
     const warnings = [
-      ...warningsOf(definition, { knowsAccounts }),
+      ...warningsOf(definition, { knowsAccounts, retentionHours }),
       ...(await this.#notServed(definition)),
       ...missing,
       ...beingRead(accountsWanted),

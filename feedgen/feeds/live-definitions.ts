@@ -154,7 +154,9 @@ export class Definitions implements AsyncDisposable {
     for (const row of rows) this.#put(row, await this.#read(row), feeds)
     for (const live of this.#live.values()) {
       const isServed = live.served !== undefined && feeds.has(live.feed)
-      if (isServed !== live.isServed) this.#keep({ ...live, isServed })
+      if (isServed === live.isServed) continue
+      // While it was not served nothing was taken in, and what had been was forgotten.
+      this.#keep({ ...live, isServed, isFilled: live.isFilled && !isServed })
     }
     this.#version = rows.reduce((newest, { version }) => Math.max(newest, version), this.#version)
     this.#generators = names

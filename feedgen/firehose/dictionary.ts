@@ -31,8 +31,14 @@ export class Dictionary {
     if (!this.#bytes) {
       try {
         const response = await this.#fetch(this.#url, { signal })
-        if (response.ok) this.#bytes = Buffer.from(await response.arrayBuffer())
-        else await response.body?.cancel()
+        if (!response.ok) {
+          await response.body?.cancel()
+          throw new Error(`answered with the status ${response.status}`)
+        }
+        const bytes = Buffer.from(await response.arrayBuffer())
+        if (bytes.length <= HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC)
+          throw new Error('answered with something that is no dictionary')
+        this.#bytes = bytes
       } catch (error) {
         logger('firehose').info(
           { err: error, url: this.#url },
@@ -40,9 +46,7 @@ export class Dictionary {
         )
       }
     }
-    const bytes = this.#bytes
-    if (!bytes || bytes.length <= HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined
-    return bytes.readUInt32LE(4)
+    return this.#bytes?.readUInt32LE(4)
   }
 
   /** Has it fetched again: the server has another one. */

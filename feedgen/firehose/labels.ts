@@ -3,12 +3,13 @@
  * labeler did not sign, or that speaks in another's name, is passed over.
  */
 import { type Logger, logger } from '#platform/log.ts'
+import { pause, retryDelay } from '#platform/retry.ts'
 import { type Cid, InvalidCidError, parseCid } from '#protocol/cid.ts'
 import { FrameError } from '#protocol/frame.ts'
 import { decodeLabelsFrame, type SignedLabel, verifyLabel } from '#protocol/labels.ts'
 import type { NewLabel } from '../index/writer.ts'
 import { type Counts, EventFault } from './counts.ts'
-import type { Labeler, Labelers } from './labelers.ts'
+import { type Labeler, type Labelers, UnreachableLabelerError } from './labelers.ts'
 import type { Address, From, Prepared, Reading, Stream } from './stream.ts'
 
 export interface LabelStreamOptions {
@@ -51,7 +52,7 @@ export class LabelStream implements Stream {
     this.#fault(new EventFault('oversized', reason))
   }
 
-  read(message: Buffer | string): Reading {
+  read(message: Buffer | string, signal: AbortSignal): Reading {
     try {
       if (typeof message === 'string') throw new EventFault('malformed-frame', 'a text message')
       if (message.length > frameBytesMax)
@@ -62,7 +63,7 @@ export class LabelStream implements Stream {
           const { seq, labels, malformed } = event
           for (let i = 0; i < malformed; i++)
             this.#fault(new EventFault('malformed-label', 'not a label'), seq)
-          return { seq, bytes: message.length, prepared: this.#prepare(labels, seq) }
+          return { seq, bytes: message.length, prepared: this.#prepare(labels, seq, signal) }
         }
         case 'unknown':
           return { seq: event.seq, bytes: message.length, prepared: null }
@@ -90,15 +91,18 @@ export class LabelStream implements Stream {
     }
   }
 
-  async #prepare(labels: readonly SignedLabel[], seq: number): Promise<Prepared> {
+  /** Labels that the labeler signed. While its key cannot be had, nothing can be said of them, and they wait. */
+  async #prepare(labels: readonly SignedLabel[], seq: number, signal: AbortSignal): Promise<Prepared> {
     const { did, counts } = this.#options
     const good: NewLabel[] = []
     for (const label of labels) {
       counts.labels++
       try {
-        await this.#check(label)
+        await this.#check(label, signal)
         good.push(newLabel(label))
       } catch (error) {
+        // The cursor stays before what was not looked at.
+        if (signal.aborted) return 'passedOver'
         this.#fault(error, seq)
       }
     }
@@ -106,21 +110,41 @@ export class LabelStream implements Stream {
   }
 
   /** @throws EventFault */
-  async #check(label: SignedLabel): Promise<void> {
-    const { did, labelers } = this.#options
+  async #check(label: SignedLabel, signal: AbortSignal): Promise<void> {
+    const { did } = this.#options
     if (label.src !== did) throw new EventFault('malformed-label', 'a label in the name of another labeler')
     if (Buffer.byteLength(label.val) > valueBytesMax || label.uri.length > uriCharactersMax)
       throw new EventFault('malformed-label', 'a label of something or with something too long')
     if (label.val.includes('\0')) throw new EventFault('malformed-label', 'a label with U+0000 in its value')
-    let labeler: Labeler
-    try {
-      labeler = await labelers.get(did)
-      if (!verifyLabel(label, labeler.key)) labeler = await labelers.refresh(did)
-    } catch (error) {
-      throw new EventFault('unknown-author', (error as Error).message, { cause: error })
-    }
-    if (!verifyLabel(label, labeler.key))
+    const { key } = await this.#patiently(async (labelers) => {
+      const labeler = await labelers.get(did)
+      return verifyLabel(label, labeler.key) ? labeler : labelers.refresh(did)
+    }, signal)
+    if (!verifyLabel(label, key))
       throw new EventFault('wrong-signature', 'the labeler did not sign the label')
+  }
+
+  /** Asks for the labeler until there is an answer. */
+  async #patiently(ask: (labelers: Labelers) => Promise<Labeler>, signal: AbortSignal): Promise<Labeler> {
+    const { did, labelers } = this.#options
+    for (let tries = 1; ; tries++) {
+      try {
+        return await ask(labelers)
+      } catch (error) {
+        if (!(error instanceof UnreachableLabelerError) || signal.aborted)
+          throw new EventFault('unknown-author', (error as Error).message, { cause: error })
+        this.#log.warn(
+          {
+            did,
+            err: error,
+            tries,
+            todo: 'see whether the DID document can be had: from the directory of PDS_DID_PLC_URL, or from the host of a did:web; the labels wait',
+          },
+          'waiting for the key of a labeler',
+        )
+        await pause(retryDelay(tries), signal)
+      }
+    }
   }
 
   #fault(error: unknown, seq?: number): void {

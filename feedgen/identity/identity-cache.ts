@@ -208,6 +208,9 @@ function keyIn(did: string, { key }: Identity): PublicKey {
   return key
 }
 
+/** What the directory says of a DID: malformed, unknown, tombstoned. Any other status may be of a proxy before it. */
+const DIRECTORY_ANSWERS = new Set([400, 404, 410])
+
 /**
  * Whether a failed look-up says something about this DID. What the PLC directory fails to answer says nothing: it is asked again. Any other host is
  * its owner's, who cannot make us wait for it.
@@ -216,7 +219,7 @@ function isAbout(did: string, error: unknown): boolean {
   if (!did.startsWith('did:plc:')) return true
   const { status } = error as { status?: number }
   return (
-    (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429) ||
+    (status !== undefined && DIRECTORY_ANSWERS.has(status)) ||
     error instanceof DidNotFoundError ||
     error instanceof PoorlyFormattedDidDocumentError ||
     error instanceof PoorlyFormattedDidError ||

@@ -231,6 +231,19 @@ const eleventh: Migration = {
   },
 }
 
+/** What concerns all that an account posted is done in steps. */
+const twelfth: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('accounts').addColumn('sweep', 'text').execute()
+    await db.schema
+      .createIndex('accounts_sweep')
+      .on('accounts')
+      .column('id')
+      .where(sql.raw('sweep is not null') as never)
+      .execute()
+  },
+}
+
 /** Brings the tables up to date. */
 export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void> {
   const steps = {
@@ -245,6 +258,7 @@ export async function migrate(db: Kysely<Schema>, kind: StoreKind): Promise<void
     '009': ninth(kind),
     '010': tenth,
     '011': eleventh,
+    '012': twelfth,
   }
   const migrator = new Migrator({ db, provider: { getMigrations: async () => steps } })
   const { error } = await migrator.migrateToLatest()

@@ -1,8 +1,10 @@
 /** What is still to be fetched from elsewhere: the pasts of viewers, repositories that jumped, profiles, what an AppView says of accounts. */
+import { type Logger, logger } from '#platform/log.ts'
 import type { AccountFacts } from '../algorithm/facts.ts'
 import { accountFactsOf } from './read/queries.ts'
 import type { Store } from './store.ts'
 import { formatUri, LIST, parseUri } from './uris.ts'
+import { isRefusal } from './write/refusals.ts'
 
 /** Among so many of the newest posts authors are looked for whose profile nobody looked at. */
 const postsLookedAtMax = 5000
@@ -12,6 +14,7 @@ const blockersLookedAtMax = 100
 
 export class Pending {
   readonly #store: Store
+  readonly #log: Logger = logger('index')
 
   constructor(store: Store) {
     this.#store = store
@@ -228,9 +231,32 @@ export class Pending {
     return new Map(found.map((row) => [row.did, accountFactsOf(row)]))
   }
 
-  /** Keeps what an AppView said of accounts, in place of what it said before. */
+  /** Keeps what an AppView said of accounts, in place of what it said before. What the store refuses for good keeps nothing else out. */
   async keepAccountFacts(read: ReadonlyMap<string, AccountFacts>): Promise<void> {
     if (read.size === 0) return
+    try {
+      await this.#writeAccountFacts(read)
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const all = [...read]
+      const middle = all.length >> 1
+      if (middle === 0) {
+        this.#log.error(
+          {
+            did: all[0]?.[0],
+            err: error,
+            todo: 'nothing: the other accounts are stored; report it if it goes on',
+          },
+          'the store refuses what an AppView said of an account; dropped',
+        )
+        return
+      }
+      await this.keepAccountFacts(new Map(all.slice(0, middle)))
+      await this.keepAccountFacts(new Map(all.slice(middle)))
+    }
+  }
+
+  async #writeAccountFacts(read: ReadonlyMap<string, AccountFacts>): Promise<void> {
     await this.#store.transaction(async ({ rows }) => {
       const keys = [...read.keys()].map((did) => ({ did }))
       await rows.insertMissing('accounts', keys)
@@ -246,23 +272,24 @@ export class Pending {
     })
   }
 
-  /** The DIDs of authors of recent posts whose profile nobody looked at. */
-  async authorsWithoutProfile(limit: number): Promise<string[]> {
+  /** Authors of recent posts whose profile nobody looked at, in the order of their numbers, those behind a number. */
+  async authorsWithoutProfile(limit: number, after: number): Promise<{ id: number; did: string }[]> {
     const recent = this.#store.db
       .selectFrom('posts')
       .select('author')
       .where('present', '=', 1)
       .orderBy('id', 'desc')
       .limit(postsLookedAtMax)
-    const found = await this.#store.db
+    return this.#store.db
       .selectFrom(recent.as('recent'))
       .innerJoin('accounts', 'accounts.id', 'recent.author')
       .leftJoin('profiles', 'profiles.account', 'recent.author')
-      .select('did')
+      .select(['accounts.id', 'did'])
       .distinct()
       .where('profiles.account', 'is', null)
+      .where('accounts.id', '>', after)
+      .orderBy('accounts.id')
       .limit(limit)
       .execute()
-    return found.map(({ did }) => did)
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Forgets what no feed can show any more, in steps so small that events are written in between. Posts go in the order in which they came, with
- * their likes and reposts; one that a definition still has stays until the definition's window has passed over it.
+ * their likes and reposts; one that a definition still has stays until the definition's window has passed over it, and while a definition does
+ * not have all of its past yet, everything in its window stays.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { logger } from '#platform/log.ts'
@@ -50,9 +51,12 @@ export class Retention {
     }
   }
 
-  /** Removes the next posts behind one that are older than is kept and that no definition has. */
-  async prunePosts(after: number, now = Date.now()): Promise<PruneStep> {
-    const before = now - this.#options.postHours * HOUR_MS
+  /**
+   * Removes the next posts behind one that are older than is kept and that no definition has.
+   * @param options `hoursMin`: for how long all posts are kept in any case
+   */
+  async prunePosts(after: number, { now = Date.now(), hoursMin = 0 } = {}): Promise<PruneStep> {
+    const before = now - Math.max(this.#options.postHours, hoursMin) * HOUR_MS
     return this.#store.transaction(async ({ rows, db }) => {
       const old = await db
         .selectFrom('posts')
@@ -111,6 +115,14 @@ export class Retention {
     })
   }
 
+  /** Removes matches of a definition that is not served; whether there may be more. Served again, it has its past taken in again. */
+  async pruneWithdrawn(definition: DefinitionId): Promise<boolean> {
+    await this.#store.transaction(({ rows }) =>
+      rows.update('definitions', ['id'], [{ id: definition, filled_version: null }]),
+    )
+    return this.pruneMatches(definition, Number.MAX_SAFE_INTEGER)
+  }
+
   /** Removes the oldest of what viewers saw; whether there may be more. */
   async pruneSeen(now = Date.now()): Promise<boolean> {
     const before = now - this.#options.seenHours * HOUR_MS
@@ -163,13 +175,18 @@ export class Retention {
   }
 }
 
-/** For how long each definition keeps posts; undefined for one that is gone. */
-export type HoursOf = (definition: DefinitionId) => number | undefined
+/** What definitions need posts for. */
+export interface Needed {
+  /** For how long a definition keeps the posts that it has; undefined for one that is not served. */
+  hoursOf(definition: DefinitionId): number | undefined
+  /** For how long all posts are kept, since definitions are served that do not have all of theirs yet. */
+  hoursUnfilled(): number
+}
 
 /** Prunes for ever: a walk over everything, a rest, and again. */
 export function keepPruning(
   retention: { [K in keyof Retention]: Retention[K] },
-  hoursOf: HoursOf,
+  { hoursOf, hoursUnfilled }: Needed,
 ): AsyncDisposable {
   const stopping = new AbortController()
   const { signal } = stopping
@@ -177,14 +194,18 @@ export function keepPruning(
 
   const walk = async () => {
     for (const definition of await retention.definitions()) {
-      const before = Date.now() - (hoursOf(definition) ?? 0) * HOUR_MS
-      while (!signal.aborted && (await retention.pruneMatches(definition, before))) await pause(stepPauseMs)
+      const hours = hoursOf(definition)
+      const prune = () =>
+        hours === undefined
+          ? retention.pruneWithdrawn(definition)
+          : retention.pruneMatches(definition, Date.now() - hours * HOUR_MS)
+      while (!signal.aborted && (await prune())) await pause(stepPauseMs)
     }
     while (!signal.aborted && (await retention.pruneSeen())) await pause(stepPauseMs)
     while (!signal.aborted && (await retention.pruneInteractions())) await pause(stepPauseMs)
     while (!signal.aborted && (await retention.pruneAccountFacts())) await pause(stepPauseMs)
     for (let after: number | null = 0; after !== null && !signal.aborted; await pause(stepPauseMs))
-      after = (await retention.prunePosts(after)).next
+      after = (await retention.prunePosts(after, { hoursMin: hoursUnfilled() })).next
   }
   const ended = (async () => {
     while (!signal.aborted) {

@@ -39,6 +39,7 @@ export interface Schema {
 interface AccountsTable {
   id: Generated<number>
   did: string
+  /** 0 or 1; 2 while it is active and {@link sweep} marks what it posted, of which nothing is shown meanwhile. */
   active: Generated<number>
   status: string | null
   /** Null while no event told. */
@@ -47,6 +48,11 @@ interface AccountsTable {
   data: string | null
   /** 1 when it changed in ways that no event told: what was indexed before may be gone, until the repository is fetched anew. */
   jumped: Generated<number>
+  /**
+   * Where going through all of its rows goes on, as JSON; null when that is not under way. Of a deleted account they are removed,
+   * of one that jumped its posts and reposts are marked as unsure.
+   */
+  sweep: Generated<string | null>
 }
 
 /** Accounts whose profile record was looked at. */
@@ -188,7 +194,7 @@ interface MatchesTable {
   sort_at: number
 }
 
-/** Accounts that asked for a page made for them. */
+/** Accounts that asked for a page made for them, and those whose mutuals a definition names. */
 interface ViewersTable {
   account: number
   asked_at: number
@@ -261,7 +267,9 @@ export type PostRow = Row<'posts'>
 
 /** The columns that hold text and bytes; all others hold whole numbers. */
 export const textColumns: ReadonlySet<string> = new Set(
-  'did status rev data rkey purpose name cid val event feed feed_context req_id endpoint holder'.split(' '),
+  'did status rev data sweep rkey purpose name cid val event feed feed_context req_id endpoint holder'.split(
+    ' ',
+  ),
 )
 export const bytesColumns: ReadonlySet<string> = new Set(['record', 'served_record'])
 

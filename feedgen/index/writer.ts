@@ -59,6 +59,11 @@ export class IndexWriter implements MatchWriter, DefinitionWriter {
     return outcome
   }
 
+  /** Goes a step on with an account that was deleted or has jumped; whether there may be more. */
+  sweep(): Promise<boolean> {
+    return this.#recorder.sweep()
+  }
+
   /** How far the endpoint was followed; undefined when it never was. */
   cursor(endpoint: string): Promise<number | undefined> {
     return this.#recorder.cursor(endpoint)

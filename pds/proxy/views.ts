@@ -136,12 +136,24 @@ export class Views {
     return patchedAnswer({ thread: { ...thread, parent: parents || undefined } }, local)
   }
 
-  /** What a post answers, as the AppView shows it; undefined when it does not. */
+  /** What a post answers, as the AppView shows it; undefined when it does not, or cannot be asked. */
   async #parents(uri: string, parentHeight: string | null, account: Account): Promise<Json | undefined> {
     try {
       const params = { uri, parentHeight: parentHeight ?? undefined, depth: 0 }
       return ((await this.#appView.query(THREAD, params, account)) as { thread?: Json }).thread
-    } catch {
+    } catch (error) {
+      const isAnswer = error instanceof UpstreamError && error.status < 500
+      if (!isAnswer) {
+        this.#log.warn(
+          {
+            err: error,
+            uri,
+            did: account.did,
+            todo: 'see whether the AppView answers: the thread went out without the posts above; report it if it goes on',
+          },
+          'the parents of a new reply cannot be read',
+        )
+      }
       return undefined
     }
   }

@@ -1,4 +1,5 @@
 /** Opens the PDS's SQLite file and the stores over it: a file per table family, all SQL of the PDS in this folder. */
+import { type Logger, logger } from '#platform/log.ts'
 import { Sqlite, type SqliteOptions, type Tx } from '#platform/sqlite.ts'
 import { AccountStore } from './accounts.ts'
 import { AppPasswordStore } from './app-passwords.ts'
@@ -27,6 +28,7 @@ export type Db = Sqlite<Schema>
 /** The stores, and the one way into a transaction: `db.write`. */
 export class Store implements Disposable {
   readonly db: Db
+  readonly #log: Logger = logger('store')
   readonly accounts: AccountStore
   readonly repos: RepoStore
   readonly records: RecordStore
@@ -93,7 +95,14 @@ export class Store implements Disposable {
     try {
       this.events.lastSeq()
       return true
-    } catch {
+    } catch (error) {
+      this.#log.error(
+        {
+          err: error,
+          todo: 'see whether the disk and the database file are healthy; restore the newest backup if the file is damaged',
+        },
+        'the database cannot be read',
+      )
       return false
     }
   }

@@ -1,9 +1,15 @@
 /** What the methods that resolve identities have in common. */
 import { INVALID_HANDLE } from '@atproto/syntax'
 import { InvalidRequestError } from '@atproto/xrpc-server'
+import { logger } from '#platform/log.ts'
 import { statusOf } from '../accounts/status.ts'
 import { identityData } from '../identity/did-documents.ts'
+import { HandleError } from '../identity/handles.ts'
 import type { Services } from '../services.ts'
+
+const log = logger('identity')
+
+const HANDLE_NOT_FOUND = 'HandleNotFound'
 
 type Parts = Pick<Services, 'accounts' | 'handles' | 'didDocuments'>
 
@@ -16,7 +22,7 @@ export async function didOfHandle({ accounts, handles }: Parts, name: string): P
   const account = accounts.find(handle)
   if (account !== undefined && statusOf(account) === 'active') return account.did
   const did = handles.isLocal(handle) ? undefined : await handles.resolve(handle)
-  if (did === undefined) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
+  if (did === undefined) throw new InvalidRequestError('Unable to resolve handle', HANDLE_NOT_FOUND)
   return did
 }
 
@@ -36,10 +42,27 @@ export async function identityInfo(
   return { did, handle: isMutual ? handle : INVALID_HANDLE, didDoc }
 }
 
+/**
+ * Whether a handle resolves to a DID. One that is malformed or resolves to nothing does not.
+ * @throws what keeps it from being known
+ */
 async function resolvesTo(parts: Parts, handle: string, did: string): Promise<boolean> {
   try {
     return (await didOfHandle(parts, handle)) === did
-  } catch {
-    return false
+  } catch (error) {
+    const isAnswer =
+      error instanceof HandleError ||
+      (error instanceof InvalidRequestError && error.customErrorName === HANDLE_NOT_FOUND)
+    if (isAnswer) return false
+    log.warn(
+      {
+        err: error,
+        handle,
+        did,
+        todo: 'see whether the database and the name servers answer; the identity was not shown, and can be asked for again',
+      },
+      'it cannot be told whether a handle resolves to its DID',
+    )
+    throw error
   }
 }

@@ -1,6 +1,7 @@
 /** Read-after-write: views of an AppView that is behind, with the caller's own writes in them, as `@atproto/pds` shows them. */
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { logger } from '#platform/log.ts'
 import { type Ask, ask, type Side, type Sides, startSides } from '../support/sides.ts'
 
 let sides: Sides
@@ -354,6 +355,30 @@ describe('a thread', () => {
       replies: [{ post: { record: { text: 'nested' } } }],
     })
     expect(sides.ours.services.received).toHaveLength(2)
+  })
+
+  test.each<[string, number, boolean]>([
+    ['is gone', 400, false],
+    ['cannot be had now', 503, true],
+  ])('of a reply to a post that %s is without it', async (_, status, isSaid) => {
+    const warn = vi.spyOn(logger('read-after-write'), 'warn')
+    sides.answerWith('app.bsky.feed.getPostThread', (side) => ({ path }, response) => {
+      const isParent = path.includes(encodeURIComponent(FOREIGN_POST))
+      const answer = isParent ? { status, headers: {}, body: { error: 'NotFound' } } : notFound(side)
+      response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
+      response.end(JSON.stringify(answer.body))
+    })
+    const { json } = await view(
+      (side) => `app.bsky.feed.getPostThread?parentHeight=7&uri=${postUri(side, 'reply')}`,
+    )
+    expect(json.thread.post.record.text).toBe('reply')
+    expect(json.thread.parent).toBeUndefined()
+    expect(warn.mock.calls).toEqual(
+      isSaid
+        ? [[expect.objectContaining({ uri: FOREIGN_POST, todo: expect.any(String) }), expect.any(String)]]
+        : [],
+    )
+    warn.mockRestore()
   })
 
   test.each([

@@ -6,6 +6,7 @@ import Sqlite3 from 'better-sqlite3'
 import type { Generated } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { GroupCommit } from '#platform/group-commit.ts'
+import { logger } from '#platform/log.ts'
 import { type Args, SchemaTooNewError, Sqlite, TransactionLostError, type Tx } from '#platform/sqlite.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/processes.ts'
 
@@ -377,6 +378,40 @@ it('tells the writes that wait when there can be no transaction, and goes on whe
   commits[Symbol.dispose]()
   expect(connection.prepare('SELECT count(*) FROM t').pluck().get()).toBe(1)
   locker.close()
+  connection.close()
+})
+
+it('says once that a log cannot be copied into the file, and goes on', async () => {
+  const connection = new Sqlite3(path.join(folder.path, 'full.sqlite'))
+  connection.pragma('journal_mode = WAL')
+  connection.pragma('wal_autocheckpoint = 0')
+  connection.exec('CREATE TABLE t (body)')
+  const prepare = connection.prepare.bind(connection)
+  let isFull = true
+  vi.spyOn(connection, 'prepare').mockImplementation((source: string) => {
+    const statement = prepare(source)
+    if (!source.includes('PASSIVE')) return statement
+    const get = () => {
+      if (isFull) throw new Sqlite3.SqliteError('database or disk is full', 'SQLITE_FULL')
+    }
+    return Object.assign(statement, { get })
+  })
+  const error = vi.spyOn(logger('sqlite'), 'error')
+  const commits = new GroupCommit(connection, onFatal)
+  const insert = prepare('INSERT INTO t VALUES (zeroblob(35000000))')
+  const writeTwice = async () => {
+    for (let count = 0; count < 2; count++) await commits.write(() => insert.run())
+  }
+  await writeTwice()
+  const said = expect.objectContaining({ err: expect.any(Error), todo: expect.any(String) })
+  expect(error.mock.calls).toEqual([[said, expect.any(String)]])
+  isFull = false
+  await writeTwice()
+  isFull = true
+  await writeTwice()
+  expect(error).toHaveBeenCalledTimes(2)
+  error.mockRestore()
+  commits[Symbol.dispose]()
   connection.close()
 })
 

@@ -66,7 +66,10 @@ export class Lease {
     await this.#db.deleteFrom('leases').where('name', '=', NAME).where('holder', '=', this.#holder).execute()
   }
 
-  /** Calls `begin` whenever this process comes to hold the lease, and disposes of what that gave when the lease is lost. */
+  /**
+   * Calls `begin` whenever this process comes to hold the lease, and disposes of what that gave when another process holds it. While the
+   * database does not answer nothing is known, and all stays as it is: what is written renews the lease or fails.
+   */
   whileHeld(begin: () => AsyncDisposable): AsyncDisposable {
     const stopping = new AbortController()
     const ended = this.#holdForEver(begin, stopping.signal)
@@ -87,12 +90,12 @@ export class Lease {
           { err: error, todo: 'see whether PostgreSQL answers; it is tried again' },
           'the lease cannot be renewed',
         )
-        return false
+        return undefined
       })
       if (held && !work) {
         log.info('this process writes the index')
         work = begin()
-      } else if (!held && work) {
+      } else if (held === false && work) {
         log.info('another process writes the index')
         const ending = work
         work = undefined

@@ -2,6 +2,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { Turns } from '#platform/keyed-mutex.ts'
+import { logger } from '#platform/log.ts'
 import { PostgresRows } from '../rows.ts'
 import type { Schema } from '../schema.ts'
 import type { Store } from '../store.ts'
@@ -21,7 +22,15 @@ export function openPostgres(url: string): Kysely<Schema> {
     },
   })
   // A connection that breaks while nobody uses it; the next query gets another.
-  pool.on('error', () => {})
+  pool.on('error', (error) =>
+    logger('index').warn(
+      {
+        err: error,
+        todo: 'nothing if PostgreSQL was restarted; else see whether it runs and can be reached',
+      },
+      'a connection to PostgreSQL broke',
+    ),
+  )
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 

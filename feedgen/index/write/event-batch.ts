@@ -24,11 +24,33 @@ import {
 import type { Names } from './id-cache.ts'
 import { Draft } from './upserts.ts'
 
+/** What `accounts.active` says of an active account while its rows are gone through. */
+const HIDDEN = 2
+
 /** The status of an account that is gone for good. */
 const DELETED = 'deleted'
 
 /** How many records of a repository are read or removed in one statement. */
 const pageRowsMax = 500
+/** How many rows of accounts that are gone or jumped are gone through in one transaction; the rest goes in steps of its own. */
+export const SWEEP_ROWS_MAX = 500
+
+/** In the order in which they are removed: what feeds are made by goes first. */
+const DELETION_TABLES: readonly RepositoryTable[] = [
+  'generators',
+  'definitions',
+  ...repositoryTables.filter((table) => table !== 'generators' && table !== 'definitions'),
+]
+const MARKED_TABLES = ['posts', 'reposts'] as const satisfies readonly RepositoryTable[]
+
+/** Where going through an account's rows goes on. */
+interface SweepPlace {
+  readonly table: RepositoryTable
+  /** The record key behind which it goes on. */
+  readonly after: string
+  /** The newest rows that it is about, by their numbers; absent where it is about all. */
+  readonly until?: Readonly<Record<(typeof MARKED_TABLES)[number], number>>
+}
 
 /** Where a step of cleaning a repository begins. */
 export interface CleaningPlace {
@@ -48,6 +70,7 @@ export class Batch {
   readonly #accounts: Map<string, AccountRow>
   readonly #touched = new Set<AccountRow>()
   #draft = new Draft()
+  #sweepRowsLeft = SWEEP_ROWS_MAX
 
   private constructor(tx: Tx, names: Names, accounts: Map<string, AccountRow>) {
     this.#tx = tx
@@ -84,6 +107,8 @@ export class Batch {
   async clean({ did, rev, data, present }: RepositoryContent, place?: CleaningPlace): Promise<CleaningStep> {
     const account = this.#accounts.get(did)!
     if (account.status === DELETED) return { outcome: 'deleted' }
+    // What was found to be there is not to be marked as unsure afterwards.
+    if (account.sweep !== null) return { outcome: 'stale' }
     const isOvertaken = place === undefined ? account.rev !== null && rev < account.rev : account.rev !== rev
     if (isOvertaken) return { outcome: 'stale' }
     const tables = [...present.keys()]
@@ -107,6 +132,11 @@ export class Batch {
     Object.assign(account, { rev, data, jumped: next ? 1 : 0 })
     this.#touched.add(account)
     return next ? { next } : { outcome: 'applied' }
+  }
+
+  /** Goes on with an account whose rows are gone through, as far as one transaction goes. */
+  async sweep(did: string): Promise<void> {
+    await this.#sweep(this.#accounts.get(did)!)
   }
 
   async end(): Promise<void> {
@@ -133,18 +163,22 @@ export class Batch {
   }
 
   async #addAccount(account: AccountRow, { active, status }: AccountChange): Promise<Outcome> {
-    account.active = active ? 1 : 0
+    const wasDeleted = account.status === DELETED
+    account.active = active ? (account.sweep === null ? 1 : HIDDEN) : 0
     account.status = active ? null : (status ?? null)
     this.#touched.add(account)
     if (account.status === DELETED) {
-      await this.#writeDraft()
-      for (const table of repositoryTables) await this.#removeRows(account, table)
       this.#draft.add(account, 'profiles', 'self', null)
       await this.#tx.rows.remove('account_facts', [{ account: account.id }])
       await this.#tx.rows.remove('follow_reads', [{ account: account.id }])
       account.rev = null
       account.data = null
       account.jumped = 0
+      await this.#beginSweep(account, { table: DELETION_TABLES[0]!, after: '' })
+    } else if (wasDeleted && account.sweep !== null) {
+      // It is back before all of it was removed: the rest is gone unless its repository says otherwise.
+      account.jumped = 1
+      await this.#distrust(account)
     }
     return 'applied'
   }
@@ -212,20 +246,63 @@ export class Batch {
   }
 
   /** What was indexed of the repository so far is not shown until somebody looks whether it is still there. */
-  async #distrust({ id }: AccountRow): Promise<void> {
+  async #distrust(account: AccountRow): Promise<void> {
     await this.#writeDraft()
-    for (const table of ['posts', 'reposts'] as const)
-      await this.#tx.db.updateTable(table).set({ unsure: 1 }).where('author', '=', id).execute()
+    const [posts, reposts] = [await this.#newest('posts'), await this.#newest('reposts')]
+    await this.#beginSweep(account, { table: MARKED_TABLES[0], after: '', until: { posts, reposts } })
   }
 
-  /** Removes the account's rows of a table, page by page. */
-  async #removeRows(account: AccountRow, table: RepositoryTable): Promise<void> {
-    for (let after: string | undefined = ''; after !== undefined; ) {
-      const rows = await this.#rowsBehind(account, table, after)
-      for (const { rkey, isPresent } of rows) if (isPresent) this.#draft.add(account, table, rkey, null)
-      await this.#writeDraft()
-      after = rows.length < pageRowsMax ? undefined : rows.at(-1)?.rkey
+  async #newest(table: (typeof MARKED_TABLES)[number]): Promise<number> {
+    const found = await this.#tx.db
+      .selectFrom(table)
+      .select(({ fn }) => fn.max('id').as('id'))
+      .executeTakeFirst()
+    return found?.id ?? 0
+  }
+
+  /** Has all of an account's rows gone through: as many as there is room for at once, the rest in steps, while nothing of it is shown. */
+  async #beginSweep(account: AccountRow, place: SweepPlace): Promise<void> {
+    account.sweep = JSON.stringify(place)
+    if (account.active === 1) account.active = HIDDEN
+    await this.#sweep(account)
+  }
+
+  async #sweep(account: AccountRow): Promise<void> {
+    await this.#writeDraft()
+    this.#touched.add(account)
+    while (account.sweep !== null && this.#sweepRowsLeft > 0) {
+      const place = JSON.parse(account.sweep) as SweepPlace
+      const limit = Math.min(pageRowsMax, this.#sweepRowsLeft)
+      const rows = await this.#rowsBehind(account, place.table, place.after, limit)
+      const last = rows.length < limit ? undefined : rows.at(-1)?.rkey
+      this.#sweepRowsLeft -= rows.length
+      if (place.until === undefined) {
+        for (const { rkey, isPresent } of rows)
+          if (isPresent) this.#draft.add(account, place.table, rkey, null)
+        await this.#writeDraft()
+      } else if (rows.length > 0) await this.#mark(account, place, place.until, rows.at(-1)!.rkey)
+      const next = last === undefined ? behindTable(place) : { ...place, after: last }
+      account.sweep = next ? JSON.stringify(next) : null
     }
+    if (account.sweep === null && account.active === HIDDEN) account.active = 1
+  }
+
+  /** Marks the account's rows of a page as unsure, but not those that came since. */
+  async #mark(
+    { id }: AccountRow,
+    { table, after }: SweepPlace,
+    until: NonNullable<SweepPlace['until']>,
+    last: string,
+  ): Promise<void> {
+    const marked = table === 'posts' ? 'posts' : 'reposts'
+    await this.#tx.db
+      .updateTable(marked)
+      .set({ unsure: 1 })
+      .where('author', '=', id)
+      .where('rkey', '>', after)
+      .where('rkey', '<=', last)
+      .where('id', '<=', until[marked])
+      .execute()
   }
 
   /** A page of an account's rows of a table, those of records that are only spoken of too. */
@@ -233,6 +310,7 @@ export class Batch {
     { id }: AccountRow,
     table: RepositoryTable,
     after: string,
+    limit = pageRowsMax,
   ): Promise<{ rkey: string; isPresent: boolean }[]> {
     const isKept = table === 'posts' || table === 'lists'
     const rows = await this.#tx.db
@@ -242,7 +320,7 @@ export class Batch {
       .where('author', '=', id)
       .where('rkey', '>', after)
       .orderBy('rkey')
-      .limit(pageRowsMax)
+      .limit(limit)
       .execute()
     return rows.map(({ rkey, present }) => ({ rkey, isPresent: present !== 0 }))
   }
@@ -251,6 +329,13 @@ export class Batch {
     await this.#draft.write(this.#tx, this.#names)
     this.#draft = new Draft()
   }
+}
+
+/** Where a sweep goes on behind a table; undefined at its end. */
+function behindTable(place: SweepPlace): SweepPlace | undefined {
+  const tables: readonly RepositoryTable[] = place.until === undefined ? DELETION_TABLES : MARKED_TABLES
+  const table = tables[tables.indexOf(place.table) + 1]
+  return table && { ...place, table, after: '' }
 }
 
 /** Whether the event tells nothing new. Events without a root may be several of one revision. */

@@ -183,6 +183,33 @@ export class Recorder implements MatchWriter, DefinitionWriter {
     }
   }
 
+  /**
+   * Goes a step on with an account that was deleted or has jumped, and whose rows were too many for the transaction of that event.
+   * Whatever ends the process in between, the next goes on from there.
+   * @returns whether there may be more
+   */
+  async sweep(): Promise<boolean> {
+    try {
+      return await this.#store.transaction(async (tx) => {
+        const account = await tx.db
+          .selectFrom('accounts')
+          .select('did')
+          .where('sweep', 'is not', null)
+          .orderBy('id')
+          .limit(1)
+          .executeTakeFirst()
+        if (account === undefined) return false
+        const batch = await Batch.begin(tx, this.#names, [account])
+        await batch.sweep(account.did)
+        await batch.end()
+        return true
+      })
+    } catch (error) {
+      this.#names.forget()
+      throw error
+    }
+  }
+
   /** Forgets what is remembered of the tables: another process may have written them. */
   async reset(): Promise<void> {
     this.#names.forget()

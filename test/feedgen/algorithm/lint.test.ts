@@ -36,6 +36,27 @@ test.for(readdirSync(path.resolve('feedgen/feeds/examples')))('nothing in the ex
   expect(warningsOf(readDefinition(JSON.parse(json)))).toEqual([])
 })
 
+test('a window is longer than posts are kept that no source matches as they come', () => {
+  const actors: Source = { kind: 'actors', dids: ['did:plc:abc'], windowHours: 720 }
+  const list: Source = { kind: 'list', uri: LIST, windowHours: 169 }
+  const tags: Source = { kind: 'tags', tags: ['cats'], windowHours: 720 }
+  const among = (parts: Partial<Definition>) =>
+    warningsOf(definition(parts), { retentionHours: 168 }).map(({ path, kind }) => [path, kind])
+  expect(
+    among({
+      sources: [actors, { ...list, windowHours: 168 }, tags, { kind: 'minus', from: [list], take: [tags] }],
+    }),
+  ).toEqual([
+    ['sources/0/windowHours', 'noEffect'],
+    ['sources/3/from/0/windowHours', 'noEffect'],
+  ])
+  // Every post cannot be kept; those that pass `where` are.
+  const all: Source = { kind: 'network', windowHours: 720 }
+  expect(among({ sources: [all], where: cats })).toEqual([])
+  expect(among({ sources: [all] })).toEqual([['sources/0/windowHours', 'noEffect']])
+  expect(warningsOf(definition({ sources: [actors] }))).toEqual([])
+})
+
 describe('filters', () => {
   const wheres: [where: Filter, findings: Finding[]][] = [
     // True of no post.

@@ -1,11 +1,13 @@
 /** What the firehose does not bring is fetched from where accounts are: here a PDS with a life before anybody listened. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { encode } from '#protocol/cbor.ts'
 import { cidForCbor } from '#protocol/cid.ts'
-import { Backfill } from '../../../feedgen/backfill/backfill.ts'
-import { ServerError } from '../../../feedgen/backfill/pds-client.ts'
+import type { Definition } from '../../../feedgen/algorithm/definition.ts'
+import { Backfill, type BackfillOptions, MUTUALS_OF_MAX } from '../../../feedgen/backfill/backfill.ts'
+import { NotThereError, ServerError } from '../../../feedgen/backfill/pds-client.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
 import { randomPlcDid } from '../../support/author.ts'
 import { createUser, type InProcessPds, startPds, type TestUser } from '../../support/pds.ts'
@@ -522,6 +524,7 @@ test('whole repositories are in memory one at a time, until each is written', as
     },
     pending: {
       viewers: async () => [],
+      viewerAsked: async () => true,
       viewerFetched: async () => undefined,
       blockedLists: async () => [],
       listRead: async () => undefined,
@@ -537,4 +540,204 @@ test('whole repositories are in memory one at a time, until each is written', as
   onTestFinished(() => backfill[Symbol.asyncDispose]())
   await eventually(() => written.length === jumped.length)
   expect(atOnceMax).toBe(1)
+})
+
+/** A backfill over an index in a file, from servers that are told what to answer; with a clock that is turned by hand. */
+async function stageAlone(
+  servers: Partial<BackfillOptions['servers']>,
+  options: Pick<BackfillOptions, 'appview'> = {},
+) {
+  const folder = temporaryFolder()
+  const file = `${folder.path}/index.sqlite`
+  const index = await openIndex(file)
+  let hours = 0
+  const { now } = Date
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + hours * 3_600_000)
+  const unreachable = () => expect.unreachable()
+  const backfill = new Backfill({
+    serviceDid: SERVICE_DID,
+    servers: { page: unreachable, record: unreachable, repo: unreachable, ...servers },
+    index: index.writer,
+    pending: index.pending,
+    ...options,
+  })
+  onTestFinished(async () => {
+    clock.mockRestore()
+    await backfill[Symbol.asyncDispose]()
+    await index[Symbol.asyncDispose]()
+    folder[Symbol.dispose]()
+  })
+  const pass = (more: number) => {
+    hours += more
+    backfill.wake()
+  }
+  /** Lets hours pass, each with time to work, until something is so. */
+  const passUntil = async (isSo: () => boolean) => {
+    for (let passed = 0; !isSo(); passed++) {
+      expect(passed).toBeLessThan(100)
+      pass(1)
+      await sleep(50)
+    }
+  }
+  return { file, index, backfill, pass, passUntil }
+}
+
+test('a profile that cannot be had now is not one that asks for nothing', async () => {
+  const [down, without, gone] = [randomPlcDid(), randomPlcDid(), randomPlcDid()]
+  const failures = new Map([
+    [down, () => new ServerError('down', { status: 503 })],
+    [without, () => new ServerError('no such record', { status: 400 })],
+    [gone, () => new NotThereError('RepoNotFound')],
+  ])
+  const labels = { $type: 'com.atproto.label.defs#selfLabels', values: [{ val: '!no-unauthenticated' }] }
+  const block = encode({ $type: 'app.bsky.actor.profile', labels })
+  const tried: string[] = []
+  const { file, index, passUntil } = await stageAlone({
+    async record(did, path) {
+      tried.push(did)
+      const failure = failures.get(did)
+      if (failure) throw failure()
+      return { path, cid: cidForCbor(block), block }
+    },
+  })
+  const row = { sort_at: 1, seen_at: 1, reply_root: null, reply_parent: null, quote: null, record: block }
+  await index.writer.apply(
+    [down, without, gone].map((did) => ({
+      kind: 'commit',
+      did,
+      rev: '1',
+      changes: [{ table: 'posts', uri: `at://${did}/app.bsky.feed.post/3k`, row }],
+    })),
+  )
+  const profiles = () =>
+    rows<{ did: string; no_unauthenticated: number }>(
+      file,
+      'select did, no_unauthenticated from profiles join accounts on id = account',
+    )
+  const nothing = [without, gone].map((did) => ({ did, no_unauthenticated: 0 }))
+  await eventually(() => profiles().length === 2 && tried.filter((did) => did === down).length === 3)
+  expect(profiles()).toEqual(expect.arrayContaining(nothing))
+  failures.delete(down)
+  await passUntil(() => profiles().length === 3)
+  expect(profiles()).toContainEqual({ did: down, no_unauthenticated: 1 })
+})
+
+test('what definitions speak of and could not be fetched is tried again without a change to them', async () => {
+  const followed = randomPlcDid()
+  let isUp = false
+  let asked = 0
+  const { backfill, file, passUntil } = await stageAlone({
+    async page(did, collection) {
+      asked++
+      if (!isUp) throw new ServerError('down')
+      const block = encode({ $type: collection, createdAt: '2026-01-01T00:00:00Z', subject: did })
+      return { records: [{ path: `${collection}/3k`, cid: cidForCbor(block), block }], cursor: undefined }
+    },
+  })
+  backfill.want([
+    {
+      sources: [{ kind: 'graph', of: followed, edge: 'follows', windowHours: 24 }],
+      createdAt: '2026-01-01T00:00:00Z',
+    },
+  ])
+  await eventually(() => asked === 3)
+  isUp = true
+  await passUntil(() => rows(file, 'select 1 from follows').length === 1)
+  expect(asked).toBe(4)
+})
+
+test('a repository that can never be had is asked for less and less', async () => {
+  const did = randomPlcDid()
+  let asked = 0
+  const { index, pass } = await stageAlone({
+    async repo() {
+      asked++
+      throw new NotThereError('too large')
+    },
+  })
+  const event = { kind: 'commit', did, data: 'x', changes: [] } as const
+  await index.writer.apply([
+    { ...event, rev: '1', changes: [] },
+    { ...event, rev: '3', since: '2', changes: [] },
+  ])
+  pass(0)
+  await eventually(() => asked === 1)
+  // Twelve looks in twelve hours.
+  for (let looks = 0; looks < 12; looks++) {
+    const before = asked
+    pass(1)
+    await eventually(async () => (await index.pending.jumped(9, 0)).length === 1)
+    await sleep(20)
+    expect(asked - before).toBeLessThanOrEqual(1)
+  }
+  expect(asked).toBeLessThan(8)
+  expect(asked).toBeGreaterThan(2)
+})
+
+describe('definitions with the mutuals of a fixed account', () => {
+  const mutualsOf = (of: string): Definition => ({
+    sources: [{ kind: 'graph', of, edge: 'mutuals', windowHours: 24 }],
+    createdAt: '2026-01-01T00:00:00Z',
+  })
+
+  test('have those whose follows no stream brought, and only what is needed is kept', async () => {
+    const [fixed, back, not, stranger] = [randomPlcDid(), randomPlcDid(), randomPlcDid(), randomPlcDid()]
+    const follows = new Map([
+      [fixed, [back, not]],
+      [back, [stranger, fixed]],
+      [not, [stranger]],
+    ])
+    const read: string[] = []
+    const { file, index, backfill } = await stageAlone({
+      async page(did, collection) {
+        if (collection !== 'app.bsky.graph.follow') return { records: [], cursor: undefined }
+        read.push(did)
+        const records = (follows.get(did) ?? []).map((subject, i) => {
+          const block = encode({ $type: collection, createdAt: '2026-01-01T00:00:00Z', subject })
+          return { path: `${collection}/3k${i}`, cid: cidForCbor(block), block }
+        })
+        return { records, cursor: undefined }
+      },
+    })
+    backfill.want([mutualsOf(fixed)])
+    const mutuals = async () => {
+      const known = await index.facts.accounts([fixed])
+      const account = known.get(fixed)
+      const found = account === undefined ? [] : await index.facts.graph(account, 'mutuals', { limit: 9 })
+      return [...(await index.facts.dids(found)).values()]
+    }
+    await eventually(async () => (await mutuals()).length > 0 && read.length === 3)
+    expect(await mutuals()).toEqual([back])
+    expect(edges(file, 'follows').sort()).toEqual([back, not, fixed].sort())
+    // Once it is known, nobody is read again for the same.
+    await eventually(async () => (await index.pending.mutualsWanted(9, 0)).length === 0)
+    backfill.want([mutualsOf(fixed)])
+    backfill.wake()
+    await sleep(50)
+    expect(read.sort()).toEqual([fixed, back, not].sort())
+  })
+
+  test('are looked up for so many accounts and no more, which is in the log', async () => {
+    const warn = vi.spyOn(logger('backfill'), 'warn')
+    const { backfill, file } = await stageAlone({ page: async () => ({ records: [], cursor: undefined }) })
+    backfill.want(Array.from({ length: MUTUALS_OF_MAX + 5 }, () => mutualsOf(randomPlcDid())))
+    const viewers = () => rows(file, 'select 1 from viewers').length
+    await eventually(() => viewers() === MUTUALS_OF_MAX)
+    expect(warn.mock.calls).toEqual([
+      [expect.objectContaining({ limit: MUTUALS_OF_MAX, todo: expect.any(String) }), expect.any(String)],
+    ])
+    warn.mockRestore()
+  })
+})
+
+test('definitions with the followers of a fixed account have those that an AppView knows', async () => {
+  const [of, follower] = [randomPlcDid(), randomPlcDid()]
+  const followedBy = `at://${follower}/app.bsky.graph.follow/3k`
+  const fetch = async () =>
+    Response.json({ followers: [{ did: follower }], relationships: [{ did: follower, followedBy }] })
+  const { backfill, file } = await stageAlone({}, { appview: { url: 'https://appview.test', fetch } })
+  const source = { kind: 'graph', of, edge: 'followers', windowHours: 24 } as const
+  backfill.want([{ sources: [source], createdAt: '2026-01-01T00:00:00Z' }])
+  await eventually(() => edges(file, 'follows').length === 1)
+  expect(edges(file, 'follows')).toEqual([of])
 })

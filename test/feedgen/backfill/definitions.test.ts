@@ -38,6 +38,8 @@ test('authors, lists, starter packs, graphs, posts and labelers are found wherev
         of: [
           { kind: 'not', of: { kind: 'label', any: ['x'], by: ['did:web:l2'] } },
           { kind: 'author', in: { kind: 'graph', of: 'did:web:g', edge: 'follows' } },
+          { kind: 'author', in: { kind: 'graph', of: 'did:web:m', edge: 'mutuals' } },
+          { kind: 'author', in: { kind: 'graph', of: 'did:web:f', edge: 'followers' } },
           // These are no accounts whose posts are wanted.
           { kind: 'mention', dids: ['did:web:m'] },
         ],
@@ -48,6 +50,8 @@ test('authors, lists, starter packs, graphs, posts and labelers are found wherev
   expect(Object.fromEntries(Object.entries(needs).map(([name, set]) => [name, [...set]]))).toEqual({
     authors: ['did:web:a'],
     graphs: ['did:web:g'],
+    mutualsOf: ['did:web:m'],
+    followersOf: ['did:web:f'],
     lists: ['at://list'],
     starterPacks: ['at://pack'],
     posts: ['at://seed', 'at://pin', 'at://added'],

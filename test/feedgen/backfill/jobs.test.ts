@@ -1,5 +1,6 @@
 /** Work in the background is bounded, tried again when it fails, and over when it is told to be. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { logger } from '#platform/log.ts'
 import { Jobs } from '../../../feedgen/backfill/jobs.ts'
 import { NotThereError, ServerError } from '../../../feedgen/backfill/pds-client.ts'
 
@@ -57,4 +58,21 @@ test('at the end nothing is waited for longer than its signal takes', async () =
   await jobs[Symbol.asyncDispose]()
   expect(await Promise.all([stopped, failing])).toEqual(['refused', 'refused'])
   expect(performance.now() - began).toBeLessThan(400)
+})
+
+test('a fault of our own is in the log as one; what a server does not give is not', async () => {
+  const error = vi.spyOn(logger('backfill'), 'error')
+  await using jobs = new Jobs(options)
+  const failing = (failure: Error) => jobs.run(failure.message, () => Promise.reject(failure))
+  await failing(new NotThereError('gone'))
+  await failing(new ServerError('down'))
+  expect(error).not.toHaveBeenCalled()
+  const failure = new TypeError('x is undefined')
+  await failing(failure)
+  const said = expect.objectContaining({ err: failure, job: 'x is undefined', todo: expect.any(String) })
+  expect(error.mock.calls).toEqual([
+    [said, expect.any(String)],
+    [said, expect.any(String)],
+  ])
+  error.mockRestore()
 })

@@ -106,6 +106,17 @@ test('a record that is not there is null', async () => {
   expect(await servers.record(alice.did, `${POST}/3k`)).toBeNull()
 })
 
+test.each([
+  ['nothing', {}],
+  ['another record', { uri: `at://did:plc:another/${POST}/3k`, cid, value }],
+  ['something else than its CID names', { uri: 'URI', cid, value: { ...value, text: 'y' } }],
+])('an answer with %s does not say that there is no record', async (_, body) => {
+  const { alice, servers } = await stage((_, response) =>
+    json(response, { ...body, ...('uri' in body && body.uri === 'URI' && { uri: alice.uri(`${POST}/3k`) }) }),
+  )
+  expect(await rejection(servers.record(alice.did, `${POST}/3k`))).toBeInstanceOf(ServerError)
+})
+
 describe('a repository', () => {
   const first = (alice: Author) =>
     alice.commit({ [`${POST}/3kaaaaaaaaaaa`]: { text: 'x' }, 'app.bsky.feed.like/3k': { n: 1 } })

@@ -117,6 +117,8 @@ test('labels from before versions were kept hold for all until the next word', a
     drop table labels; alter table labels_old rename to labels;
     create index labels_by_value on labels (src, val, made_at);
     drop table follow_reads;
+    drop index accounts_sweep;
+    alter table accounts drop column sweep;
     alter table lists drop column items_read_at;
     alter table viewers drop column mutuals_asked_at;
     alter table viewers drop column mutuals_read_at;

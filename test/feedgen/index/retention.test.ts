@@ -1,9 +1,12 @@
 /** What is forgotten and what stays, and who may write. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { sql } from 'kysely'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { logger } from '#platform/log.ts'
 import { encode } from '#protocol/cbor.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
-import { LeaseLostError } from '../../../feedgen/index/postgres/lease.ts'
+import { Lease, LeaseLostError } from '../../../feedgen/index/postgres/lease.ts'
+import { openPostgres } from '../../../feedgen/index/postgres/store.ts'
 import { keepPruning } from '../../../feedgen/index/retention.ts'
 import type { Change, IndexEvent } from '../../../feedgen/index/write/events.ts'
 import { eventually } from '../support.ts'
@@ -49,11 +52,47 @@ describe.for(stores)('pruning in %s', (store) => {
     expect(await index.retention.definitions()).toEqual([1, 2])
     expect((await posts()).sort()).toEqual(['kept', 'new', 'old', 'other'])
     // The second definition keeps what is younger than 85 hours, the first nothing.
-    await using _pruning = keepPruning(index.retention, (id) => (id === 2 ? 85 : undefined))
+    const hoursOf = (id: number) => (id === 2 ? 85 : undefined)
+    await using _pruning = keepPruning(index.retention, { hoursOf, hoursUnfilled: () => 0 })
     await eventually(async () => (await posts()).length === 2)
     expect((await posts()).sort()).toEqual(['new', 'other'])
     const me = (await index.facts.accounts([did])).get(did)!
     expect((await index.facts.likes([me], { each: 9 })).get(me)).toHaveLength(2)
+  })
+
+  test('keeps what a definition may still match, until it has all of its past', async () => {
+    const index = await writtenIndex(await newLocation(store), { postHours: 24 })
+    await index.writer.apply([posted('new', 1), posted('old', 80), posted('older', 90)])
+    expect(await index.retention.prunePosts(0, { hoursMin: 100 })).toMatchObject({ removed: 0 })
+    expect(await index.retention.prunePosts(0, { hoursMin: 85 })).toMatchObject({ removed: 1 })
+    expect(await index.retention.prunePosts(0, { hoursMin: 1 })).toMatchObject({ removed: 1 })
+    expect(await index.facts.newest({ since: 0, limit: 9 })).toHaveLength(1)
+  })
+
+  test('a definition that is withdrawn has its past taken in again when it is back', async () => {
+    const index = await writtenIndex(await newLocation(store), { postHours: 24 })
+    index.writer.matchWith(() => [1])
+    const row = { record: encode({}) }
+    const uri = `at://${did}/social.atoll.feed.algorithm/x`
+    await index.writer.apply([
+      { kind: 'commit', did, rev: 'x', changes: [{ table: 'definitions', uri, row }] },
+      posted('old', 30),
+    ])
+    const filled = async () => (await index.reader.definitions(0)).map(({ filledVersion }) => filledVersion)
+    await index.writer.setFilled(1, 1)
+    expect(await index.retention.pruneMatches(1, Date.now() - 40 * HOUR_MS)).toBe(false)
+    expect(await filled()).toEqual([1])
+    expect(await index.retention.pruneWithdrawn(1)).toBe(false)
+    expect(await filled()).toEqual([null])
+    expect(await index.facts.matched(1, { since: 0, limit: 9 })).toEqual([])
+  })
+
+  test('what the store refuses of an account keeps nothing said of others out, and is in the log', async () => {
+    const index = await writtenIndex(await newLocation(store), { postHours: 24 })
+    const dids = Array.from({ length: 7 }, (_, i) => `did:plc:${i}`)
+    const said = new Map(dids.map((did, i) => [did, { followers: i, readAt: i === 4 ? Number.NaN : 5 }]))
+    await index.pending.keepAccountFacts(said)
+    expect([...(await index.pending.accountFacts(dids)).keys()].sort()).toEqual(dids.toSpliced(4, 1))
   })
 
   test('what a viewer wished of an author counts after the post was forgotten', async () => {
@@ -110,6 +149,50 @@ describe.for(stores)('pruning in %s', (store) => {
 })
 
 describe('several processes on PostgreSQL', () => {
+  test('of which one does not answer for a while: the one that writes goes on', async () => {
+    const db = openPostgres(await newLocation('PostgreSQL'))
+    onTestFinished(() => db.destroy())
+    const lease = new Lease(db, 40)
+    const answers: (boolean | Error)[] = [true, new Error('terminating connection'), true, false, true]
+    const take = vi.spyOn(lease, 'take').mockImplementation(async () => {
+      const answer = answers.shift() ?? true
+      if (answer instanceof Error) throw answer
+      return answer
+    })
+    vi.spyOn(lease, 'release').mockResolvedValue()
+    const error = vi.spyOn(logger('index'), 'error')
+    const done: string[] = []
+    const writing = lease.whileHeld(() => {
+      done.push('begins')
+      return { [Symbol.asyncDispose]: async () => void done.push('ends') }
+    })
+    await eventually(() => take.mock.calls.length > 5)
+    await writing[Symbol.asyncDispose]()
+    expect(done).toEqual(['begins', 'ends', 'begins', 'ends'])
+    expect(error).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ todo: expect.any(String) }),
+      expect.any(String),
+    )
+    error.mockRestore()
+  })
+
+  test('a connection that breaks while nothing uses it is in the log', async () => {
+    const location = await newLocation('PostgreSQL')
+    const warn = vi.spyOn(logger('index'), 'warn')
+    const idle = openPostgres(location)
+    const other = openPostgres(location)
+    onTestFinished(async () => {
+      warn.mockRestore()
+      await Promise.all([idle.destroy(), other.destroy()])
+    })
+    await sql`select 1`.execute(idle)
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`.execute(other)
+    await eventually(() => warn.mock.calls.length > 0)
+    expect(warn.mock.calls[0]?.[0]).toMatchObject({ err: expect.any(Error), todo: expect.any(String) })
+    await sql`select 1`.execute(idle)
+  })
+
   test('of which one writes, and another when that one is gone', async () => {
     const location = await newLocation('PostgreSQL')
     const options = { postHours: 24, leaseMs: 400 }

@@ -329,6 +329,7 @@ describe.for(stores)('the index in %s', (store) => {
     await index.index.writer.apply([commit('1', liked)])
     expect((await index.tables()).engagement).toHaveLength(count)
     await index.index.writer.apply([{ kind: 'account', did: 'did:plc:a', active: false, status: 'deleted' }])
+    while (await index.index.writer.sweep());
     expect(await index.tables()).toMatchObject({ likes: [], engagement: [], repos: [] })
   })
 
