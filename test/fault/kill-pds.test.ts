@@ -13,7 +13,7 @@ const rounds = 7
 const pages = 20
 const pageBytes = 900_000
 
-test('survives kill -9 at any moment', { timeout: 120_000 }, async () => {
+test('survives kill -9 at any moment', { timeout: 240_000 }, async () => {
   const seed = chosenSeed()
   await using home = await makePdsHome()
   const load = new Load(seed)
