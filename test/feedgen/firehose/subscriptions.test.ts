@@ -433,5 +433,6 @@ test('a feed generator stops although it waits for a document', async () => {
   await eventually(() => directory.requests.length === 1)
   const began = Date.now()
   await feedgen[Symbol.asyncDispose]()
-  expect(Date.now() - began).toBeLessThan(1000)
+  // Sooner than the look-up times out.
+  expect(Date.now() - began).toBeLessThan(4500)
 })
