@@ -29,7 +29,7 @@ import { Inquiries } from './feeds/inquiries.ts'
 import { Definitions, type LiveDefinition } from './feeds/live-definitions.ts'
 import { Fill } from './feeds/match-backfill.ts'
 import { Lists } from './feeds/ranked-lists.ts'
-import { Catalogue } from './feeds/registry.ts'
+import { Registry } from './feeds/registry.ts'
 import { Visibility } from './feeds/visibility.ts'
 import { Counts } from './firehose/counts.ts'
 import { Following } from './firehose/subscriptions.ts'
@@ -82,29 +82,34 @@ export async function createFeedgen(config: FeedgenConfig): Promise<Feedgen> {
       ageMsMax: accountAgeMsMax(config),
       want: (dids: readonly string[]) => accounts.want(dids, by),
     }
-  const kitchen = {
-    facts: index.facts,
-    evaluator: stack.use(
-      await EvaluatorThread.start(index.location, {
-        jobsMax: listJobsMax,
-        msMax,
-        accounts: wanting('served'),
-      }),
-    ),
-    lists: new Lists<Shown>({ ...listOptions, isPassing: (error) => error instanceof DeadlineError }),
-    visibility: new Visibility(index.facts),
-    hiding: new Hiding(index.facts),
+  const registry = new Registry({
+    index: index.reader,
+    publisherDid: config.publisherDid,
     definitions,
-  }
+    deps: {
+      facts: index.facts,
+      evaluator: stack.use(
+        await EvaluatorThread.start(index.location, {
+          jobsMax: listJobsMax,
+          msMax,
+          accounts: wanting('served'),
+        }),
+      ),
+      lists: new Lists<Shown>({ ...listOptions, isPassing: (error) => error instanceof DeadlineError }),
+      visibility: new Visibility(index.facts),
+      hiding: new Hiding(index.facts),
+    },
+  })
   const services: Services = {
     site: { origin: config.origin, serviceDid: config.serviceDid, version: packageJson.version },
-    feeds: new Catalogue({ index: index.reader, publisherDid: config.publisherDid, definitions, kitchen }),
+    feeds: registry,
     pasts: config.backfill
       ? new Pasts({ pending: index.pending, missing: () => backfill?.wake() })
       : { ask: async () => true },
     interactions: index.interactions,
     inquiries: new Inquiries({
       definitions,
+      registry,
       evaluator: stack.use(
         await EvaluatorThread.start(index.location, {
           jobsMax: askedJobsMax,

@@ -1,7 +1,7 @@
 /** What `feedgen.ts` builds, as far as methods and pages use it. */
 import type { PublicKey } from '#protocol/keys.ts'
 import type { Inquiries } from './feeds/inquiries.ts'
-import type { Catalogue } from './feeds/registry.ts'
+import type { Registry } from './feeds/registry.ts'
 import type { Interactions } from './index/write/interactions.ts'
 import type { Askers } from './xrpc/askers.ts'
 
@@ -11,7 +11,7 @@ export const SERVICE_ID = 'bsky_fg'
 export interface Services {
   /** Who this service is and where. */
   site: Site
-  feeds: Catalogue
+  feeds: Registry
   viewers: Viewers
   pasts: Pasts
   interactions: Pick<Interactions, 'keep'>

@@ -17,7 +17,6 @@ import { errorHandler, logFailuresOf, refuseDeepJson } from '#platform/express.t
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { Gate, sandbox } from '#platform/gate.ts'
 import { ListeningHttp, refuseUpgrade, type UpgradeListener } from '#platform/http.ts'
-import { methodSchema } from '#platform/lexicons.ts'
 import { logger } from '#platform/log.ts'
 import { unmapped } from '#platform/network-of.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
@@ -42,6 +41,7 @@ import { Sessions } from './accounts/sessions.ts'
 import { Standing } from './accounts/statuses.ts'
 import { AccountInfos } from './admin/account-infos.ts'
 import { Takedowns } from './admin/takedowns.ts'
+import { type IsProtected, protectedMethods } from './auth/methods.ts'
 import { ServiceTokens } from './auth/service-tokens.ts'
 import { AuthVerifier } from './auth/verifier.ts'
 import { Blobs } from './blobs/blobs.ts'
@@ -94,8 +94,8 @@ import { RepoPages } from './store/repo-pages.ts'
 import { Store } from './store/store.ts'
 import { CAR_TYPE, register } from './xrpc/endpoint.ts'
 import { toXrpcError } from './xrpc/errors.ts'
-import { appViewEndpoints, endpoints } from './xrpc/index.ts'
-import { methodLimits, methodPlaces, serverLimits } from './xrpc/rate-limits.ts'
+import { appViewEndpoints, endpoints, PROTECTED_METHODS } from './xrpc/index.ts'
+import { serverLimits, slotsFor } from './xrpc/rate-limits.ts'
 import { WRITE_JSON_DEPTH_MAX } from './xrpc/writing.ts'
 
 /** A running PDS. Disposing of it ends connections, finishes writes, and closes the database. */
@@ -325,7 +325,8 @@ async function createServices(
     },
     { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey, ...config.accounts },
   )
-  const serviceTokens = new ServiceTokens((account) => keys.of(account), store.accounts)
+  const isProtected = protectedMethods(PROTECTED_METHODS)
+  const serviceTokens = new ServiceTokens((account) => keys.of(account), store.accounts, isProtected)
   const reader = new RepoReader(store, nodes)
   const standing = new Standing({ store, firehose, writer, exports, dueAccounts, identities })
   const passwordProofs = new PasswordProofs()
@@ -370,7 +371,7 @@ async function createServices(
     moderationDid: config.services.moderation?.did,
   })
   return {
-    ...createProxy(config, { didDocuments, auth, accounts, reader, serviceTokens }),
+    ...createProxy(config, { didDocuments, auth, accounts, reader, serviceTokens, isProtected }),
     config,
     auth,
     accounts,
@@ -425,12 +426,14 @@ async function createServices(
 
 function createProxy(
   { hostname, proxy: limits, services, identity }: Config,
-  parts: Pick<Services, 'didDocuments' | 'auth' | 'accounts' | 'reader' | 'serviceTokens'>,
+  parts: Pick<Services, 'didDocuments' | 'auth' | 'accounts' | 'reader' | 'serviceTokens'> & {
+    isProtected: IsProtected
+  },
 ): Pick<Services, 'upstream' | 'destinations' | 'proxy' | 'appView' | 'views'> {
-  const { auth, accounts, reader, serviceTokens: tokens } = parts
+  const { auth, accounts, reader, serviceTokens: tokens, isProtected } = parts
   const upstream = new Upstream({ ...limits, allowPrivate: identity.allowPrivateAddresses })
   const destinations = new Destinations(parts.didDocuments, services)
-  const proxy = new ServiceProxy({ upstream, destinations, auth, tokens }, limits)
+  const proxy = new ServiceProxy({ upstream, destinations, auth, tokens, isProtected }, limits)
   const appView = services.appView && new AppView(services.appView, upstream, tokens)
   const images = { pattern: services.appView?.cdnUrlPattern, hostname }
   const views = appView && new Views({ proxy, upstream, appView, auth, accounts, reader }, images)
@@ -519,16 +522,16 @@ function createApp(services: Services, store: Store, { gate, trust, isExempt }: 
   })
   const surroundings = {
     durable: () => store.db.durable(),
-    limits: config.rateLimits === undefined ? {} : methodLimits(config.rateLimits.points),
-    places: methodPlaces(config.atOnce, isExempt),
+    limits: config.rateLimits?.points,
+    slots: slotsFor(config.atOnce, isExempt),
   }
-  for (const [nsid, make] of Object.entries(endpoints))
-    register(xrpc, methodSchema(nsid), make(services), surroundings)
+  for (const [nsid, endpoint] of Object.entries(endpoints))
+    register(xrpc, nsid, endpoint, { ...surroundings, services })
   const { appView, views } = services
   if (appView !== undefined && views !== undefined) {
-    for (const [nsid, make] of Object.entries(appViewEndpoints)) {
-      register(xrpc, methodSchema(nsid), make({ ...services, appView, views }), surroundings)
-    }
+    const withAppView = { ...surroundings, services: { ...services, appView, views } }
+    for (const [nsid, endpoint] of Object.entries(appViewEndpoints))
+      register(xrpc, nsid, endpoint, withAppView)
   }
 
   const pages = express()

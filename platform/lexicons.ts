@@ -1,24 +1,21 @@
-/**
- * The lexicons as validators, made of the documents that `@atproto/api` brings and of our own: for records, and for the methods that are served.
- */
-import { schemas } from '@atproto/api'
+/** The lexicons as validators, of records and of the methods that are served. */
 import { LexiconIterableIndexer, LexiconSchemaBuilder } from '@atproto/lex-document'
 import { type JsonValue, jsonToLex } from '@atproto/lex-json'
 import { Procedure, Query, RecordSchema } from '@atproto/lex-schema'
-
-import removeSecondFactors from '../lexicons/social/atoll/admin/removeSecondFactors.json' with {
-  type: 'json',
-}
+import { documents, officialDocuments } from './lexicon-documents.ts'
 
 export { Procedure, Query, RecordSchema } from '@atproto/lex-schema'
 
-/** Methods of our own. */
-const ownDocuments = [removeSecondFactors]
+const definitions = await LexiconSchemaBuilder.buildAll(new LexiconIterableIndexer(withFullReferences()))
+const official: ReadonlySet<string> = new Set(officialDocuments.map(({ id }) => id))
 
-const definitions = await LexiconSchemaBuilder.buildAll(new LexiconIterableIndexer(documents()))
-
-/** The definition of a record type; undefined for one that is not known here. */
+/**
+ * The definition of an official record type; undefined for any other. Records of Atoll's own types
+ * are checked by the service that reads them: it knows their newest form, and says where they are
+ * wrong.
+ */
 export function recordSchema(nsid: string): RecordSchema | undefined {
+  if (!official.has(nsid)) return undefined
   const main = definitions.get(`${nsid}#main`)
   return main instanceof RecordSchema ? main : undefined
 }
@@ -38,11 +35,18 @@ export function assertValidOutput(nsid: string, body: unknown): void {
   methodSchema(nsid).output.schema?.validate(jsonToLex(body as JsonValue))
 }
 
-/** The documents with their references in full (`nsid#name`), as the library wants them; there, `lex:` stands before and `#main` is left out. */
-function documents() {
-  return JSON.parse(JSON.stringify([...schemas, ...ownDocuments]), (_, value) => {
-    if (typeof value !== 'string' || !value.startsWith('lex:')) return value
-    const ref = value.slice('lex:'.length)
-    return ref.includes('#') ? ref : `${ref}#main`
+/**
+ * The documents with their references in full (`nsid#name`), as the library wants them. Documents
+ * leave `#main` out, and `Lexicons`, through which some of them went, puts `lex:` before.
+ */
+function withFullReferences() {
+  return JSON.parse(JSON.stringify(documents), (key, value) => {
+    if (key === 'ref' && typeof value === 'string') return fullReference(value)
+    return key === 'refs' && Array.isArray(value) ? value.map(fullReference) : value
   })
+}
+
+function fullReference(reference: string): string {
+  const ref = reference.replace(/^lex:/, '')
+  return ref.includes('#') ? ref : `${ref}#main`
 }

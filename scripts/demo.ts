@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AppBskyFeedPost, AtpAgent, RichText } from '@atproto/api'
-import { algorithms } from '../feedgen/feeds/index.ts'
+import { builtInFeeds } from '../feedgen/feeds/built-in.ts'
 import { ask } from './ask.ts'
 import { publishBuiltIn } from './atoll/feed/built-in.ts'
 import { CommandError, runCommand } from './command.ts'
@@ -50,9 +50,9 @@ await runCommand(async () => {
 
   const eyes = agentOf(agents, viewer)
   console.log(`\nWhat ${eyes.session?.handle} sees:`)
-  for (const { name, displayName, description } of algorithms) {
-    console.log(`\n${displayName} (${name}): ${description}\n`)
-    const page = await readPage(feedgen, eyes, serviceDid, feedUri(feeds, name))
+  for (const { rkey, displayName, description } of builtInFeeds) {
+    console.log(`\n${displayName} (${rkey}): ${description}\n`)
+    const page = await readPage(feedgen, eyes, serviceDid, feedUri(feeds, rkey))
     for (const [index, item] of page.entries())
       console.log(await describeItem(eyes, index + 1, item, written))
     if (page.length === 0) console.log('  (nothing)')

@@ -14,7 +14,7 @@ const shared = ['protocol', 'platform']
 /** For each folder (or file at a service's root) what it may import besides itself. A folder that is not here may not exist. */
 const mayImport: Record<string, readonly string[]> = {
   protocol: [],
-  platform: ['protocol', 'lexicons'],
+  platform: ['protocol'],
   'pds/config.ts': ['platform', 'package.json'],
   'pds/store': ['protocol', 'platform'],
   'pds/mail': store,
@@ -190,4 +190,32 @@ const doneOnlyIn: readonly { what: string; file: string | undefined; pattern: Re
 test.each(doneOnlyIn)('no file but one, if any, $what', ({ file, pattern }) => {
   const doers = sources.filter((source) => pattern.test(readFileSync(path.join(root, source), 'utf8')))
   expect(doers).toEqual(file === undefined ? [] : [file])
+})
+
+/** The lists of endpoints, and how one names another file's endpoint. */
+const endpointLists = sources.filter((file) => /\/xrpc\/(?:app-view-)?endpoints\.ts$/.test(file))
+const LISTED = /^export \{ default as '([^']+)' \} from '([^']+)'$/gm
+
+test('every endpoint is one file, named by its NSID, and one line of a list', () => {
+  const listed = endpointLists.flatMap((list) =>
+    [...readFileSync(path.join(root, list), 'utf8').matchAll(LISTED)].map(([, nsid = '', file = '']) => ({
+      nsid,
+      file: path.posix.join(path.posix.dirname(list), file),
+    })),
+  )
+  const files = sources.filter((file) => /\/xrpc\/[^/]+\//.test(file))
+  expect(files.length).toBeGreaterThan(80)
+  expect(listed.map(({ file }) => file).sort()).toEqual(files.sort())
+  const misnamed = listed.filter(({ nsid, file }) => `${nsid}.ts` !== file.split('/').slice(-2).join('.'))
+  expect(misnamed).toEqual([])
+})
+
+test('the domain names no HTTP statuses: errors are mapped to XRPC in one place', () => {
+  const named =
+    /import \{[^}]*\b(?:\w+RequestError|\w+FailureError|\w+TimeoutError|XRPCError|ResponseType)\b[^}]*\} from '@atproto\/xrpc-server'/
+  const namers = sources.filter(
+    (file) => !file.includes('/xrpc/') && named.test(readFileSync(path.join(root, file), 'utf8')),
+  )
+  // The composition root refuses an upgrade that is none.
+  expect(namers.sort()).toEqual(['pds/pds.ts', 'platform/xrpc-errors.ts'])
 })

@@ -3,7 +3,7 @@
 import { type CostPart, costOf } from './cost.ts'
 import type { ActorSet, Definition, Filter, Lane, Source } from './definition.ts'
 import { InvalidDefinitionError } from './invalid.ts'
-import { asksAccount, compileRule, decidedByRecord, type Rule } from './rule.ts'
+import { asksAccount, compileRule, decidedByRecord, type Rule, rulesIn } from './rule.ts'
 
 /** A source whose posts are taken in as they come by. */
 export interface Intake {
@@ -11,8 +11,23 @@ export interface Intake {
   readonly source: Extract<Source, { kind: 'network' | 'tags' }>
   /** True of the posts of this source; absent when that is every post. */
   readonly rule?: Rule
-  /** What a post's record must not deny for it to be taken in; absent when every post would be, and none is. */
+  /**
+   * What a post's record must not deny for it to be taken in; absent when every post would be, or every one that is no reply, and
+   * none is.
+   */
   readonly wanted?: Rule
+  /** Whether no reply is wanted. */
+  readonly noReplies: boolean
+}
+
+/** What can be read page by page, the newest first, without ranking: the posts of one source that filters look at one by one. */
+export interface Stream {
+  readonly path: string
+  readonly source: Extract<Source, { kind: 'network' }> | SetSource
+  /** Whether no reply is wanted. */
+  readonly noReplies: boolean
+  /** What else is asked of each post; absent when that is nothing. */
+  readonly rule?: Rule
 }
 
 export interface Plan {
@@ -39,6 +54,8 @@ export interface Plan {
   readonly looksAtViewer: boolean
   /** Whether it is made of those who follow the viewer back. */
   readonly asksMutuals: boolean
+  /** Set when pages need no ranking. */
+  readonly stream?: Stream
   readonly cost: readonly CostPart[]
 }
 
@@ -69,7 +86,8 @@ export function compile(definition: Definition): Plan {
   const intakes = sources.flatMap(({ source, path }): Intake[] => {
     if (source.kind !== 'network' && source.kind !== 'tags') return []
     const hop = hops.get(source)
-    return [compileIntake(source, path, hop === undefined ? where : starts.get(hop))]
+    const wanted = hop === undefined ? { filter: definition.where, rule: where } : startsOf(hop, starts)
+    return [compileIntake(source, path, wanted)]
   })
   const wanted = intakes.flatMap((intake) => intake.wanted ?? [])
   const intake: Rule | undefined =
@@ -88,6 +106,7 @@ export function compile(definition: Definition): Plan {
     asksAccounts: intake !== undefined && asksAccount(intake),
     isPersonal,
     looksAtViewer: isPersonal || isForViewer(definition),
+    stream: compileStream(definition, where),
     asksMutuals: actorSetsOf(definition).some((set) => set.kind === 'viewerGraph' && set.edge === 'mutuals'),
     cost: costOf({
       definition,
@@ -138,10 +157,13 @@ export function actorSetsOf(definition: Definition): ActorSet[] {
   ]
 }
 
+/** What accounts post. */
+type SetSource = Extract<Source, { kind: (typeof SETS)[number] }>
+
 const SETS = ['actors', 'list', 'starterPack', 'graph', 'viewerGraph'] as const
 
 /** Whether a source is what accounts post. */
-export function isActorSet(source: Source): source is Extract<Source, { kind: (typeof SETS)[number] }> {
+export function isActorSet(source: Source): source is SetSource {
   return (SETS as readonly string[]).includes(source.kind)
 }
 
@@ -160,10 +182,51 @@ function compileStarts(source: Source, path: string): [Source, Rule][] {
   return [[source, rule]]
 }
 
-function compileIntake(source: Intake['source'], path: string, where: Rule | undefined): Intake {
-  if (source.kind === 'network') return { path, source, wanted: where }
+function startsOf(hop: Source, starts: ReadonlyMap<Source, Rule>): Wanted {
+  return { filter: hop.kind === 'hop' ? hop.where : undefined, rule: starts.get(hop) }
+}
+
+/** A filter, and the rule that it makes. */
+interface Wanted {
+  readonly filter?: Filter
+  readonly rule?: Rule
+}
+
+function compileIntake(source: Intake['source'], path: string, { filter, rule: where }: Wanted): Intake {
+  const noReplies = filter !== undefined && refusesReplies(filter)
+  if (source.kind === 'network')
+    return { path, source, noReplies, wanted: filter && refusesOnlyReplies(filter) ? undefined : where }
   const rule = compileRule({ kind: 'tag', any: source.tags }, path)
-  return { path, source, rule, wanted: where ? { op: 'all', path, rules: [rule, where] } : rule }
+  return { path, source, rule, noReplies, wanted: where ? { op: 'all', path, rules: [rule, where] } : rule }
+}
+
+/** Whether no post that is a reply passes a filter. */
+function refusesReplies(filter: Filter): boolean {
+  if (filter.kind === 'all') return filter.of.some(refusesReplies)
+  return filter.kind === 'not' && filter.of.kind === 'type' && filter.of.any.includes('reply')
+}
+
+/** Whether every post that is no reply passes a filter, and no other. */
+function refusesOnlyReplies(filter: Filter): boolean {
+  return filter.kind === 'not' && filter.of.kind === 'type' && filter.of.any.every((type) => type === 'reply')
+}
+
+/** What a stream cannot tell of a post by itself: what the others say, and what an AppView has to be asked. */
+const COMPARED: readonly Rule['op'][] = ['duplicate', 'account']
+
+function compileStream(definition: Definition, rule: Rule | undefined): Stream | undefined {
+  const { sources, where, score, arrange, viewer: { feedback = false } = {}, place } = definition
+  const [source, ...others] = sources
+  if (source === undefined || others.length > 0 || feedback || arrange !== undefined || place !== undefined)
+    return undefined
+  if (source.kind !== 'network' && !isActorSet(source)) return undefined
+  if (score !== undefined && score.order !== 'newest') return undefined
+  if (rule && [...rulesIn(rule)].some(({ op }) => COMPARED.includes(op))) return undefined
+  const isOnlyReplies = where !== undefined && refusesOnlyReplies(where)
+  // Few posts of the whole network may pass: those are matched as they come.
+  if (source.kind === 'network' && where !== undefined && !isOnlyReplies) return undefined
+  const noReplies = where !== undefined && refusesReplies(where)
+  return { path: 'sources/0', source, noReplies, rule }
 }
 
 function checkScore({ score }: Definition): void {

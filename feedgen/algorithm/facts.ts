@@ -28,7 +28,10 @@ export interface RepostFacts {
   /** The URI of the repost record. */
   readonly uri: string
   readonly by: AccountId
+  /** When it was reposted; milliseconds since 1970. */
   readonly sortAt: number
+  /** Whether the post's author is one of the accounts whose reposts were asked for. */
+  readonly isAuthorAmong: boolean
 }
 
 /** A post's record, and whose it is. */

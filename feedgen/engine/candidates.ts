@@ -130,7 +130,7 @@ async function gatherOne(source: Source, path: string, context: Context): Promis
 async function takenIn(intake: Intake, { plan, inquiry }: Context): Promise<Candidates> {
   const { facts, question } = inquiry
   const { wanted, path } = intake
-  const window = windowOf(intake.source, inquiry)
+  const window = { ...windowOf(intake.source, inquiry), noReplies: intake.noReplies }
   const tiers = { ...window, limit: postsPerTierMax }
   const byScore = plan.definition.score?.order === 'score'
   let posts: readonly PostFacts[]
@@ -163,13 +163,13 @@ async function searchPast(
   if (tiers) await look(await facts.engaged(tiers))
   // Where all are wanted, the best ones and the newest ones are all there are to be had.
   if (tiers && wanted === undefined) return [...found.values()]
-  let before: PostFacts | undefined
+  let after: PostFacts | undefined
   for (let looked = 0; looked < reach.scannedPostsMax && found.size < window.limit; ) {
-    const posts = await facts.newest({ since: window.since, limit: scanStepPosts, before })
+    const posts = await facts.newest({ ...window, limit: scanStepPosts, after })
     await look(posts)
     if (posts.length < scanStepPosts) return [...found.values()]
     looked += posts.length
-    before = posts.at(-1)
+    after = posts.at(-1)
   }
   inquiry.complete = false
   return [...found.values()].slice(0, window.limit)
@@ -249,7 +249,7 @@ export async function colikesOf(seed: Seed, inquiry: Inquiry): Promise<Map<PostI
   return weights
 }
 
-function windowOf({ windowHours }: { windowHours: number }, { question, reach }: Inquiry): Window {
+export function windowOf({ windowHours }: { windowHours: number }, { question, reach }: Inquiry): Window {
   return { since: question.now - windowHours * HOUR_MS, limit: reach.postsMax }
 }
 

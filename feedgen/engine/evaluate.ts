@@ -130,8 +130,9 @@ async function pass(plan: Plan, inquiry: Inquiry, watch: Stopwatch) {
   return { candidates, ...passed }
 }
 
-async function filter(
-  plan: Plan,
+/** The second stage: those of the candidates that pass `where`. */
+export async function filter(
+  plan: Pick<Plan, 'where' | 'rest'>,
   candidates: Candidates,
   inquiry: Inquiry,
 ): Promise<{
@@ -304,7 +305,12 @@ function arranged(
 
 // --- viewer and place
 
-async function forViewer(plan: Plan, items: readonly Ranked[], inquiry: Inquiry): Promise<readonly Ranked[]> {
+/** What of the items the viewer is shown, by the rules for viewers. */
+export async function forViewer<T extends Ranked>(
+  plan: Plan,
+  items: readonly T[],
+  inquiry: Inquiry,
+): Promise<readonly T[]> {
   const { hide = [], feedback } = plan.definition.viewer ?? {}
   const { facts } = inquiry
   const viewer = await inquiry.viewer()
@@ -324,7 +330,10 @@ async function forViewer(plan: Plan, items: readonly Ranked[], inquiry: Inquiry)
 const feedbackMax = 6
 
 /** Each request for less of an author puts his posts twice as far down; one for more, half as far. */
-function moved(items: readonly Ranked[], feedback: ReadonlyMap<AccountId, number>): readonly Ranked[] {
+function moved<T extends Ranked>(
+  items: readonly T[],
+  feedback: ReadonlyMap<AccountId, number>,
+): readonly T[] {
   return items
     .map((item, i) => {
       const wish = Math.max(-feedbackMax, Math.min(feedbackMax, feedback.get(item.author) ?? 0))

@@ -4,15 +4,17 @@
  * The thread is given one job at a time; the others wait here, callers taking turns, so that a thread that is lost takes no job with it but
  * the one it had. A job ends at its deadline from within. Where it does not get to look at the clock, the thread is replaced a little later.
  */
+
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { DomainError } from '#platform/errors.ts'
 import { CancelledError, DeadlineError } from './deadline.ts'
 import type { Answer, Job } from './jobs.ts'
 
 export interface Evaluator extends AsyncDisposable {
   /**
    * Does a job.
-   * @throws BusyError when too many wait already; DeadlineError; CancelledError when nobody waits for it any more
+   * @throws DomainError when too many wait already; DeadlineError; CancelledError when nobody waits for it any more
    */
   run<J extends Job>(job: J, asker?: JobAsker): Promise<Answer<J>>
 }
@@ -26,11 +28,6 @@ export interface JobAsker {
   readonly signal?: AbortSignal
   /** Called with the time that the job took, however it ended. */
   used?(ms: number): void
-}
-
-/** Too many jobs wait already. */
-export class BusyError extends Error {
-  override name = 'BusyError'
 }
 
 /** What is said between the threads. */
@@ -129,9 +126,11 @@ export class EvaluatorThread implements Evaluator {
     const others = mine.filter((task) => !task.isSettled).length
     const runs = caller !== undefined && this.#running?.task.asker.caller === caller
     if (others >= CALLER_WAITING_MAX + (runs ? 0 : 1))
-      return Promise.reject(new BusyError('too many of your requests are being evaluated already'))
+      return Promise.reject(
+        new DomainError('rateLimited', 'too many of your requests are being evaluated already'),
+      )
     if (this.#waiting.length >= this.#options.jobsMax)
-      return Promise.reject(new BusyError('too many lists are being made already'))
+      return Promise.reject(new DomainError('rateLimited', 'too many lists are being made already'))
     const { promise, resolve, reject } = Promise.withResolvers<Answer<J>>()
     // Numbers fit the cell by which a job is cancelled; 0 is none.
     this.#number = (this.#number % 0x7fff_fffe) + 1

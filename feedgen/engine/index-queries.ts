@@ -5,6 +5,7 @@
  * Posts and reposts that may not be shown (deleted, of accounts that are not active, perhaps gone since their repository jumped) are in no
  * answer.
  */
+import type { Edge } from '../algorithm/definition.ts'
 import type {
   AccountFacts,
   AccountId,
@@ -17,11 +18,25 @@ import type {
   RepostFacts,
 } from '../algorithm/facts.ts'
 
+/** A place in the order by time, newest first; among posts of the same time, the higher id first. */
+export interface Place {
+  /** Milliseconds since 1970. */
+  readonly sortAt: number
+  readonly id: PostId
+}
+
 /** Not before `since` (milliseconds since 1970), at most `limit`, the newest first. */
 export interface Window {
   readonly since: number
   readonly limit: number
+  /** Only what comes after this place. */
+  readonly after?: Place
+  /** Leaves replies out. */
+  readonly noReplies?: boolean
 }
+
+/** Accounts by their numbers, or those around an account. */
+export type Accounts = readonly AccountId[] | { readonly around: AccountId; readonly edge: Edge }
 
 export interface Facts {
   // --- names
@@ -38,16 +53,16 @@ export interface Facts {
   records(ids: readonly PostId[]): Promise<Map<PostId, PostRecord>>
   /** Which of them may be shown now; to a viewer who is not signed in, none of accounts that ask for that. */
   visible(ids: readonly PostId[], options: { signedIn: boolean }): Promise<Set<PostId>>
-  /** The newest of all, answers too; `before` (exclusive) lets it be asked for in steps. */
-  newest(window: Window & { before?: { sortAt: number; id: PostId } }): Promise<PostFacts[]>
+  /** The newest of all. */
+  newest(window: Window): Promise<PostFacts[]>
   /** As `newest`, and for each order of magnitude of engagement at most `limit`, so that the best of any age are among them. */
   engaged(window: Window): Promise<PostFacts[]>
   /** Those that matched the definition when they were indexed. */
   matched(definition: DefinitionId, window: Window): Promise<PostFacts[]>
   matchedEngaged(definition: DefinitionId, window: Window): Promise<PostFacts[]>
-  byAuthors(authors: readonly AccountId[], window: Window): Promise<PostFacts[]>
-  /** Each post once, as its first repost by one of the accounts. */
-  repostedBy(accounts: readonly AccountId[], window: Window): Promise<RepostFacts[]>
+  byAuthors(authors: Accounts, window: Window): Promise<PostFacts[]>
+  /** Each post once, as its first repost by one of the accounts, at that time. */
+  repostedBy(accounts: Accounts, window: Omit<Window, 'noReplies'>): Promise<RepostFacts[]>
   /** Posts that the labeler labelled with one of the values, as far as the label holds. */
   labelled(by: string, vals: readonly string[], window: Window): Promise<PostFacts[]>
   /** The posts around each: at most `limit` of each. Posts without any are absent. */
@@ -62,11 +77,7 @@ export interface Facts {
   // --- accounts
 
   /** At most `limit`, the newest follows first. */
-  graph(
-    account: AccountId,
-    edge: 'follows' | 'followers' | 'mutuals',
-    options: { limit: number },
-  ): Promise<AccountId[]>
+  graph(account: AccountId, edge: Edge, options: { limit: number }): Promise<AccountId[]>
   /** The members of a list or starter pack, by its URI. */
   members(uri: string, options: { limit: number }): Promise<AccountId[]>
   /** For each account its newest likes of posts that are here, at most `each`. */

@@ -10,17 +10,17 @@ import type { Facts } from './index-queries.ts'
 import { timeOf } from './score.ts'
 
 /** A definition, and under which number posts were taken in for it. */
-export interface Asked {
+export interface EvalRequest {
   readonly definition: Definition
   readonly id?: DefinitionId
 }
 
-interface JobBase extends Asked {
+interface JobBase extends EvalRequest {
   readonly viewer?: string
   /** Milliseconds since 1970. */
   readonly now: number
   /** Other feeds, by the URIs under which sources name them. */
-  readonly feeds?: ReadonlyMap<string, Asked>
+  readonly feeds?: ReadonlyMap<string, EvalRequest>
 }
 
 export type Job =

@@ -1,9 +1,6 @@
 /** Cursors as clients carry them: opaque text around a few numbers and strings. They are not signed: whatever one holds, it is only a place in a list. */
 
-/** Text that is not a cursor of this feed. */
-export class InvalidCursorError extends Error {
-  override name = 'InvalidCursorError'
-}
+import { DomainError } from '#platform/errors.ts'
 
 const cursorCharactersMax = 4000
 
@@ -14,7 +11,7 @@ export function encodeCursor(values: readonly (string | number)[]): string {
 
 /**
  * The values that a cursor carries, of the kinds given.
- * @throws InvalidCursorError
+ * @throws DomainError
  */
 export function decodeCursor<const Kinds extends readonly ('number' | 'string')[]>(
   cursor: string,
@@ -26,7 +23,7 @@ export function decodeCursor<const Kinds extends readonly ('number' | 'string')[
     values.length !== kinds.length ||
     values.some((value, i) => typeof value !== kinds[i])
   ) {
-    throw new InvalidCursorError('not a cursor of this feed')
+    throw new DomainError('invalid', 'not a cursor of this feed')
   }
   return values as never
 }

@@ -2,7 +2,7 @@
 import { overBounds } from '../algorithm/bounds.ts'
 import { compile, type Plan, sourcesIn } from '../algorithm/compile.ts'
 import { totalOf } from '../algorithm/cost.ts'
-import type { Definition } from '../algorithm/definition.ts'
+import { ALGORITHM_NSID, type Definition } from '../algorithm/definition.ts'
 import { warningsOf } from '../algorithm/lint.ts'
 import { InvalidDefinitionError, readDefinition } from '../algorithm/read.ts'
 import { type FindRecord, missingOf } from '../algorithm/references.ts'
@@ -10,11 +10,19 @@ import type { Warning } from '../algorithm/warning.ts'
 import type { Evaluator, JobAsker } from '../engine/evaluator.ts'
 import type { Explanation } from '../engine/explain.ts'
 import type { Backtest, Preview } from '../engine/jobs.ts'
-import { askedOf, feedsOf } from './defined.ts'
-import { type Definitions, type LiveDefinition, type Refusal, tooDear } from './live-definitions.ts'
+import { feedsOf, requestOf } from './feed-algorithm.ts'
+import {
+  type Definitions,
+  GENERATOR_NSID,
+  type LiveDefinition,
+  type Refusal,
+  tooDear,
+} from './live-definitions.ts'
+import type { Registry, ServedBuiltIn } from './registry.ts'
 
 export interface InquiriesOptions {
   definitions: Definitions
+  registry: Pick<Registry, 'algorithm' | 'findBuiltIn'>
   evaluator: Evaluator
   /** Points that a definition may cost. */
   costMax: number
@@ -35,6 +43,8 @@ export interface AlgorithmView {
   /** The bound that it is over, although it is served. */
   readonly overLimit?: { path: string; reason: string }
   readonly cost?: number
+  /** Whether it comes with the software, so that there is no record at `uri`. */
+  readonly builtIn?: true
   readonly definition: unknown
 }
 
@@ -52,7 +62,7 @@ export class Inquiries {
 
   /**
    * What a definition that need not be published would show now.
-   * @throws InvalidDefinitionError, BusyError
+   * @throws InvalidDefinitionError, DomainError
    */
   async preview(
     record: unknown,
@@ -60,14 +70,14 @@ export class Inquiries {
   ): Promise<Omit<Preview, 'accountsWanted'> & { cost: number; warnings: Warning[] }> {
     const plan = this.#planOf(record)
     const { definition } = plan
-    const feeds = feedsOf({ plan }, this.#options)
+    const feeds = await feedsOf({ plan }, this.#find)
     const job = { kind: 'preview', definition, feeds, viewer, limit, now: Date.now() } as const
     const { evaluator, find, knowsAccounts } = this.#options
     const { accountsWanted, ...preview } = await evaluator.run(job, asker)
     const missing = find ? await missingOf(definition, find) : []
     const warnings = [
       ...warningsOf(definition, { knowsAccounts }),
-      ...this.#notServed(definition),
+      ...(await this.#notServed(definition)),
       ...missing,
       ...beingRead(accountsWanted),
     ]
@@ -75,46 +85,51 @@ export class Inquiries {
   }
 
   /** Feeds that the definition takes posts from, and that are none of this host's. */
-  #notServed({ sources }: Definition): Warning[] {
-    return [...sourcesIn(sources, 'sources')].flatMap(({ source, path }): Warning[] => {
-      if (source.kind !== 'feed' || this.#options.definitions.find(source.uri)?.isServed) return []
+  async #notServed({ sources }: Definition): Promise<Warning[]> {
+    const warnings: Warning[] = []
+    for (const { source, path } of sourcesIn(sources, 'sources')) {
+      if (source.kind !== 'feed' || (await this.#find(source.uri))) continue
       const says = 'is not served by an algorithm here, so this host takes no posts from it'
-      return [{ path: `${path}/uri`, kind: 'never', says }]
-    })
+      warnings.push({ path: `${path}/uri`, kind: 'never', says })
+    }
+    return warnings
   }
 
   /**
    * Why a post is, or is not, in the feed of a definition; undefined when no such feed is served here.
-   * @throws BusyError
+   * @throws DomainError
    */
   async explain(
     feed: string,
     { viewer, post, ...asker }: Asker & { post: string },
   ): Promise<(Explanation & { refusal?: Refusal }) | undefined> {
-    const live = this.#options.definitions.find(feed)
-    if (!live?.isServed) return undefined
-    const feeds = feedsOf(live, this.#options)
-    const job = { kind: 'explain', ...askedOf(live), feeds, viewer, post, now: Date.now() } as const
+    const algorithm = await this.#find(feed)
+    if (algorithm === undefined) return undefined
+    const feeds = await feedsOf(algorithm, this.#find)
+    const job = { kind: 'explain', ...requestOf(algorithm), feeds, viewer, post, now: Date.now() } as const
     const explanation = await this.#options.evaluator.run(job, asker)
-    return live.refusal ? { ...explanation, refusal: live.refusal } : explanation
+    const live = this.#options.definitions.find(feed)
+    return live?.refusal ? { ...explanation, refusal: live.refusal } : explanation
   }
 
   /**
    * How many posts a definition would have had in the past hours.
-   * @throws InvalidDefinitionError, BusyError
+   * @throws InvalidDefinitionError, DomainError
    */
-  backtest(record: unknown, { viewer, hours, ...asker }: Asker & { hours: number }): Promise<Backtest> {
+  async backtest(record: unknown, { viewer, hours, ...asker }: Asker & { hours: number }): Promise<Backtest> {
     const plan = this.#planOf(record)
-    const feeds = feedsOf({ plan }, this.#options)
+    const feeds = await feedsOf({ plan }, this.#find)
     const { definition } = plan
     const job = { kind: 'backtest', definition, feeds, viewer, hours, now: Date.now() } as const
     return this.#options.evaluator.run(job, asker)
   }
 
-  /** The definition of a feed, served or refused. */
-  algorithm(feed: string): AlgorithmView | undefined {
+  /** The definition of a feed, served or refused; a built-in feed's too. */
+  async algorithm(feed: string): Promise<AlgorithmView | undefined> {
     const live = this.#options.definitions.find(feed)
-    return live && viewOf(live)
+    if (live) return viewOf(live)
+    const builtIn = await this.#options.registry.findBuiltIn(feed)
+    return builtIn && viewOfBuiltIn(builtIn)
   }
 
   /** Definitions that are known here, of one account if that is given, from behind a number on; and the number of the last one if there are more. */
@@ -132,6 +147,10 @@ export class Inquiries {
     }
   }
 
+  /** The algorithm of a feed, by the URI of the feed's record or of its own. */
+  readonly #find = (uri: string) =>
+    this.#options.registry.algorithm(uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`))
+
   #planOf(record: unknown): Plan {
     const definition = readDefinition(record)
     const over = overBounds(definition)
@@ -147,6 +166,20 @@ export class Inquiries {
 function beingRead(accounts: number): Warning[] {
   const says = `depends on accounts that the AppView is still asked about (${accounts}): try again in a moment`
   return accounts > 0 ? [{ path: '', kind: 'unknown', says }] : []
+}
+
+function viewOfBuiltIn({ feed, author, builtIn }: ServedBuiltIn): AlgorithmView {
+  const uri = feed.replace(`/${GENERATOR_NSID}/`, `/${ALGORITHM_NSID}/`)
+  const { record, plan } = builtIn
+  return {
+    uri,
+    creator: author,
+    feed,
+    served: true,
+    builtIn: true,
+    cost: totalOf(plan.cost),
+    definition: record,
+  }
 }
 
 function viewOf(live: LiveDefinition): AlgorithmView {

@@ -11,6 +11,7 @@ import { ALGORITHM_NSID, type Definition } from '../algorithm/definition.ts'
 import type { DefinitionId } from '../algorithm/facts.ts'
 import { InvalidDefinitionError, readDefinition } from '../algorithm/read.ts'
 import type { DefinitionReader, StoredDefinition } from '../index/stored-definitions.ts'
+import type { FeedAlgorithm } from './feed-algorithm.ts'
 import { Matcher } from './matcher.ts'
 
 export const GENERATOR_NSID = 'app.bsky.feed.generator'
@@ -28,7 +29,7 @@ export interface ServedVersion {
   readonly record: Uint8Array
 }
 
-export interface LiveDefinition {
+export interface LiveDefinition extends FeedAlgorithm {
   readonly id: DefinitionId
   readonly author: string
   readonly rkey: string
@@ -48,8 +49,6 @@ export interface LiveDefinition {
   isKept: boolean
   /** What a new definition would be refused for; this one was live before that was. */
   readonly overLimit?: Refusal
-  /** Set while its lists take longer than they may: how often in a row, and when the next is tried. */
-  overrun?: { readonly times: number; readonly retryAt: number }
   /** Whether it cannot be told now who may publish it, so that it is looked at again. */
   readonly isUndecided?: boolean
   readonly isServed: boolean
@@ -272,7 +271,9 @@ export class Definitions implements AsyncDisposable {
     const isServed = read.served !== undefined && feeds.has(feed)
     const isFilled = isFilledFor(read.served?.version ?? version, filledVersion)
     const isKept = read.served?.version === servedVersion
-    this.#keep({ id, author, rkey, version, uri, feed, ...read, isServed, isFilled, isKept })
+    // An update that is refused leaves the lists as they are.
+    const key = `${feed} ${read.served?.version ?? version}`
+    this.#keep({ key, id, author, rkey, version, uri, feed, ...read, isServed, isFilled, isKept })
   }
 
   #keep(live: LiveDefinition): void {

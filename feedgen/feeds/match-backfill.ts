@@ -81,9 +81,9 @@ export class Fill implements AsyncDisposable {
     const now = Date.now()
     await writer.removeMatches(id)
     const since = now - plan.windowHours * HOUR_MS
-    let before: PostFacts | undefined
+    let after: PostFacts | undefined
     for (let looked = 0; looked < filledPostsMax && isCurrent(); looked += stepPosts) {
-      const posts = await facts.newest({ since, limit: stepPosts, before })
+      const posts = await facts.newest({ since, limit: stepPosts, after })
       const wanted = await sift(posts, plan.intake, new Inquiry({ facts, now }))
       if (wanted.length > 0)
         await writer.addMatches(
@@ -91,7 +91,7 @@ export class Fill implements AsyncDisposable {
           wanted.map((post) => post.id),
         )
       if (posts.length < stepPosts) break
-      before = posts.at(-1)
+      after = posts.at(-1)
       await immediate()
     }
     if (!isCurrent()) return

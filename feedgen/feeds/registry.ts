@@ -2,13 +2,13 @@
  * Which feed a URI names. Served are the feeds of live definitions, and the built-in feeds: these in the name of the publisher that is configured, or, when none
  * is, of everyone whose feed record was seen on the firehose and names this service.
  */
-
 import { ALGORITHM_NSID } from '../algorithm/definition.ts'
 import type { IndexReader } from '../index/read/reader.ts'
-import type { FeedPage, FeedRequest } from './algorithm.ts'
-import { definedPage, type Kitchen } from './defined.ts'
-import { type Algorithm, algorithms, type Feed } from './index.ts'
+import { type BuiltInFeed, builtInFeeds } from './built-in.ts'
+import type { FeedAlgorithm } from './feed-algorithm.ts'
 import { type Definitions, GENERATOR_NSID, type LiveDefinition, refusalText } from './live-definitions.ts'
+import type { Feed, FeedPage, FeedRequest } from './page.ts'
+import { type FeedDeps, servePage } from './serving.ts'
 
 export interface ServedFeed {
   /** The URI of its feed record. */
@@ -24,43 +24,66 @@ export interface ServedFeed {
   page: Feed
 }
 
-export interface CatalogueOptions {
+/** A built-in feed in the name of an account. */
+export interface ServedBuiltIn {
+  /** The URI of the feed's record. */
+  readonly feed: string
+  readonly author: string
+  readonly builtIn: BuiltInFeed
+}
+
+export interface RegistryOptions {
   index: IndexReader
   publisherDid?: string
   definitions: Definitions
-  kitchen: Kitchen
+  deps: FeedDeps
 }
 
 /** Before the cursor of a cold start stands what no other cursor has. */
 const COLD = 'cold.'
 
-export class Catalogue {
-  readonly #options: CatalogueOptions
-  readonly #builtIn: Map<string, Omit<ServedFeed, 'uri'>>
+const FEED_URI = /^at:\/\/([^/]+)\/app\.bsky\.feed\.generator\/([^/]+)$/
 
-  constructor(options: CatalogueOptions) {
+export class Registry {
+  readonly #options: RegistryOptions
+  readonly #builtIn: ReadonlyMap<string, BuiltInFeed>
+
+  constructor(options: RegistryOptions) {
     this.#options = options
-    this.#builtIn = new Map(
-      algorithms.map((algorithm) => [algorithm.name, builtIn(algorithm, options.index)]),
-    )
+    this.#builtIn = new Map(builtInFeeds.map((feed) => [feed.rkey, { ...feed }]))
   }
 
   /** The feed behind the URI of a feed record, if it is one that is served here. */
   async find(uri: string): Promise<ServedFeed | undefined> {
+    const live = this.#live(uri)
+    if (live) return this.#defined(live)
+    const found = await this.findBuiltIn(uri)
+    return found && this.#served(found.feed, found.builtIn)
+  }
+
+  /** The algorithm of a feed that is served here, by the URI of the feed's record. */
+  async algorithm(uri: string): Promise<FeedAlgorithm | undefined> {
+    const live = this.#live(uri)
+    if (live) return live
+    const found = await this.findBuiltIn(uri)
+    return found?.builtIn
+  }
+
+  /** The built-in feed behind the URI of a feed record, or of an algorithm beside it, if it is served in that account's name. */
+  async findBuiltIn(uri: string): Promise<ServedBuiltIn | undefined> {
     const { definitions, publisherDid, index } = this.#options
-    const live = definitions.find(uri)
-    if (live?.isServed && live.feed === uri) return this.#defined(live)
-    const [, author, name] = /^at:\/\/([^/]+)\/app\.bsky\.feed\.generator\/([^/]+)$/.exec(uri) ?? []
-    const feed = name === undefined ? undefined : this.#builtIn.get(name)
-    if (!feed) return undefined
-    const served = publisherDid ? author === publisherDid : await index.hasGenerator(uri)
-    return served ? { uri, ...feed } : undefined
+    const feed = uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`)
+    const [, author = '', rkey = ''] = FEED_URI.exec(feed) ?? []
+    const builtIn = this.#builtIn.get(rkey)
+    if (builtIn === undefined || definitions.find(feed)?.isServed) return undefined
+    const isServed = publisherDid ? author === publisherDid : await index.hasGenerator(feed)
+    return isServed ? { feed, author, builtIn } : undefined
   }
 
   /** Why the feed behind a URI, which {@link find} does not find, is not served here, for people to read. */
   async whyNot(uri: string): Promise<string> {
     const { definitions, index } = this.#options
-    const [, author = '', rkey] = /^at:\/\/([^/]+)\/app\.bsky\.feed\.generator\/([^/]+)$/.exec(uri) ?? []
+    const [, author = '', rkey] = FEED_URI.exec(uri) ?? []
     if (rkey === undefined) return `a feed is named by the URI of its record, at://DID/${GENERATOR_NSID}/KEY`
     if (!author.startsWith('did:'))
       return `this feed is asked for by the handle ${author}; name it by its DID`
@@ -87,9 +110,27 @@ export class Catalogue {
       : await index.generators()
     const others = named.flatMap(({ uri, rkey }) => {
       const feed = this.#builtIn.get(rkey)
-      return feed && !taken.has(uri) ? { uri, ...feed } : []
+      return feed && !taken.has(uri) ? this.#served(uri, feed) : []
     })
     return [...others, ...defined]
+  }
+
+  #live(uri: string): LiveDefinition | undefined {
+    const live = this.#options.definitions.find(uri)
+    return live?.isServed && live.feed === uri ? live : undefined
+  }
+
+  #served(uri: string, feed: BuiltInFeed): ServedFeed {
+    const { displayName, description, plan } = feed
+    return {
+      uri,
+      displayName,
+      description,
+      needsViewer: plan.isPersonal,
+      looksAtViewer: plan.looksAtViewer,
+      asksMutuals: plan.asksMutuals,
+      page: (request) => this.#page(feed, request),
+    }
   }
 
   #defined(live: LiveDefinition): ServedFeed {
@@ -100,40 +141,33 @@ export class Catalogue {
       needsViewer: live.plan?.isPersonal ?? false,
       looksAtViewer: live.plan?.looksAtViewer ?? false,
       asksMutuals: live.plan?.asksMutuals ?? false,
-      page: (request) => this.#page(live, request),
+      page: (request) => this.#pageOrCold(live, request),
     }
   }
 
-  async #page(live: LiveDefinition, request: FeedRequest): Promise<FeedPage> {
-    const { kitchen, definitions } = this.#options
+  #page(algorithm: FeedAlgorithm, request: FeedRequest): Promise<FeedPage> {
+    return servePage(algorithm, request, this.#options.deps, (uri) => this.algorithm(uri))
+  }
+
+  async #pageOrCold(live: LiveDefinition, request: FeedRequest): Promise<FeedPage> {
     const { cursor, isNew } = request
     const isCold = cursor === undefined ? isNew : cursor.startsWith(COLD)
     const coldStart = live.plan?.definition.viewer?.coldStart
-    const other = isCold && coldStart ? await this.#coldFeed(live, coldStart.feed, definitions) : undefined
+    const other = isCold && coldStart ? await this.#coldFeed(live, coldStart.feed) : undefined
     if (other === undefined) {
       // What began cold and has no such feed any more begins anew.
       const known = cursor?.startsWith(COLD) ? undefined : cursor
-      return definedPage(live, { ...request, cursor: known }, kitchen)
+      return this.#page(live, { ...request, cursor: known })
     }
     const page = await other({ ...request, isNew: false, cursor: cursor?.slice(COLD.length) })
     return { ...page, cursor: page.cursor === undefined ? undefined : `${COLD}${page.cursor}` }
   }
 
-  /** The feed that is shown until something is known of the viewer; one of this host that is not itself made for him. */
-  async #coldFeed(live: LiveDefinition, uri: string, definitions: Definitions): Promise<Feed | undefined> {
-    if (uri === live.feed) return undefined
-    const other = definitions.find(uri)
-    if (other?.isServed)
-      return other.plan?.isPersonal
-        ? undefined
-        : (request) => definedPage(other, request, this.#options.kitchen)
-    const feed = await this.find(uri)
-    return feed?.needsViewer ? undefined : feed?.page
+  /** The feed that is shown until something is known of the viewer; one of this host that is not itself made for them. */
+  async #coldFeed(live: LiveDefinition, uri: string): Promise<Feed | undefined> {
+    const feed = uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`)
+    const other = feed === live.feed ? undefined : await this.algorithm(feed)
+    if (other?.plan === undefined || other.plan.isPersonal) return undefined
+    return (request) => this.#page(other, request)
   }
-}
-
-function builtIn(algorithm: Algorithm, index: IndexReader): Omit<ServedFeed, 'uri'> {
-  const { displayName, description, needsViewer, asksMutuals = false } = algorithm
-  const looksAtViewer = needsViewer
-  return { displayName, description, needsViewer, looksAtViewer, asksMutuals, page: algorithm.open(index) }
 }

@@ -1,32 +1,9 @@
-/** What the methods around algorithms share: how often they may be asked, what goes wrong in them, how reasons look on the wire. */
-import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
-import { InvalidDefinitionError } from '../algorithm/read.ts'
-import { CancelledError, DeadlineError } from '../engine/deadline.ts'
-import { BusyError } from '../engine/evaluator.ts'
+/** What the methods around algorithms share: how reasons look on the wire. */
+import { DomainError } from '#platform/errors.ts'
 import type { Shown } from '../engine/jobs.ts'
-import { InvalidCursorError } from '../feeds/cursor.ts'
 
-/** How often a caller may ask in a minute, in points: a preview costs 1, a backtest 10. What it takes is charged by `askers.ts`. */
-export const askingPointsPerMinute = 60
-export const backtestPoints = 10
-
-/** The answer of a method, or its error as callers get it. */
-export async function asking<T>(work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof InvalidDefinitionError)
-      throw new InvalidRequestError(error.message, 'InvalidDefinition')
-    if (error instanceof DeadlineError) throw new InvalidRequestError(error.message, 'TooExpensive')
-    if (error instanceof CancelledError) throw new InvalidRequestError(error.message, 'Superseded')
-    if (error instanceof InvalidCursorError) throw new InvalidRequestError(error.message)
-    if (error instanceof BusyError) throw new XRPCError(ResponseType.RateLimitExceeded, error.message)
-    throw error
-  }
-}
-
-export function unknownFeed(reason = 'no such algorithm is known here'): InvalidRequestError {
-  return new InvalidRequestError(reason, 'UnknownFeed')
+export function unknownFeed(reason = 'no such algorithm is known here'): DomainError {
+  return new DomainError('notFound', reason, 'UnknownFeed')
 }
 
 /** A score in thousandths; the data model has no fractions. */

@@ -1,7 +1,9 @@
 /** Accounts: made, signed in to, renamed. What the tokens of a session are is in `sessions.ts`. */
+
 import { isEmailValid } from '@hapi/address'
 import { isDisposableEmail } from 'disposable-email-domains-js'
 import { crashPoint } from '#platform/crash-points.ts'
+import { DomainError } from '#platform/errors.ts'
 import type { Logger } from '#platform/log.ts'
 import { networkOf } from '#platform/network-of.ts'
 import type { Tx } from '#platform/sqlite.ts'
@@ -34,48 +36,35 @@ const COLLECTION_ACCOUNTS_MAX = 5_000
 const COLLECTION_PAGE_ACCOUNTS = 500
 
 /** An account that cannot be made or changed as asked. `code` is the XRPC error name where the reference gives one. */
-export class AccountError extends Error {
+export class AccountError extends DomainError<AccountErrorCode | undefined> {
   override name = 'AccountError'
-  readonly code:
-    | 'AccountNotFound'
-    | 'AlreadyExists'
-    | 'HandleNotAvailable'
-    | 'InvalidEmail'
-    | 'InvalidPassword'
-    | 'QuotaExceeded'
-    | 'TokenRequired'
-    | undefined
-  constructor(message: string, code?: AccountError['code']) {
-    super(message)
-    this.code = code
+  constructor(message: string, code?: AccountErrorCode) {
+    super('invalid', message, code)
   }
 }
+
+type AccountErrorCode =
+  | 'AccountNotFound'
+  | 'AlreadyExists'
+  | 'HandleNotAvailable'
+  | 'InvalidEmail'
+  | 'InvalidPassword'
+  | 'QuotaExceeded'
+  | 'TokenRequired'
 
 /** A sign-in that failed. Says no more than that to a stranger. */
-export class LoginError extends Error {
+export class LoginError extends DomainError<'AccountTakedown' | 'AuthFactorTokenRequired' | undefined> {
   override name = 'LoginError'
-  readonly code: 'AccountTakedown' | 'AuthFactorTokenRequired' | undefined
   constructor(message = 'Invalid identifier or password', code?: LoginError['code']) {
-    super(message)
-    this.code = code
-  }
-}
-
-/** Somebody wants an account for an identity that he did not prove to be his. */
-export class IdentityNotProvenError extends Error {
-  override name = 'IdentityNotProvenError'
-  constructor(did: string) {
-    super(`Missing auth to create account with did: ${did}`)
+    super('unauthenticated', message, code)
   }
 }
 
 /** A repository that is not served: there is none, or its account is not active. `code` is the XRPC error name. */
-export class RepoUnavailableError extends Error {
+export class RepoUnavailableError extends DomainError<'RepoNotFound' | 'RepoTakendown' | 'RepoDeactivated'> {
   override name = 'RepoUnavailableError'
-  readonly code: 'RepoNotFound' | 'RepoTakendown' | 'RepoDeactivated'
   constructor(code: RepoUnavailableError['code'], message: string) {
-    super(message)
-    this.code = code
+    super('notFound', message, code)
   }
 }
 
@@ -237,7 +226,7 @@ export class Accounts {
    * not active until `Standing.activate`.
    * @param options `requester`: who proved themself by a service token; `keepSession`: whether the session can be kept alive; `address`: from
    * where it is asked, for the share of moves that a network has
-   * @throws AccountError, InviteError, HandleError, IdentityNotProvenError, PlcError
+   * @throws AccountError, InviteError, HandleError, DomainError, PlcError
    */
   async create(
     input: NewAccountInput,
@@ -258,7 +247,8 @@ export class Accounts {
     if (this.#inMaking.has(handle)) throw new AccountError(`Handle already taken: ${handle}`)
     if (this.#inMaking.has(email)) throw new AccountError(`Email already taken: ${input.email}`)
     if (input.did !== undefined) {
-      if (input.did !== requester) throw new IdentityNotProvenError(input.did)
+      if (input.did !== requester)
+        throw new DomainError('unauthenticated', `Missing auth to create account with did: ${input.did}`)
       this.#assertNotHere(input.did)
       this.#moves.assertPlace(networkOf(address))
     }

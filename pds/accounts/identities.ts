@@ -2,7 +2,9 @@
  * The identities of accounts, as far as this host has a say in them: what a document must say for an account to live here, and operations
  * in the PLC directory that its owner asks for with a mailed code.
  */
+
 import type { Operation } from '@did-plc/lib'
+import { DomainError } from '#platform/errors.ts'
 import type { Firehose } from '../firehose/firehose.ts'
 import { type DidDocuments, DidError, identityData } from '../identity/did-documents.ts'
 import { type OperationChanges, type Plc, PlcError } from '../identity/plc.ts'
@@ -12,8 +14,11 @@ import type { Store } from '../store/store.ts'
 import type { EmailTokens } from './credentials/email-tokens.ts'
 
 /** An identity, or an operation on it, that does not fit this host. */
-export class IdentityError extends Error {
+export class IdentityError extends DomainError {
   override name = 'IdentityError'
+  constructor(message: string) {
+    super('invalid', message)
+  }
 }
 
 /** What an identity should say of an account that lives here. */

@@ -1,4 +1,5 @@
 /** Invite codes: made by the operator and, at intervals, by accounts for others; who came by which. */
+import { DomainError } from '#platform/errors.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { Account } from '../store/accounts.ts'
 import type { InviteUse, InviteCode as StoredInvite } from '../store/invites.ts'
@@ -6,12 +7,10 @@ import type { Store } from '../store/store.ts'
 import { randomCode } from './credentials/codes.ts'
 
 /** An invite code that cannot be used, or codes that cannot be disabled. */
-export class InviteError extends Error {
+export class InviteError extends DomainError<'InvalidInviteCode' | undefined> {
   override name = 'InviteError'
-  readonly code: 'InvalidInviteCode' | undefined
   constructor(message: string, code?: 'InvalidInviteCode') {
-    super(message)
-    this.code = code
+    super('invalid', message, code)
   }
 }
 

@@ -1,14 +1,10 @@
 /** Preferences of an account in `app.bsky`: kept for the apps, which alone know what they mean. */
+import { DomainError } from '#platform/errors.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
 
 /** A preference as apps give it, in JSON. */
 export type Preference = { readonly $type: string } & Readonly<Record<string, unknown>>
-
-/** Preferences that cannot be set as asked. */
-export class PreferenceError extends Error {
-  override name = 'PreferenceError'
-}
 
 /** What a caller may see and set. */
 export interface PreferenceAccess {
@@ -40,16 +36,16 @@ export class Preferences {
 
   /**
    * Puts these preferences in the place of those that the caller may set.
-   * @throws PreferenceError
+   * @throws DomainError
    */
   async put(account: Account, preferences: readonly Preference[], { full }: PreferenceAccess): Promise<void> {
     if (!preferences.every(({ $type }) => isOurs($type))) {
-      throw new PreferenceError(`Some preferences are not in the ${NAMESPACE} namespace`)
+      throw new DomainError('invalid', `Some preferences are not in the ${NAMESPACE} namespace`)
     }
     const forbidden = preferences.filter(({ $type }) => !full && $type === PERSONAL_DETAILS)
     if (forbidden.length > 0) {
       const names = forbidden.map(({ $type }) => $type).join(', ')
-      throw new PreferenceError(`Do not have authorization to set preferences: ${names}`)
+      throw new DomainError('invalid', `Do not have authorization to set preferences: ${names}`)
     }
     const rows = preferences
       .filter(({ $type }) => $type !== DECLARED_AGE)

@@ -1,5 +1,7 @@
 /** Who is asking: what a request's `Authorization` header proves. */
+
 import type { ScopePermissionsTransition as Permissions } from '@atproto/oauth-scopes'
+import { DomainError, type ErrorKind } from '#platform/errors.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import type { Account } from '../store/accounts.ts'
 
@@ -46,15 +48,11 @@ export interface ServiceCredentials {
 }
 
 /** A request that is not let in. `code` is the XRPC error name, `challenge` the `WWW-Authenticate` header. */
-export class AuthError extends Error {
+export class AuthError extends DomainError {
   override name = 'AuthError'
-  readonly status: number
-  readonly code: string | undefined
   readonly challenge: string | undefined
-  constructor(status: number, message: string | undefined, code?: string, challenge?: string) {
-    super(message)
-    this.status = status
-    this.code = code
+  constructor(kind: ErrorKind, message: string | undefined, code?: string, challenge?: string) {
+    super(kind, message, code)
     this.challenge = challenge
   }
 }

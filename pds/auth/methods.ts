@@ -1,25 +1,5 @@
 /** The methods that not every token may call through another service. Their names are compared without regard to case. */
 
-/** Methods that no other service may call in a person's name. */
-const PROTECTED = lowerCased(
-  'com.atproto.admin.sendEmail',
-  'com.atproto.identity.requestPlcOperationSignature',
-  'com.atproto.identity.signPlcOperation',
-  'com.atproto.identity.updateHandle',
-  'com.atproto.server.activateAccount',
-  'com.atproto.server.confirmEmail',
-  'com.atproto.server.createAppPassword',
-  'com.atproto.server.deactivateAccount',
-  'com.atproto.server.getAccountInviteCodes',
-  'com.atproto.server.getSession',
-  'com.atproto.server.listAppPasswords',
-  'com.atproto.server.requestAccountDelete',
-  'com.atproto.server.requestEmailConfirmation',
-  'com.atproto.server.requestEmailUpdate',
-  'com.atproto.server.revokeAppPassword',
-  'com.atproto.server.updateEmail',
-)
-
 /** Methods that a plain app password does not reach: other people's messages, and moving the account away. */
 const PRIVILEGED = lowerCased(
   'chat.bsky.actor.deleteAccount',
@@ -39,9 +19,6 @@ const PRIVILEGED = lowerCased(
   'com.atproto.server.createAccount',
 )
 
-/** Whether no service token may be made for the method, and no request for it passed on. */
-export const isProtected = (nsid: string): boolean => PROTECTED.has(nsid.toLowerCase())
-
 /** Whether the method asks for the account's password, or an app password that says so. */
 export const isPrivileged = (nsid: string): boolean => PRIVILEGED.has(nsid.toLowerCase())
 
@@ -50,6 +27,15 @@ const ADMIN_NAMESPACE = 'com.atproto.admin.'
 
 /** Whether no app password reaches the method, whatever it may do otherwise. */
 export const isForOwnPassword = (nsid: string): boolean => nsid.toLowerCase().startsWith(ADMIN_NAMESPACE)
+
+/** Tells which methods no other service may call in a user's name. */
+export type IsProtected = (nsid: string) => boolean
+
+/** @param nsids those of the endpoints that are protected */
+export function protectedMethods(nsids: readonly string[]): IsProtected {
+  const names = lowerCased(...nsids)
+  return (nsid) => names.has(nsid.toLowerCase())
+}
 
 function lowerCased(...nsids: string[]): ReadonlySet<string> {
   return new Set(nsids.map((nsid) => nsid.toLowerCase()))

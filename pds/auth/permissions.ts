@@ -19,13 +19,13 @@ export const anyApp: PermissionRule = () => undefined
 
 /** No app, whatever it was allowed. */
 export const noApp: PermissionRule = () => {
-  throw new AuthError(403, 'OAuth credentials are not supported for this endpoint')
+  throw new AuthError('forbidden', 'OAuth credentials are not supported for this endpoint')
 }
 
 /** No app: the account page is the place. */
 export const accountPageOnly: PermissionRule = () => {
   throw new AuthError(
-    403,
+    'forbidden',
     'Use the account manager interface to update email address associated with an account',
   )
 }

@@ -2,9 +2,11 @@
  * Service tokens that others show here: who calls, proven by the key of the caller's DID document.
  * https://atproto.com/specs/xrpc#inter-service-authentication-jwt
  */
-import { AuthRequiredError, verifyJwt } from '@atproto/xrpc-server'
+
+import { verifyJwt } from '@atproto/xrpc-server'
 import { parseDidKey, verifySignature } from '#protocol/keys.ts'
 import { type DidDocuments, keyIn } from '../identity/did-documents.ts'
+import { AuthError } from './credentials.ts'
 
 const TOKEN_CHARACTERS_MAX = 8_192
 /** Longer than any token is made for: an hour, and a minute for clocks that differ. */
@@ -23,35 +25,36 @@ export interface ServiceTokenRules {
 /**
  * Who made a token: a DID, or a DID and the id of a service of it. A key that does not fit is looked up anew once, because it may have
  * been changed.
- * @throws AuthRequiredError with the reference's names
+ * @throws AuthError with the reference's names
  */
 export async function verifyServiceToken(
   token: string,
   { audience, method, issuers }: ServiceTokenRules,
   didDocuments: DidDocuments,
 ): Promise<string> {
-  if (token.length > TOKEN_CHARACTERS_MAX) throw new AuthRequiredError('poorly formatted jwt', 'BadJwt')
+  if (token.length > TOKEN_CHARACTERS_MAX)
+    throw new AuthError('unauthenticated', 'poorly formatted jwt', 'BadJwt')
   const keyOf = async (issuer: string, fresh: boolean): Promise<string> => {
     if (issuers !== undefined && !issuers.includes(issuer))
-      throw new AuthRequiredError('Untrusted issuer', 'UntrustedIss')
+      throw new AuthError('unauthenticated', 'Untrusted issuer', 'UntrustedIss')
     const [did = '', service] = issuer.split('#')
     const document = await didDocuments.find(did, { fresh })
-    if (document === undefined) throw new AuthRequiredError('could not resolve iss did')
+    if (document === undefined) throw new AuthError('unauthenticated', 'could not resolve iss did')
     const key = keyIn(document, service === 'atproto_labeler' ? 'atproto_label' : 'atproto')
     if (key !== undefined) return key
     // The document may have got its key since it was kept.
     if (!fresh) return keyOf(issuer, true)
-    throw new AuthRequiredError('missing or bad key in did doc')
+    throw new AuthError('unauthenticated', 'missing or bad key in did doc')
   }
   const { iss, aud, exp } = await verifyJwt(token, null, method, keyOf, fits).catch((error: unknown) => {
     // The library parses what a stranger sent.
-    if (error instanceof SyntaxError) throw new AuthRequiredError('poorly formatted jwt', 'BadJwt')
+    if (error instanceof SyntaxError) throw new AuthError('unauthenticated', 'poorly formatted jwt', 'BadJwt')
     throw error
   })
   if (exp > Date.now() / 1000 + LIFETIME_SECONDS_MAX)
-    throw new AuthRequiredError('jwt expires too far in the future', 'BadJwt')
+    throw new AuthError('unauthenticated', 'jwt expires too far in the future', 'BadJwt')
   if (aud !== audience)
-    throw new AuthRequiredError('jwt audience does not match service did', 'BadJwtAudience')
+    throw new AuthError('unauthenticated', 'jwt audience does not match service did', 'BadJwtAudience')
   return iss
 }
 

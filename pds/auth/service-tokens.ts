@@ -1,20 +1,12 @@
 /** Service tokens: what an account shows to another service to prove who calls. https://atproto.com/specs/xrpc#inter-service-authentication-jwt */
+
 import { createServiceJwt } from '@atproto/xrpc-server'
+import { DomainError } from '#platform/errors.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import type { AccountStore } from '../store/accounts.ts'
 import { AuthError } from './credentials.ts'
-import { isForOwnPassword, isPrivileged, isProtected } from './methods.ts'
-
-/** A token that is not made as asked. `code` is the XRPC error name. */
-export class ServiceTokenError extends Error {
-  override name = 'ServiceTokenError'
-  readonly code: 'BadExpiration' | 'InvalidToken' | undefined
-  constructor(message: string, code?: ServiceTokenError['code']) {
-    super(message)
-    this.code = code
-  }
-}
+import { type IsProtected, isForOwnPassword, isPrivileged } from './methods.ts'
 
 export interface ServiceTokenRequest {
   /** Who will be shown the token: a DID, or a DID and a service's id. */
@@ -41,16 +33,22 @@ const AUDIENCE = /^did:(plc:[a-z2-7]{24}|web:[a-zA-Z0-9.%-]+)(#[a-zA-Z][a-zA-Z0-
 export class ServiceTokens {
   readonly #keyOf: (account: number) => SigningKey
   readonly #accounts: Pick<AccountStore, 'byId'>
+  readonly #isProtected: IsProtected
 
-  constructor(keyOf: (account: number) => SigningKey, accounts: Pick<AccountStore, 'byId'>) {
+  constructor(
+    keyOf: (account: number) => SigningKey,
+    accounts: Pick<AccountStore, 'byId'>,
+    isProtected: IsProtected,
+  ) {
     this.#keyOf = keyOf
     this.#accounts = accounts
+    this.#isProtected = isProtected
   }
 
   /**
    * A token signed with the account's key, as somebody asked for it.
    * @param scope of the session that asks for it; left out for an app, whose permission was checked
-   * @throws ServiceTokenError
+   * @throws DomainError
    */
   create(
     account: { id: number; did: string; takedownRef: string | null },
@@ -58,17 +56,18 @@ export class ServiceTokens {
     { audience, method, expiresAt }: ServiceTokenRequest,
   ): Promise<string> {
     if (!AUDIENCE.test(audience)) {
-      throw new ServiceTokenError('aud must be a valid atproto DID or did#serviceId reference')
+      throw new DomainError('invalid', 'aud must be a valid atproto DID or did#serviceId reference')
     }
     const isTakendown = scope === 'com.atproto.takendown' || account.takedownRef !== null
     if (isTakendown && method !== MOVING_METHOD)
-      throw new ServiceTokenError('Bad token scope', 'InvalidToken')
+      throw new DomainError('invalid', 'Bad token scope', 'InvalidToken')
     if (method !== undefined && isPrivileged(method) && scope === 'com.atproto.appPass') {
       throw insufficient(method)
     }
     if (expiresAt) assertLifetime(expiresAt - Date.now() / 1000, method)
-    if (method !== undefined && isProtected(method)) {
-      throw new ServiceTokenError(
+    if (method !== undefined && this.#isProtected(method)) {
+      throw new DomainError(
+        'invalid',
         `cannot request a service auth token for the following protected method: ${method}`,
       )
     }
@@ -85,9 +84,9 @@ export class ServiceTokens {
     { audience, method, expiresAt }: ServiceTokenRequest,
   ): Promise<string> {
     const current = this.#accounts.byId(account.id)
-    if (current === undefined) throw new AuthError(403, 'Account not found', 'AccountNotFound')
+    if (current === undefined) throw new AuthError('forbidden', 'Account not found', 'AccountNotFound')
     if (current.takedownRef !== null && !METHODS_WHEN_TAKENDOWN.includes(method)) {
-      throw new AuthError(401, 'Account has been taken down', 'AccountTakedown')
+      throw new AuthError('unauthenticated', 'Account has been taken down', 'AccountTakedown')
     }
     const key = this.#keyOf(account.id)
     return createServiceJwt({
@@ -104,20 +103,23 @@ const isAppPassword = (scope: SessionScope | undefined): boolean =>
   scope === 'com.atproto.appPass' || scope === 'com.atproto.appPassPrivileged'
 
 const insufficient = (method: string) =>
-  new ServiceTokenError(
+  new DomainError(
+    'invalid',
     `insufficient access to request a service auth token for the following method: ${method}`,
   )
 
 function assertLifetime(seconds: number, method: string | undefined): void {
-  if (seconds < 0) throw new ServiceTokenError('expiration is in past', 'BadExpiration')
+  if (seconds < 0) throw new DomainError('invalid', 'expiration is in past', 'BadExpiration')
   if (seconds > LIFETIME_SECONDS_MAX) {
-    throw new ServiceTokenError(
+    throw new DomainError(
+      'invalid',
       'cannot request a token with an expiration more than an hour in the future',
       'BadExpiration',
     )
   }
   if (method === undefined && seconds > METHODLESS_LIFETIME_SECONDS_MAX) {
-    throw new ServiceTokenError(
+    throw new DomainError(
+      'invalid',
       'cannot request a method-less token with an expiration more than a minute in the future',
       'BadExpiration',
     )

@@ -102,8 +102,8 @@ export class AuthVerifier {
     const { kind, value } = authorization(exchange.request)
     if (kind === 'dpop') return this.#app(exchange, rules)
     if (kind === 'bearer') return this.#session(exchange, value, rules)
-    if (kind === null) throw new AuthError(401, undefined, 'AuthMissing')
-    throw new AuthError(400, 'Unexpected authorization type', 'InvalidToken')
+    if (kind === null) throw new AuthError('unauthenticated', undefined, 'AuthMissing')
+    throw new AuthError('invalid', 'Unexpected authorization type', 'InvalidToken')
   }
 
   async #session(
@@ -114,13 +114,13 @@ export class AuthVerifier {
     const { did, scope, generation } = await this.#verified(this.#sessions.verifyAccess(token))
     const allowed = scopes.find((allowed) => allowed === scope)
     const refused = status.checkTakedown && allowed === 'com.atproto.takendown'
-    if (allowed === undefined || refused) throw new AuthError(400, 'Bad token scope', 'InvalidToken')
+    if (allowed === undefined || refused) throw new AuthError('invalid', 'Bad token scope', 'InvalidToken')
     const account = this.#accounts.byDid(did)
     if (status.checkTakedown || status.checkDeactivated) assertMayAct(account, status)
     // What is said of an account that is gone is for the method to say.
     if (account !== undefined && account.sessionGeneration !== generation) {
       assertMayAct(account, { checkTakedown: true })
-      throw new AuthError(400, 'Token has been revoked', 'ExpiredToken')
+      throw new AuthError('invalid', 'Token has been revoked', 'ExpiredToken')
     }
     if (account !== undefined && request.method === 'POST') this.#moves.step(account)
     return { type: 'access', did, scope: allowed, account }
@@ -152,11 +152,11 @@ export class AuthVerifier {
     options: { allowExpired?: boolean } = {},
   ): Promise<RefreshCredentials> {
     const { kind, value: token } = authorization(request)
-    if (kind !== 'bearer') throw new AuthError(401, undefined, 'AuthMissing')
+    if (kind !== 'bearer') throw new AuthError('unauthenticated', undefined, 'AuthMissing')
     const { did, scope, tokenId } = await this.#verified(this.#sessions.verifyRefresh(token, options))
-    if (scope !== 'com.atproto.refresh') throw new AuthError(400, 'Bad token scope', 'InvalidToken')
+    if (scope !== 'com.atproto.refresh') throw new AuthError('invalid', 'Bad token scope', 'InvalidToken')
     if (tokenId === undefined)
-      throw new AuthError(401, 'Unexpected missing refresh token id', 'MissingTokenId')
+      throw new AuthError('unauthenticated', 'Unexpected missing refresh token id', 'MissingTokenId')
     return { type: 'refresh', did, tokenId }
   }
 
@@ -180,7 +180,7 @@ export class AuthVerifier {
   admin(request: IncomingMessage): AdminCredentials {
     const password = adminPasswordOf(request)
     if (password === undefined || !this.#isAdminPassword(password)) {
-      throw new AuthError(401, undefined)
+      throw new AuthError('unauthenticated', undefined)
     }
     return { type: 'admin' }
   }
@@ -192,7 +192,8 @@ export class AuthVerifier {
   async moderator(request: IncomingMessage): Promise<AdminCredentials | ServiceCredentials> {
     if (authorization(request).kind !== 'bearer') return this.admin(request)
     const { moderationDid } = this.#options
-    if (moderationDid === undefined) throw new AuthError(401, 'Untrusted issuer', 'UntrustedIss')
+    if (moderationDid === undefined)
+      throw new AuthError('unauthenticated', 'Untrusted issuer', 'UntrustedIss')
     return this.#service(request, [moderationDid, `${moderationDid}#atproto_labeler`])
   }
 
@@ -211,7 +212,7 @@ export class AuthVerifier {
   async optionalService(request: IncomingMessage): Promise<ServiceCredentials | null> {
     const { kind } = authorization(request)
     if (kind === null) return null
-    if (kind !== 'bearer') throw new AuthError(401, 'Invalid authorization header')
+    if (kind !== 'bearer') throw new AuthError('unauthenticated', 'Invalid authorization header')
     return this.#service(request)
   }
 
@@ -261,7 +262,7 @@ export class AuthVerifier {
 
   async #service(request: IncomingMessage, issuers?: readonly string[]): Promise<ServiceCredentials> {
     const { kind, value } = authorization(request)
-    if (kind !== 'bearer') throw new AuthError(401, 'missing jwt', 'MissingJwt')
+    if (kind !== 'bearer') throw new AuthError('unauthenticated', 'missing jwt', 'MissingJwt')
     const rules = { audience: this.#options.serviceDid, method: parseReqNsid(request), issuers }
     return { type: 'service', did: await verifyServiceToken(value, rules, this.#didDocuments) }
   }
@@ -270,7 +271,7 @@ export class AuthVerifier {
     try {
       return await claims
     } catch (error) {
-      if (error instanceof TokenError) throw new AuthError(400, error.message, error.code)
+      if (error instanceof TokenError) throw new AuthError('invalid', error.message, error.code)
       throw error
     }
   }
@@ -281,12 +282,12 @@ export class AuthVerifier {
  * @throws AuthError
  */
 export function assertMayAct(account: Account | undefined, rules: StatusRules): Account {
-  if (account === undefined) throw new AuthError(403, 'Account not found', 'AccountNotFound')
+  if (account === undefined) throw new AuthError('forbidden', 'Account not found', 'AccountNotFound')
   if (rules.checkTakedown && account.takedownRef !== null) {
-    throw new AuthError(401, 'Account has been taken down', 'AccountTakedown')
+    throw new AuthError('unauthenticated', 'Account has been taken down', 'AccountTakedown')
   }
   if (rules.checkDeactivated && account.deactivatedAt !== null) {
-    throw new AuthError(401, 'Account is deactivated', 'AccountDeactivated')
+    throw new AuthError('unauthenticated', 'Account is deactivated', 'AccountDeactivated')
   }
   return account
 }
@@ -312,10 +313,10 @@ function authorization(request: IncomingMessage): Authorization {
   if (!header) return { kind: null, value: '' }
   const [name = '', value, ...rest] = header.split(' ')
   if (value === undefined || rest.length > 0)
-    throw new AuthError(400, 'Malformed authorization header', 'InvalidToken')
+    throw new AuthError('invalid', 'Malformed authorization header', 'InvalidToken')
   const kind = name.toLowerCase()
   if (kind === 'bearer' || kind === 'basic' || kind === 'dpop') return { kind, value }
-  throw new AuthError(400, `Unsupported authorization type: ${name.slice(0, 40)}`, 'InvalidToken')
+  throw new AuthError('invalid', `Unsupported authorization type: ${name.slice(0, 40)}`, 'InvalidToken')
 }
 
 /** The password of the user `admin`, where the request has one. */

@@ -5,8 +5,10 @@
  * The database says which blobs there are. Bytes without a row, because an upload was cut off or a row was deleted, are always named in the
  * table of loose blobs, so that they are found and removed whatever ends the process.
  */
+
 import type { Readable } from 'node:stream'
 import { fileTypeFromBuffer } from 'file-type'
+import { DomainError } from '#platform/errors.ts'
 import { Turns } from '#platform/keyed-mutex.ts'
 import type { Logger } from '#platform/log.ts'
 import { Slots } from '#platform/semaphore.ts'
@@ -36,23 +38,11 @@ export interface FoundBlob {
   open(range?: ByteRange): Promise<Readable | undefined>
 }
 
-/** The blob was taken down: it is not received again. */
-export class BlobTakendownError extends Error {
-  override name = 'BlobTakendownError'
-}
-
-/** A form was sent in place of a blob. */
-export class BlobFormError extends Error {
-  override name = 'BlobFormError'
-  constructor() {
-    super('A blob is not sent as a form: send the bytes of the file alone, with its type as Content-Type')
-  }
-}
-
-/** The account was deleted while its blob was received. */
-export class BlobOwnerGoneError extends Error {
-  override name = 'BlobOwnerGoneError'
-}
+const blobIsForm = (): DomainError =>
+  new DomainError(
+    'invalid',
+    'A blob is not sent as a form: send the bytes of the file alone, with its type as Content-Type',
+  )
 
 /** How long a blob that no record refers to is kept after its upload. */
 const UNREFERENCED_HOURS_MAX = 24
@@ -96,7 +86,7 @@ export class Blobs implements AsyncDisposable {
    * Receives a blob; it is temporary until a record refers to it.
    * @param claimedType what the caller says it is; what the bytes say counts for more, and where they say nothing, what a record says
    * that refers to the blob already
-   * @throws BlobTooLargeError, BlobFormError, BlobTakendownError, BlobOwnerGoneError, BlobTimeoutError
+   * @throws BlobTooLargeError, DomainError
    */
   async upload(
     owner: { id: number; did: string },
@@ -106,24 +96,24 @@ export class Blobs implements AsyncDisposable {
     // The bytes would be those of the form, and the record that refers to them would be refused, or show nothing. But records that moved in
     // may refer to a form that another host took.
     const isForm = FORM.test(claimedType)
-    if (isForm && !this.#isIncomplete(owner.id)) throw new BlobFormError()
+    if (isForm && !this.#isIncomplete(owner.id)) throw blobIsForm()
     const file = await this.#uploads.receive(stream, this.#bytesMax)
     const { cid, size } = file
     try {
-      if (isForm && !this.#store.blobs.isReferenced(owner.id, cid)) throw new BlobFormError()
+      if (isForm && !this.#store.blobs.isReferenced(owner.id, cid)) throw blobIsForm()
       const ownType = (await fileTypeFromBuffer(file.head))?.mime
       const mimeType = await this.#turns.run(keyOf(owner.did, cid), async () => {
         const { db, blobs } = this.#store
         await db.write((tx) => {
           if (blobs.get(owner.id, cid)?.takedownRef) {
-            throw new BlobTakendownError('Blob has been takendown, cannot re-upload')
+            throw new DomainError('invalid', 'Blob has been takendown, cannot re-upload')
           }
           blobs.loosen(tx, owner.did, cid)
         })
         await this.#files.keep(owner.did, file)
         return await db.write((tx) => {
           if (this.#store.accounts.byId(owner.id) === undefined) {
-            throw new BlobOwnerGoneError('Account not found')
+            throw new DomainError('notFound', 'Account not found')
           }
           const mimeType = this.#typeOf(owner.id, cid, ownType, claimedType)
           blobs.put(tx, owner.id, cid, { mimeType, size })

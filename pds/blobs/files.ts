@@ -3,11 +3,6 @@ import type { Readable } from 'node:stream'
 import type { Cid } from '#protocol/cid.ts'
 import type { ReceivedFile } from './uploads.ts'
 
-/** The place where blobs lie took too long. */
-export class BlobTimeoutError extends Error {
-  override name = 'BlobTimeoutError'
-}
-
 /** A run of bytes: both ends belong to it. */
 export interface ByteRange {
   readonly first: number

@@ -4,6 +4,7 @@
  * A blob is received on the local disk first and then sent in one piece, under its own name and with its digest: the bucket never holds
  * half a blob or a temporary one, and refuses bytes that were changed on the way.
  */
+
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
@@ -14,8 +15,9 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
+import { DomainError } from '#platform/errors.ts'
 import { type Cid, cidToBytes, formatCid } from '#protocol/cid.ts'
-import { type BlobFiles, BlobTimeoutError, type ByteRange } from './files.ts'
+import type { BlobFiles, ByteRange } from './files.ts'
 import type { ReceivedFile } from './uploads.ts'
 
 export interface S3Options {
@@ -80,7 +82,9 @@ export class S3Blobs implements BlobFiles {
         break
       } catch (error) {
         if (ended.aborted || (isTimeout(error) && attempt === UPLOAD_ATTEMPTS_MAX)) {
-          throw new BlobTimeoutError('the blob store took too long', { cause: error })
+          throw new DomainError('timedOut', 'Operation timed out, please try again.', undefined, {
+            cause: error,
+          })
         }
         if (attempt === UPLOAD_ATTEMPTS_MAX || isRefusal(error)) throw error
       } finally {

@@ -1,7 +1,9 @@
 /** Uploads as they come in: files on the local disk, whole and synced before anything is made of them. */
+
 import { createHash, randomUUID } from 'node:crypto'
 import { open, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { DomainError } from '#platform/errors.ts'
 import { makeFolder } from '#platform/private-files.ts'
 import { type Cid, cidForRawDigest } from '#protocol/cid.ts'
 import type { DiskSpace } from '../limits/disk-space.ts'
@@ -17,11 +19,11 @@ export interface ReceivedFile {
 }
 
 /** More bytes than a blob may have. */
-export class BlobTooLargeError extends Error {
+export class BlobTooLargeError extends DomainError {
   override name = 'BlobTooLargeError'
   readonly bytesMax: number
   constructor(bytesMax: number) {
-    super(`This file is too large: this server takes ${bytesMax} bytes at most`)
+    super('tooLarge', `This file is too large: this server takes ${bytesMax} bytes at most`)
     this.bytesMax = bytesMax
   }
 }
@@ -49,7 +51,7 @@ export class Uploads {
 
   /**
    * Writes a stream to a file, synced.
-   * @throws BlobTooLargeError, DiskFullError; what the stream throws
+   * @throws BlobTooLargeError, DomainError; what the stream throws
    */
   async receive(stream: AsyncIterable<Uint8Array>, bytesMax: number): Promise<ReceivedFile> {
     // Before a file is made, and before the sender is asked for more.

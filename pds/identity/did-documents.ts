@@ -1,4 +1,5 @@
 /** DID documents: resolved under the guard, kept for a while. */
+
 import { getHandle, getPdsEndpoint, getVerificationMaterial } from '@atproto/common-web'
 import {
   type DidCache,
@@ -9,16 +10,15 @@ import {
   UnsupportedDidMethodError,
   UnsupportedDidWebPathError,
 } from '@atproto/identity'
+import { DomainError } from '#platform/errors.ts'
 import { formatDidKey, KeyError, parseVerificationMethod } from '#protocol/keys.ts'
 import type { Plc } from './plc.ts'
 
 /** A DID without a document. `code` is the XRPC error name; undefined when its document cannot be had now. */
-export class DidError extends Error {
+export class DidError extends DomainError<'DidNotFound' | 'DidDeactivated' | undefined> {
   override name = 'DidError'
-  readonly code: 'DidNotFound' | 'DidDeactivated' | undefined
   constructor(message: string, code?: DidError['code'], options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
+    super('notFound', message, code, options)
   }
 }
 

@@ -1,6 +1,8 @@
 /** Handles: their syntax, what this server gives out under its own domains, and whose a name elsewhere is. https://atproto.com/specs/handle */
+
 import type { HandleResolver } from '@atproto/identity'
 import { InvalidHandleError, isValidTld, normalizeAndEnsureValidHandle } from '@atproto/syntax'
+import { DomainError } from '#platform/errors.ts'
 
 /** What stands against a handle, and the XRPC error name where the reference gives one. */
 const CODES = {
@@ -13,16 +15,12 @@ const CODES = {
 } as const
 
 /** A handle that cannot be had. `code` is the XRPC error name. */
-export class HandleError extends Error {
+export class HandleError extends DomainError<(typeof CODES)[keyof typeof CODES]> {
   override name = 'HandleError'
   readonly reason: keyof typeof CODES
   constructor(message: string, reason: HandleError['reason']) {
-    super(message)
+    super('invalid', message, CODES[reason])
     this.reason = reason
-  }
-
-  get code(): (typeof CODES)[HandleError['reason']] {
-    return CODES[this.reason]
   }
 }
 

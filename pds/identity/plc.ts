@@ -1,4 +1,5 @@
 /** did:plc: making identities and updating them in a PLC directory. https://web.plc.directory/spec/v0.1/did-plc */
+
 import type { Keypair } from '@atproto/crypto'
 import {
   type CompatibleOp,
@@ -12,26 +13,29 @@ import {
   tombstoneOp,
   type UnsignedOperation,
 } from '@did-plc/lib'
+import { DomainError } from '#platform/errors.ts'
 import type { Fetch } from '#platform/fetch.ts'
 import { encode } from '#protocol/cbor.ts'
 import { cidForCbor, cidToLink } from '#protocol/cid.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 
 /** The directory refused an operation, or could not be asked. */
-export class PlcError extends Error {
+export class PlcError extends DomainError {
   override name = 'PlcError'
   /** The directory's HTTP status; undefined when there was no answer. */
   readonly status: number | undefined
   constructor(message: string, status?: number, options?: ErrorOptions) {
-    super(message, options)
+    if (status === TOO_MANY_REQUESTS)
+      super('rateLimited', 'The PLC directory takes no more requests now. Try again later.', undefined, {
+        cause: new Error(message, options),
+      })
+    else
+      super(status !== undefined && status < 500 ? 'invalid' : 'upstreamFailed', message, undefined, options)
     this.status = status
   }
 }
 
-/** What is no operation, or cannot be made one. */
-export class PlcOperationError extends Error {
-  override name = 'PlcOperationError'
-}
+const TOO_MANY_REQUESTS = 429
 
 /** What an operation is to change; what is left out stays as it is. Whoever asks for it may have sent anything. */
 export type OperationChanges = {
@@ -99,11 +103,11 @@ export class Plc {
 
   /**
    * Ends an identity for good.
-   * @throws PlcError, PlcOperationError
+   * @throws PlcError, DomainError
    */
   async tombstone(did: string): Promise<void> {
     const last = await this.#lastOperation(did)
-    if (last.type === 'plc_tombstone') throw new PlcOperationError('Did is tombstoned')
+    if (last.type === 'plc_tombstone') throw new DomainError('invalid', 'Did is tombstoned')
     await this.send(did, await tombstoneOp(cidToLink(cidForCbor(encode(last))), this.#signer))
   }
 
@@ -118,7 +122,7 @@ export class Plc {
 
   /**
    * Names a new handle in the identity's document.
-   * @throws PlcError, PlcOperationError
+   * @throws PlcError, DomainError
    */
   async updateHandle(did: string, handle: string): Promise<void> {
     const op = await this.#update(did, (last) => ({
@@ -130,7 +134,7 @@ export class Plc {
 
   /**
    * An update of the identity, signed and not yet sent.
-   * @throws PlcError, PlcOperationError
+   * @throws PlcError, DomainError
    */
   async formatUpdate(did: string, changes: OperationChanges): Promise<Operation> {
     const wanted = Object.entries(changes).filter(([, value]) => value != null)
@@ -157,11 +161,11 @@ export class Plc {
 
   /**
    * An operation out of what somebody sent. Whether its signature holds is for the directory to say.
-   * @throws PlcOperationError
+   * @throws DomainError
    */
   parse(value: unknown): Operation {
     const parsed = def.operation.safeParse(value)
-    if (!parsed.success) throw new PlcOperationError('Invalid operation')
+    if (!parsed.success) throw new DomainError('invalid', 'Invalid operation')
     return parsed.data
   }
 
@@ -186,10 +190,10 @@ export class Plc {
     change: (last: UnsignedOperation) => Omit<UnsignedOperation, 'prev'>,
   ): Promise<Operation> {
     const last = await this.#lastOperation(did)
-    if (last.type === 'plc_tombstone') throw new PlcOperationError('Did is tombstoned')
+    if (last.type === 'plc_tombstone') throw new DomainError('invalid', 'Did is tombstoned')
     if ('rotationKeys' in last && !last.rotationKeys.includes(this.rotationKey)) {
       const message = 'This server has no rotation key of the identity: sign the operation with your own'
-      throw new PlcOperationError(message)
+      throw new DomainError('invalid', message)
     }
     return createUpdateOp(last as CompatibleOp, this.#signer, change)
   }

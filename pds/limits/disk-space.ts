@@ -3,14 +3,10 @@
  *
  * A full disk stops everything, so uploads and imports stop before that, and posts, sign-ins and the firehose go on.
  */
-import { statfs } from 'node:fs/promises'
-import type { Logger } from '#platform/log.ts'
 
-/** Less room than must stay free. */
-export class DiskFullError extends Error {
-  override name = 'DiskFullError'
-  readonly isLogged = true
-}
+import { statfs } from 'node:fs/promises'
+import { DomainError } from '#platform/errors.ts'
+import type { Logger } from '#platform/log.ts'
 
 /** Bytes of a file system that are free. */
 export type FreeBytes = (folder: string) => Promise<number>
@@ -41,7 +37,7 @@ export class DiskSpace {
   /**
    * Claims room for bytes that are about to be written to a folder.
    * @returns what to wait for, unless the room is known to be there
-   * @throws DiskFullError by way of the promise
+   * @throws DomainError by way of the promise
    */
   claim(folder: string, bytes: number): Promise<void> | undefined {
     const allowance = this.#allowances.get(folder)
@@ -55,7 +51,12 @@ export class DiskSpace {
     const room = (await this.#freeBytes(folder)) - this.#freeBytesMin
     if (room < bytes) {
       this.#warn(folder)
-      throw new DiskFullError('This server is low on disk space. Try again later.')
+      throw new DomainError(
+        'outOfSpace',
+        'This server is low on disk space. Try again later.',
+        'InsufficientStorage',
+        { isLogged: true },
+      )
     }
     const until = performance.now() + CLAIM_MS_MAX
     this.#allowances.set(folder, { bytes: Math.min(room, CLAIM_BYTES_MAX) - bytes, until })

@@ -1,13 +1,17 @@
 /** Where mails leave: over SMTP, or, on a server without it, into the operator's log. What they say is in `letters.ts`. */
+
 import { createTransport, type Transporter } from 'nodemailer'
+import { DomainError } from '#platform/errors.ts'
 import type { Logger } from '#platform/log.ts'
 
 /** A mail that did not leave. Why is for the operator: whoever waits for it cannot help it. */
-export class MailError extends Error {
+export class MailError extends DomainError {
   override name = 'MailError'
-  readonly isLogged = true
   constructor(options: ErrorOptions) {
-    super('The mail could not be sent. Please try again later.', options)
+    super('upstreamFailed', 'The mail could not be sent. Please try again later.', undefined, {
+      ...options,
+      isLogged: true,
+    })
   }
 }
 

@@ -2,8 +2,15 @@
 import type { IncomingMessage } from 'node:http'
 import { OAuthError, WWWAuthenticateError } from '@atproto/oauth-provider/errors'
 import type { OAuthVerifier } from '@atproto/oauth-provider/verifier'
+import type { ErrorKind } from '#platform/errors.ts'
 import type { AppTokenClaims, AppTokens } from '../auth/app-tokens.ts'
 import { AuthError } from '../auth/credentials.ts'
+
+/** What the library's statuses say of a token. */
+const KINDS: ReadonlyMap<number, ErrorKind> = new Map([
+  [401, 'unauthenticated'],
+  [403, 'forbidden'],
+])
 
 /** Without it, a token is of no use here. */
 const SCOPE = 'atproto'
@@ -38,7 +45,12 @@ export class ProviderAppTokens implements AppTokens {
     } catch (error) {
       if (!(error instanceof OAuthError)) throw error
       const challenge = error instanceof WWWAuthenticateError ? error.wwwAuthenticateHeader : undefined
-      throw new AuthError(error.status, error.error_description, error.error, challenge)
+      throw new AuthError(
+        KINDS.get(error.status) ?? 'invalid',
+        error.error_description,
+        error.error,
+        challenge,
+      )
     }
   }
 }

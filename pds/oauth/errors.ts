@@ -1,10 +1,7 @@
 /** The domain's errors in the words of the OAuth library, whose pages know some of them by name. */
 import { HandleUnavailableError, InvalidRequestError } from '@atproto/oauth-provider/errors'
-import { AccountError, LoginError } from '../accounts/accounts.ts'
-import { EmailTokenError } from '../accounts/credentials/email-tokens.ts'
-import { IdentityError } from '../accounts/identities.ts'
+import { isByCaller } from '#platform/errors.ts'
 import { InviteError } from '../accounts/invites.ts'
-import { DidError } from '../identity/did-documents.ts'
 import { HandleError } from '../identity/handles.ts'
 import { PlcError } from '../identity/plc.ts'
 
@@ -14,16 +11,8 @@ export function toProviderError(error: unknown): unknown {
   if (error instanceof InviteError) {
     return new InvalidRequestError(`This invite code is invalid. ${error.message}`, error)
   }
-  if (
-    error instanceof AccountError ||
-    error instanceof DidError ||
-    error instanceof EmailTokenError ||
-    error instanceof IdentityError ||
-    error instanceof LoginError ||
-    error instanceof PlcError
-  ) {
-    return new InvalidRequestError(error.message, error)
-  }
+  // What the directory refuses or fails at is told on the page that waits for it.
+  if (isByCaller(error) || error instanceof PlcError) return new InvalidRequestError(error.message, error)
   return error
 }
 

@@ -1,9 +1,10 @@
 /** The AppView of this server, asked by the server itself. */
 
 import { AtUri, isValidDid } from '@atproto/syntax'
+import { DomainError } from '#platform/errors.ts'
 import type { ServiceTokens } from '../auth/service-tokens.ts'
 import { APP_VIEW_ID, type Destination, type NamedService } from './destinations.ts'
-import { NotProxiedError, UpstreamError, UpstreamUnreachableError } from './errors.ts'
+import { UpstreamError, UpstreamUnreachableError } from './errors.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What a query of the AppView is given. */
@@ -45,13 +46,13 @@ export class AppView {
 
   /**
    * The DID of the generator that a feed's record names.
-   * @throws NotProxiedError, UpstreamError, UpstreamUnreachableError
+   * @throws DomainError, UpstreamError, UpstreamUnreachableError
    */
   async generatorOf(feed: string): Promise<string> {
     const { host: repo, collection, rkey } = new AtUri(feed)
     const answer = await this.query('com.atproto.repo.getRecord', { repo, collection, rkey })
     const did = (answer as { value?: { did?: unknown } } | undefined)?.value?.did
-    if (typeof did !== 'string') throw new NotProxiedError('could not resolve feed did', 'UnknownFeed')
+    if (typeof did !== 'string') throw new DomainError('invalid', 'could not resolve feed did', 'UnknownFeed')
     return did
   }
 

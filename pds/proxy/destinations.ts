@@ -1,7 +1,8 @@
 /** Which service a request is meant for: the one that its `atproto-proxy` header names, or the one that serves the method by default. */
+
 import { getServiceEndpoint } from '@atproto/common-web'
+import { DomainError } from '#platform/errors.ts'
 import type { DidDocuments } from '../identity/did-documents.ts'
-import { NotProxiedError } from './errors.ts'
 
 /** A service of a DID document, and where it answers. */
 export interface Destination {
@@ -40,23 +41,23 @@ export class Destinations {
   /**
    * Where a request for a method goes.
    * @param header its `atproto-proxy` header, if it has one
-   * @throws NotProxiedError when no service is named, or the one that is cannot be found
+   * @throws DomainError when no service is named, or the one that is cannot be found
    */
   async find(nsid: string, header: string | undefined): Promise<Destination> {
     if (header) return this.#named(header)
     const { serviceId, service } = this.#default(nsid)
-    if (service === undefined) throw new NotProxiedError(`No service configured for ${nsid}`)
+    if (service === undefined) throw new DomainError('invalid', `No service configured for ${nsid}`)
     return { ...service, serviceId }
   }
 
   /**
    * The service that a request for a method is meant for, as permissions name it: a DID and the id of a service.
-   * @throws NotProxiedError when none is named
+   * @throws DomainError when none is named
    */
   audience(nsid: string, header: string | undefined): string {
     if (header) return header
     const { serviceId, service } = this.#default(nsid)
-    if (service === undefined) throw new NotProxiedError(`No service configured for ${nsid}`)
+    if (service === undefined) throw new DomainError('invalid', `No service configured for ${nsid}`)
     return `${service.did}#${serviceId}`
   }
 
@@ -69,14 +70,14 @@ export class Destinations {
 
   /**
    * The notification service of a DID.
-   * @throws NotProxiedError
+   * @throws DomainError
    */
   async notifications(did: string): Promise<Destination> {
     const document = await this.#documents.find(did)
-    if (document === undefined) throw new NotProxiedError(`could not resolve did document: ${did}`)
+    if (document === undefined) throw new DomainError('invalid', `could not resolve did document: ${did}`)
     const url = getServiceEndpoint(document, { id: `#${NOTIFICATIONS_ID}`, type: 'BskyNotificationService' })
     if (url === undefined) {
-      throw new NotProxiedError(`invalid notification service details in did document: ${did}`)
+      throw new DomainError('invalid', `invalid notification service details in did document: ${did}`)
     }
     return { did, serviceId: NOTIFICATIONS_ID, url }
   }
@@ -86,9 +87,9 @@ export class Destinations {
     const { appView } = this.#defaults
     if (did === appView?.did && serviceId === APP_VIEW_ID) return { did, serviceId, url: appView.url }
     const document = await this.#documents.find(did)
-    if (document === undefined) throw new NotProxiedError('could not resolve proxy did')
+    if (document === undefined) throw new DomainError('invalid', 'could not resolve proxy did')
     const url = getServiceEndpoint(document, { id: `#${serviceId}` })
-    if (url === undefined) throw new NotProxiedError('could not resolve proxy did service url')
+    if (url === undefined) throw new DomainError('invalid', 'could not resolve proxy did service url')
     return { did, serviceId, url }
   }
 
@@ -100,13 +101,13 @@ export class Destinations {
   }
 }
 
-/** @throws NotProxiedError */
+/** @throws DomainError */
 function parseHeader(header: string): Pick<Destination, 'did' | 'serviceId'> {
   const [did = '', serviceId = '', ...more] = header.split('#')
-  if (did === '') throw new NotProxiedError('no did specified in proxy header')
+  if (did === '') throw new DomainError('invalid', 'no did specified in proxy header')
   if (serviceId === '' && more.length === 0)
-    throw new NotProxiedError('no service id specified in proxy header')
-  if (more.length > 0) throw new NotProxiedError('invalid proxy header format')
-  if (header.includes(' ')) throw new NotProxiedError('proxy header cannot contain spaces')
+    throw new DomainError('invalid', 'no service id specified in proxy header')
+  if (more.length > 0) throw new DomainError('invalid', 'invalid proxy header format')
+  if (header.includes(' ')) throw new DomainError('invalid', 'proxy header cannot contain spaces')
   return { did, serviceId }
 }

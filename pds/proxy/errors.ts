@@ -1,38 +1,24 @@
-/** What can go wrong between this server and another. The mapping to XRPC errors is in `xrpc/errors.ts`. */
-
-/** A request that is not passed on. `code` is the XRPC error name. */
-export class NotProxiedError extends Error {
-  override name = 'NotProxiedError'
-  readonly code: 'InvalidToken' | 'UnknownFeed' | undefined
-  constructor(message: string, code?: NotProxiedError['code']) {
-    super(message)
-    this.code = code
-  }
-}
+/** What can go wrong between this server and another. */
+import { DomainError, RelayedError } from '#platform/errors.ts'
 
 /** The other service answered with an error: its status, and what its body said. */
-export class UpstreamError extends Error {
+export class UpstreamError extends RelayedError {
   override name = 'UpstreamError'
-  readonly status: number
-  /** The XRPC error name. */
-  readonly code: string | undefined
   /** The revision of the caller's repository that the service knew. */
   readonly rev: string | undefined
   constructor(
     status: number,
     { code, message, rev }: { code?: string; message?: string; rev?: string | undefined },
   ) {
-    super(message)
-    this.status = status
-    this.code = code
+    super(status, message, code)
     this.rev = rev
   }
 }
 
 /** The other service gave no answer, or one that cannot be read. */
-export class UpstreamUnreachableError extends Error {
+export class UpstreamUnreachableError extends DomainError {
   override name = 'UpstreamUnreachableError'
   constructor(message = 'Upstream service unreachable', options?: ErrorOptions) {
-    super(message, options)
+    super('upstreamFailed', message, undefined, options)
   }
 }

@@ -5,21 +5,22 @@
  * Bodies stream both ways. Only the headers named here go out, and only those named here come back. What is put into answers that
  * are behind the caller's own writes is in `views.ts`.
  */
+
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { buildProxiedContentEncoding } from '@atproto-labs/xrpc-utils'
 import type { Response } from 'express'
+import { DomainError } from '#platform/errors.ts'
 import { logger } from '#platform/log.ts'
 import { markAccount } from '#platform/request-log.ts'
 import type { SessionScope } from '../accounts/sessions.ts'
 import { forbidCaching } from '../auth/caching.ts'
-import { isForOwnPassword, isPrivileged, isProtected } from '../auth/methods.ts'
+import { type IsProtected, isForOwnPassword, isPrivileged } from '../auth/methods.ts'
 import type { PermissionRule } from '../auth/permissions.ts'
 import type { ServiceTokens } from '../auth/service-tokens.ts'
 import type { AuthVerifier } from '../auth/verifier.ts'
 import type { Destination, Destinations } from './destinations.ts'
-import { NotProxiedError } from './errors.ts'
 import { header, REPO_REV_HEADER, type Upstream, type UpstreamRequest } from './upstream.ts'
 
 /** An answer as it comes, to be handed on. */
@@ -52,30 +53,38 @@ export class ServiceProxy {
   readonly #destinations: Destinations
   readonly #auth: AuthVerifier
   readonly #tokens: ServiceTokens
+  readonly #isProtected: IsProtected
   readonly #preferCompressed: boolean
   readonly #log = logger('proxy')
 
   constructor(
-    parts: { upstream: Upstream; destinations: Destinations; auth: AuthVerifier; tokens: ServiceTokens },
+    parts: {
+      upstream: Upstream
+      destinations: Destinations
+      auth: AuthVerifier
+      tokens: ServiceTokens
+      isProtected: IsProtected
+    },
     { preferCompressed }: { preferCompressed: boolean },
   ) {
     this.#upstream = parts.upstream
     this.#destinations = parts.destinations
     this.#auth = parts.auth
     this.#tokens = parts.tokens
+    this.#isProtected = parts.isProtected
     this.#preferCompressed = preferCompressed
   }
 
   /**
    * Answers a request for a method that is not served here: the one way in for whatever other services offer.
-   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError; then nothing was answered yet
+   * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError; then nothing was answered yet
    */
   async forward({ nsid, request }: ProxiedCall, response: Response): Promise<void> {
     const { method } = request
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
-      throw new NotProxiedError('XRPC requests only supports GET and POST')
+      throw new DomainError('invalid', 'XRPC requests only supports GET and POST')
     }
-    if (isProtected(nsid)) throw new NotProxiedError('Bad token method', 'InvalidToken')
+    if (this.#isProtected(nsid)) throw new DomainError('invalid', 'Bad token method', 'InvalidToken')
     const destination = await this.#destinations.find(nsid, proxyHeader(request))
     forbidCaching(response)
     const audience = `${destination.did}#${destination.serviceId}`
@@ -88,7 +97,7 @@ export class ServiceProxy {
     const isPlain = credentials.type === 'access' && !isPrivilegedScope(credentials.scope)
     const isByAppPassword = credentials.type === 'access' && credentials.scope !== 'com.atproto.access'
     if ((isPlain && isPrivileged(nsid)) || (isByAppPassword && isForOwnPassword(nsid)))
-      throw new NotProxiedError('Bad token method', 'InvalidToken')
+      throw new DomainError('invalid', 'Bad token method', 'InvalidToken')
 
     const body = method === 'POST' ? request : undefined
     const gone = new AbortController()
@@ -126,7 +135,7 @@ export class ServiceProxy {
   /**
    * Passes on a query that was parsed here already.
    * @param sender left out for a request in nobody's name
-   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
+   * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async pass({ nsid, request }: ProxiedCall, sender?: Sender): Promise<PassedAnswer> {
     // Only who has an account here says where a request goes: this is no relay to hosts that strangers name.
@@ -155,7 +164,7 @@ export class ServiceProxy {
   /**
    * Passes on a procedure whose JSON input was parsed here already.
    * @param destination left out: where the request is meant to go
-   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
+   * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async send(call: ProxiedCall, sender: Sender, input: unknown, destination?: Destination): Promise<void> {
     await this.#upstream.read(
@@ -165,7 +174,7 @@ export class ServiceProxy {
 
   /**
    * The same, and the JSON that the procedure answers.
-   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
+   * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async ask(call: ProxiedCall, sender: Sender, input: unknown): Promise<unknown> {
     return this.#upstream.json(await this.#post(call, sender, input))

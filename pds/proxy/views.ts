@@ -65,7 +65,7 @@ export class Views {
 
   /**
    * The answer to a request for a view, with the caller's own writes in it.
-   * @throws NotProxiedError, AuthError, UpstreamError, UpstreamUnreachableError
+   * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async get(nsid: PatchedView, request: IncomingMessage, did: string): Promise<PassedAnswer | ReadAnswer> {
     const account = this.#auth.account(did, {})

@@ -8,7 +8,7 @@ import { Wakeup } from '#platform/wakeup.ts'
 import { carBlock, carBlocks, carHeader } from '#protocol/car.ts'
 import type { RepoPages } from '../store/repo-pages.ts'
 import type { Store } from '../store/store.ts'
-import { RepoNotFoundError, type RepoOwner } from './errors.ts'
+import { type RepoOwner, repoNotFound } from './errors.ts'
 
 /** A page of an export in bytes of blocks; about what is handed to the socket at once. */
 const PAGE_BYTES_MAX = 512 * 1024
@@ -49,11 +49,11 @@ export class Exports {
   /**
    * The repository, as it is when the first chunk is asked for, as a CAR file: the commit first, then nodes, then records.
    * @param since leave out what is as old as this revision or older
-   * @throws RepoNotFoundError; ExportStoppedError when it may not be handed out any longer
+   * @throws DomainError; ExportStoppedError when it may not be handed out any longer
    */
   async *car({ id: account, did }: RepoOwner, since = ''): AsyncGenerator<Buffer> {
     const head = this.#store.repos.head(account)
-    if (head === undefined) throw new RepoNotFoundError(did)
+    if (head === undefined) throw repoNotFound(did)
     const { id: repo } = head
     const run = new AbortController()
     this.#running.set(repo, (this.#running.get(repo) ?? new Set()).add(run))

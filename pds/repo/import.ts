@@ -9,7 +9,9 @@
  *
  * The archive's signature is not looked at: its owner brings it, and what counts is ours, which the identity's document names.
  */
+
 import { isValidNsid } from '@atproto/syntax'
+import { DomainError } from '#platform/errors.ts'
 import { Turns } from '#platform/keyed-mutex.ts'
 import type { Logger } from '#platform/log.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
@@ -29,7 +31,7 @@ import type { DiskSpace } from '../limits/disk-space.ts'
 import type { NewRecord } from '../store/records.ts'
 import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
-import { ImportError, RepoNotFoundError, type RepoOwner, SwapMismatchError } from './errors.ts'
+import { type RepoOwner, repoNotFound, SwapMismatchError } from './errors.ts'
 import type { Exports } from './export.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import { subjectOf } from './prepare.ts'
@@ -107,13 +109,15 @@ export class Imports implements AsyncDisposable {
 
   /**
    * Makes an archive (a CAR file) the account's repository; resolves once that is durable. Imports of one account come one after the other.
-   * @throws ImportError, ArchiveTooLargeError, DiskFullError; SwapMismatchError when the repository was written to meanwhile; what the archive throws; then nothing has changed
+   * @throws DomainError; SwapMismatchError when the repository was written to meanwhile; what the archive throws; then nothing has changed
    */
   async import(owner: RepoOwner, archive: AsyncIterable<Uint8Array>): Promise<CommitRef> {
     try {
       return await this.#turns.run(owner.id, () => this.#spools.run(() => this.#import(owner, archive)))
     } catch (error) {
-      throw isFaultOfArchive(error) ? new ImportError(error.message, { cause: error }) : error
+      throw isFaultOfArchive(error)
+        ? new DomainError('invalid', error.message, undefined, { cause: error })
+        : error
     } finally {
       this.clearLoose()
     }
@@ -136,16 +140,17 @@ export class Imports implements AsyncDisposable {
     await using spool = await BlockSpool.open(this.#folder, this.#disk)
     const root = await receive(archive, spool)
     const commitBlock = spool.get(root)
-    if (commitBlock === undefined) throw new ImportError('the commit is not in the archive')
+    if (commitBlock === undefined) throw new DomainError('invalid', 'the commit is not in the archive')
     const brought = decodeCommit(commitBlock)
-    if (brought.did !== owner.did) throw new ImportError(`the archive is of the repository ${brought.did}`)
+    if (brought.did !== owner.did)
+      throw new DomainError('invalid', `the archive is of the repository ${brought.did}`)
     return await this.#places.run(() => this.#replace(owner, brought, spool))
   }
 
   /** Fills a repository with what the spool holds and gives it to the account. */
   async #replace(owner: RepoOwner, brought: Commit, spool: BlockSpool): Promise<CommitRef> {
     const old = this.#store.repos.head(owner.id)
-    if (old === undefined) throw new RepoNotFoundError(owner.did)
+    if (old === undefined) throw repoNotFound(owner.did)
 
     const rev = this.#clock.next(revAbove(old.rev, brought.rev))
     const id = await this.#store.db.write((tx) => {
@@ -196,7 +201,7 @@ export class Imports implements AsyncDisposable {
   ): CommitRef {
     const { repos, imports, accounts } = this.#store
     const head = repos.head(owner.id)
-    if (head === undefined) throw new RepoNotFoundError(owner.did)
+    if (head === undefined) throw repoNotFound(owner.did)
     if (head.commit !== old.commit) throw new SwapMismatchError('Commit', head.commit)
     const commit = signCommit({ did: owner.did, data, rev, prev: null }, this.#keys.of(owner.id))
     imports.finish(tx, owner.id, { id, rev, data, commit: commit.cid, commitBlock: commit.block }, old.id)
@@ -256,7 +261,7 @@ async function receive(archive: AsyncIterable<Uint8Array>, spool: BlockSpool): P
   reader.end()
   await spool.finish()
   const [root, ...others] = reader.roots ?? []
-  if (root === undefined || others.length > 0) throw new ImportError('expected one root')
+  if (root === undefined || others.length > 0) throw new DomainError('invalid', 'expected one root')
   return root
 }
 
@@ -287,19 +292,21 @@ function* rowsOf(spool: BlockSpool, root: Cid): Generator<Row> {
       continue
     }
     const { key, value } = cursor.at
-    if (layerOf(key) !== cursor.layer + 1) throw new ImportError(`the key ${key} is on a wrong layer`)
+    if (layerOf(key) !== cursor.layer + 1)
+      throw new DomainError('invalid', `the key ${key} is on a wrong layer`)
     cursor.next()
     const slash = key.indexOf('/')
     if (!(key.startsWith(collection) && collection.length === slash)) {
       collection = key.slice(0, slash)
-      if (!isValidNsid(collection)) throw new ImportError(`Not a collection: ${collection}`)
+      if (!isValidNsid(collection)) throw new DomainError('invalid', `Not a collection: ${collection}`)
     }
     yield recordOf(collection, key.slice(slash + 1), value, spool.get(value))
   }
 }
 
 function recordOf(collection: string, rkey: string, cid: Cid, block: Buffer | undefined): Row {
-  const fault = (why: string) => new ImportError(`Could not parse record at '${collection}/${rkey}': ${why}`)
+  const fault = (why: string) =>
+    new DomainError('invalid', `Could not parse record at '${collection}/${rkey}': ${why}`)
   // That it has the right characters was looked at with its node.
   if (rkey === '.' || rkey === '..' || rkey.length > RECORD_KEY_CHARACTERS_MAX)
     throw fault('not a record key')

@@ -5,7 +5,7 @@
  */
 import { isLegacyBlobRef } from '@atproto/lex-data'
 import { type Cid, cidToLink, parseCid } from '#protocol/cid.ts'
-import { BlobReferenceError } from './errors.ts'
+import { badBlobReference } from './errors.ts'
 
 const PROFILE = 'app.bsky.actor.profile'
 
@@ -18,7 +18,7 @@ export const hasLegacyBlobs = (collection: string, record: Record<string, unknow
 /**
  * A profile with its blobs in the form of today.
  * @param sizeOf the size of a blob that is here, in bytes
- * @throws BlobReferenceError when one is not
+ * @throws DomainError when one is not
  */
 export function withTypedBlobs(
   profile: Record<string, unknown>,
@@ -30,7 +30,7 @@ export function withTypedBlobs(
     if (!isLegacyBlobRef(blob)) continue
     const cid = parseCid(blob.cid)
     const size = sizeOf(cid)
-    if (size === undefined) throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${blob.cid}`)
+    if (size === undefined) throw badBlobReference('BlobNotFound', `Could not find blob: ${blob.cid}`)
     typed[field] = { $type: 'blob', ref: cidToLink(cid), mimeType: blob.mimeType, size }
   }
   return typed

@@ -2,15 +2,17 @@
  * From what a caller sent to what can be written: types, keys, lexicon, data model, blobs, all checked and encoded before any
  * transaction begins.
  */
+
 import { isLegacyBlobRef, isTypedBlobRef } from '@atproto/lex-data'
 import { ensureValidAtUri, isValidDid, isValidNsid, isValidRecordKey } from '@atproto/syntax'
+import { DomainError } from '#platform/errors.ts'
 import { recordSchema } from '#platform/lexicons.ts'
 import { CborError, type CborValue, encode, isMap } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, InvalidCidError, linkToCid } from '#protocol/cid.ts'
 import { decodeRecord, RECORD_DEPTH_MAX } from '#protocol/record.ts'
 import { TidClock } from '#protocol/tid.ts'
 import type { NewRecord } from '../store/records.ts'
-import { BlobReferenceError, InvalidRecordError } from './errors.ts'
+import { badBlobReference } from './errors.ts'
 
 /** What a record says of a blob. */
 export interface BlobReference {
@@ -47,7 +49,7 @@ const clock = new TidClock()
 
 /**
  * Checks a record and encodes it.
- * @throws InvalidRecordError, BlobReferenceError
+ * @throws DomainError
  */
 export function prepareRecord({
   collection,
@@ -59,14 +61,15 @@ export function prepareRecord({
 }: RecordInput): PreparedRecord {
   const record = given.$type === undefined ? { ...given, $type: collection } : given
   if (record.$type !== collection) {
-    throw new InvalidRecordError(
+    throw new DomainError(
+      'invalid',
       `Invalid $type: expected ${collection}, got ${String(given.$type).slice(0, 300)}`,
     )
   }
   if (!isValidNsid(collection))
-    throw new InvalidRecordError(`Invalid collection: ${String(collection).slice(0, 300)}`)
+    throw new DomainError('invalid', `Invalid collection: ${String(collection).slice(0, 300)}`)
   if (!isValidRecordKey(rkey))
-    throw new InvalidRecordError(`Invalid record key: ${String(rkey).slice(0, 512)}`)
+    throw new DomainError('invalid', `Invalid record key: ${String(rkey).slice(0, 512)}`)
   const blobs = findBlobs(record, path, misusesIn(present))
   const validationStatus =
     validate === false ? undefined : check(collection, rkey, record, validate === true, path)
@@ -92,15 +95,15 @@ function check(
 ): 'valid' | 'unknown' {
   const schema = recordSchema(collection)
   if (schema === undefined) {
-    if (required) throw new InvalidRecordError(`Unknown lexicon type: ${collection}`)
+    if (required) throw new DomainError('invalid', `Unknown lexicon type: ${collection}`)
     return 'unknown'
   }
   const key = schema.keySchema.safeValidate(rkey)
   if (!key.success) {
-    throw new InvalidRecordError(`Invalid record key for ${collection}: ${key.reason.message}`)
+    throw new DomainError('invalid', `Invalid record key for ${collection}: ${key.reason.message}`)
   }
   const body = schema.safeValidate(record, { path: [...path] })
-  if (!body.success) throw new InvalidRecordError(`Invalid ${collection} record: ${body.reason.message}`)
+  if (!body.success) throw new DomainError('invalid', `Invalid ${collection} record: ${body.reason.message}`)
   return 'valid'
 }
 
@@ -109,7 +112,7 @@ function encodeRecord(record: Record<string, unknown>): Buffer {
     return encode(record, RECORD_DEPTH_MAX)
   } catch (error) {
     if (error instanceof CborError || error instanceof InvalidCidError) {
-      throw new InvalidRecordError(`Invalid record: ${error.message}`)
+      throw new DomainError('invalid', `Invalid record: ${error.message}`)
     }
     throw error
   }
@@ -119,7 +122,7 @@ function encodeRecord(record: Record<string, unknown>): Buffer {
  * The blobs that a record refers to. Looks at all of it, and so at what the data model does not have: what would be stored as another record
  * than was sent, or as one that nobody can read as it was meant.
  * @param at where the record stands in what the caller sent
- * @throws InvalidRecordError, BlobReferenceError
+ * @throws DomainError
  */
 function findBlobs(
   record: unknown,
@@ -132,7 +135,10 @@ function findBlobs(
     return search.found
   } catch (error) {
     if (!(error instanceof Misuse)) throw error
-    throw new InvalidRecordError(`Invalid record at ${pathText([...at, ...error.path])}: ${error.message}`)
+    throw new DomainError(
+      'invalid',
+      `Invalid record at ${pathText([...at, ...error.path])}: ${error.message}`,
+    )
   }
 }
 
@@ -148,16 +154,16 @@ interface Search {
   readonly isThere: (misuse: object) => boolean
 }
 
-/** @throws Misuse, InvalidRecordError, BlobReferenceError */
+/** @throws Misuse, DomainError */
 function visit(value: unknown, depth: number, search: Search): void {
   if (typeof value === 'string' && !value.isWellFormed()) throw new Misuse('half a surrogate pair')
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
   if (depth > RECORD_DEPTH_MAX)
-    throw new InvalidRecordError(`Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
+    throw new DomainError('invalid', `Record nests deeper than ${RECORD_DEPTH_MAX} levels`)
   if (isTypedBlobRef(value, { strict: false })) {
     search.found.push({ cid: cidOfBlob(value.ref), mimeType: value.mimeType, size: value.size })
   } else if (isLegacyBlobRef(value)) {
-    throw new InvalidRecordError(`Legacy blobs are not allowed (${value.cid})`)
+    throw new DomainError('invalid', `Legacy blobs are not allowed (${value.cid})`)
   } else if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) visitIn(i, value[i], depth, search)
   } else if (!('asCID' in value)) {
@@ -231,7 +237,7 @@ function cidOfBlob(ref: { readonly bytes: Uint8Array }): Cid {
   } catch (error) {
     if (!(error instanceof InvalidCidError)) throw error
     // No blob that was uploaded has such a CID.
-    throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${ref}`)
+    throw badBlobReference('BlobNotFound', `Could not find blob: ${ref}`)
   }
 }
 

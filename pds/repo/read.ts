@@ -1,4 +1,5 @@
 /** Reads of repositories that need the tree or the commit: proofs, blocks, the head. Plain records are read from the store. */
+import { DomainError } from '#platform/errors.ts'
 import { writeCar } from '#protocol/car.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { pathTo } from '#protocol/mst/proof.ts'
@@ -6,7 +7,7 @@ import { microsOfTid } from '#protocol/tid.ts'
 import type { JudgedRecord, ListOptions, RecordPath, StoredRecord } from '../store/records.ts'
 import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
-import { MissingBlocksError, RepoNotFoundError, type RepoOwner } from './errors.ts'
+import { type RepoOwner, repoNotFound } from './errors.ts'
 import type { NodeCache } from './node-cache.ts'
 
 /** A record with its place and the time of the commit that wrote it. */
@@ -27,10 +28,10 @@ export class RepoReader {
     this.#nodes = nodes
   }
 
-  /** @throws RepoNotFoundError */
+  /** @throws DomainError */
   head(owner: RepoOwner): RepoHead {
     const head = this.#store.repos.head(owner.id)
-    if (head === undefined) throw new RepoNotFoundError(owner.did)
+    if (head === undefined) throw repoNotFound(owner.did)
     return head
   }
 
@@ -64,7 +65,7 @@ export class RepoReader {
 
   /**
    * A CAR file that proves that the record is in the repository, or that it is not: the commit, the tree's path, the record.
-   * @throws RepoNotFoundError
+   * @throws DomainError
    */
   recordProof(owner: RepoOwner, path: RecordPath): Buffer {
     const head = this.head(owner)
@@ -77,7 +78,7 @@ export class RepoReader {
 
   /**
    * Blocks of the present repository, by their CIDs, as a CAR file.
-   * @throws RepoNotFoundError, MissingBlocksError
+   * @throws DomainError
    */
   blocks(owner: RepoOwner, cids: readonly Cid[]): Buffer {
     const head = this.head(owner)
@@ -91,7 +92,7 @@ export class RepoReader {
       if (block === undefined) missing.push(formatCid(cid))
       else found.set(cid, block)
     }
-    if (missing.length > 0) throw new MissingBlocksError(missing)
+    if (missing.length > 0) throw new DomainError('notFound', `Could not find cids: ${missing.join(',')}`)
     return writeCar(null, found)
   }
 }

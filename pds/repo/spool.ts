@@ -7,13 +7,14 @@
  *
  * Reads are synchronous: they come in short runs, from pages that were written a moment ago.
  */
+
 import { randomInt } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { DomainError } from '#platform/errors.ts'
 import { CID_BYTES, type Cid } from '#protocol/cid.ts'
 import type { DiskSpace } from '../limits/disk-space.ts'
-import { ArchiveTooLargeError } from './errors.ts'
 
 /** Slots of a table, a power of two. */
 const SLOTS = 2 ** 18
@@ -64,7 +65,7 @@ export class BlockSpool implements AsyncDisposable {
 
   /**
    * Opens an empty spool in a folder. Its files have no names, so that they go with the process however that ends.
-   * @throws DiskFullError
+   * @throws DomainError
    */
   static async open(folder: string, disk: DiskSpace): Promise<BlockSpool> {
     await mkdir(folder, { recursive: true })
@@ -93,14 +94,14 @@ export class BlockSpool implements AsyncDisposable {
   /**
    * Takes a block, unless it is there already.
    * @returns what to wait for, if anything, before anything else is done with the spool
-   * @throws ArchiveTooLargeError; by way of the promise, DiskFullError
+   * @throws DomainError; by way of the promise, DomainError
    */
   add(cid: Cid, block: Uint8Array): Promise<void> | undefined {
     const tag = this.#tagOf(cid)
     const length = CID_BYTES + block.length
     if (this.#has(cid, tag, length)) return undefined
     if (this.#count === BLOCKS_MAX)
-      throw new ArchiveTooLargeError(`the archive has more than ${BLOCKS_MAX} blocks`)
+      throw new DomainError('tooLarge', `the archive has more than ${BLOCKS_MAX} blocks`)
     this.#count++
     this.#table.put(this.#slotOf(tag), tag, this.#end, length)
     this.#end += length

@@ -5,6 +5,7 @@
  * nodes and firehose event are stored. What can be done outside (checking and encoding records) was done by `prepare.ts`.
  */
 
+import { DomainError } from '#platform/errors.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { writeCar } from '#protocol/car.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
@@ -18,15 +19,7 @@ import type { Firehose } from '../firehose/firehose.ts'
 import type { RecordPath, RecordRef } from '../store/records.ts'
 import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
-import {
-  BlobReferenceError,
-  RecordStateError,
-  RepoInactiveError,
-  RepoNotFoundError,
-  type RepoOwner,
-  SwapMismatchError,
-  TooManyWritesError,
-} from './errors.ts'
+import { badBlobReference, type RepoOwner, repoInactive, repoNotFound, SwapMismatchError } from './errors.ts'
 import type { Exports } from './export.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { NodeCache } from './node-cache.ts'
@@ -74,7 +67,7 @@ export class RepoWriter {
   /**
    * Applies writes in their order, as one commit; resolves once it is durable. Null when nothing was to be done: a put of what is
    * there already, a delete (with `ifThere`) of what is not.
-   * @throws RepoNotFoundError, RepoInactiveError, SwapMismatchError, RecordStateError, BlobReferenceError, TooManyWritesError; then nothing was written
+   * @throws DomainError, SwapMismatchError, DomainError; then nothing was written
    */
   write(owner: RepoOwner, writes: readonly Write[], swapCommit?: Cid): Promise<CommitRef | null> {
     return this.#store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
@@ -122,7 +115,7 @@ export class RepoWriter {
   /** Tells the firehose where a repository stands, whatever was told of it before. */
   appendSync(tx: Tx, { id, did }: RepoOwner): void {
     const head = this.#store.repos.head(id)
-    if (head === undefined) throw new RepoNotFoundError(did)
+    if (head === undefined) throw repoNotFound(did)
     const { commit, commitBlock, rev } = head
     const blocks = writeCar(commit, [[commit, commitBlock]])
     this.#firehose.append(tx, id, { kind: 'sync', did, rev, blocks })
@@ -130,9 +123,9 @@ export class RepoWriter {
 
   #apply(tx: Tx, owner: RepoOwner, writes: readonly Write[], swapCommit: Cid | undefined): CommitRef | null {
     const head = this.#store.repos.head(owner.id)
-    if (head === undefined) throw new RepoNotFoundError(owner.did)
+    if (head === undefined) throw repoNotFound(owner.did)
     this.#assertActive(owner)
-    if (writes.length > WRITES_MAX) throw new TooManyWritesError(`Too many writes. Max: ${WRITES_MAX}`)
+    if (writes.length > WRITES_MAX) throw new DomainError('invalid', `Too many writes. Max: ${WRITES_MAX}`)
     const change = new Change(
       this.#store,
       tx,
@@ -155,9 +148,9 @@ export class RepoWriter {
   /** The account may have been taken down or deactivated since the request was let in: its commits would have no event. */
   #assertActive(owner: RepoOwner): void {
     const account = this.#store.accounts.byDid(owner.did)
-    if (account === undefined) throw new RepoNotFoundError(owner.did)
-    if (account.takedownRef !== null) throw new RepoInactiveError('AccountTakedown')
-    if (account.deactivatedAt !== null) throw new RepoInactiveError('AccountDeactivated')
+    if (account === undefined) throw repoNotFound(owner.did)
+    if (account.takedownRef !== null) throw repoInactive('AccountTakedown')
+    if (account.deactivatedAt !== null) throw repoInactive('AccountDeactivated')
   }
 
   #commit(tx: Tx, owner: RepoOwner, head: RepoHead, { ops, rev, records, retiresFrom }: Change): CommitRef {
@@ -174,7 +167,7 @@ export class RepoWriter {
     assertInverts(blocks, tree.root, treeOps, head.data)
     let bytes = 0
     for (const block of blocks.values()) bytes += block.length
-    if (bytes > COMMIT_BYTES_MAX) throw new TooManyWritesError('Too many writes. Max event size: 2MB')
+    if (bytes > COMMIT_BYTES_MAX) throw new DomainError('invalid', 'Too many writes. Max event size: 2MB')
 
     for (const cid of tree.removed) {
       if (retiresFrom !== undefined) {
@@ -290,7 +283,7 @@ class Change {
       }
     }
     if (records.find(this.#owner.id, record) !== undefined) {
-      throw new RecordStateError(`Record already exists: ${keyOf(record)}`)
+      throw new DomainError('conflict', `Record already exists: ${keyOf(record)}`)
     }
     const row = records.insert(this.#tx, this.#owner.id, this.rev, record)
     this.#refer(record.blobs, row)
@@ -331,7 +324,7 @@ class Change {
 
   #existing(path: RecordPath): RecordRef {
     const current = this.#store.records.find(this.#owner.id, path)
-    if (current === undefined) throw new RecordStateError(`Could not find record: ${keyOf(path)}`)
+    if (current === undefined) throw new DomainError('notFound', `Could not find record: ${keyOf(path)}`)
     return current
   }
 
@@ -348,16 +341,16 @@ class Change {
       const blob = this.#store.blobs.get(this.#owner.id, cid)
       const isKnown = this.#known.has(cid)
       if (blob === undefined || blob.takedownRef !== null || (blob.lostAt !== null && !isKnown)) {
-        throw new BlobReferenceError('BlobNotFound', `Could not find blob: ${formatCid(cid)}`)
+        throw badBlobReference('BlobNotFound', `Could not find blob: ${formatCid(cid)}`)
       }
       if (!isKnown && blob.mimeType !== mimeType) {
-        throw new BlobReferenceError(
+        throw badBlobReference(
           'InvalidMimeType',
           `Referenced Mimetype does not match stored blob. Expected: ${blob.mimeType}, Got: ${mimeType}`,
         )
       }
       if (!isKnown && blob.size !== size) {
-        throw new BlobReferenceError(
+        throw badBlobReference(
           'InvalidSize',
           `Referenced Size does not match stored blob. Expected: ${blob.size}, Got: ${size}`,
         )

@@ -1,6 +1,7 @@
 /**
- * How often methods may be asked for, and what of them is done at once: `@atproto/pds`'s numbers, unless the operator has others. What
- * was used up is kept in memory, and said in `RateLimit-*` headers. What all requests count against is the gate's.
+ * What the rate limits of endpoints are made of: `@atproto/pds`'s numbers, unless the operator has
+ * others. What was used up is kept in memory, and stated in `RateLimit-*` headers. The gate counts
+ * all requests.
  */
 import {
   type HandlerContext,
@@ -8,106 +9,82 @@ import {
   RateLimitExceededError,
   type RateLimiterI,
   type RateLimiterOptions,
-  type RateLimitOpts,
 } from '@atproto/xrpc-server'
 import { callerOf } from '#platform/callers.ts'
+import type { RateLimit } from '#platform/endpoint.ts'
 import { countedAtGate, isUnlimited } from '#platform/gate.ts'
 import { isExceeded, Limiter, type LimitStatus, xrpcLimiter } from '#platform/limiter.ts'
 import { Places, type PlacesOptions } from '../limits/places.ts'
 import { type SignIns, SignInsBusyError } from '../limits/sign-ins.ts'
 import type { Services } from '../services.ts'
+import type { AtOnce, LimitPoints } from './endpoint.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** Points that an account's writes cost: its hours and days are limited by them. */
-const WRITE_POINTS = { create: 3, update: 2, delete: 1 }
+/** Points that an account's writes cost. */
+export const WRITE_POINTS = { create: 3, update: 2, delete: 1 }
 const WRITES_HOURLY = 'repo-write-hour'
 const WRITES_DAILY = 'repo-write-day'
-/** Stands for the limits of `SignIns`, which the pages count in too. */
+/** Stands for the limits of `SignIns`. */
 const SIGN_INS = 'sign-ins'
 /** Stands for what the gate counted. */
 const GATE = 'gate'
 
 type Context = HandlerContext
-type Limit = RateLimitOpts<Context>
-type Points = NonNullable<Services['config']['rateLimits']>['points']
+type Key = (context: Context) => string | null
 
-const caller = ({ auth }: Context): string => (auth as { credentials: { did: string } }).credentials.did
 const input = ({ input }: Context) => (input as { body: unknown }).body
 
-/** The caller's network; null for who is not told apart from others. */
-const network = ({ req }: Context): string | null => {
+/** The account that calls. */
+export const account: Key = ({ auth }) => (auth as { credentials: { did: string } }).credentials.did
+
+/** The caller's network; null for callers that cannot be told apart. */
+const network: Key = ({ req }) => {
   const { network, isMasked } = callerOf(req)
   return isMasked ? null : network
 }
 
-const perMinutes = (minutes: number, points: number, calcKey = network): Limit => ({
-  durationMs: minutes * MINUTE_MS,
-  points,
-  calcKey: calcKey as (context: Context) => string,
-})
-const perHour = (points: number, calcKey = network) => perMinutes(60, points, calcKey)
-const perDay = (points: number, calcKey = network) => perMinutes(24 * 60, points, calcKey)
+/** So many calls of an endpoint in some minutes, for each network or another key. */
+export const perMinutes =
+  (minutes: number, number: keyof LimitPoints, calcKey: Key = network): RateLimit<LimitPoints> =>
+  (points) => ({
+    durationMs: minutes * MINUTE_MS,
+    points: points[number],
+    calcKey: calcKey as (context: Context) => string,
+  })
 
-const writes = (calcPoints: (context: Context) => number): Limit[] =>
-  [WRITES_HOURLY, WRITES_DAILY].map((name) => ({ name, calcKey: caller, calcPoints }))
-const write = (kind: keyof typeof WRITE_POINTS) => writes(() => WRITE_POINTS[kind])
+export const perHour = (number: keyof LimitPoints, key: Key = network) => perMinutes(60, number, key)
 
-const pointsOfWrites = (context: Context): number => {
-  const { writes } = input(context) as { writes: readonly { $type?: string }[] }
-  return writes.reduce((points, { $type }) => {
-    if ($type === 'com.atproto.repo.applyWrites#create') return points + WRITE_POINTS.create
-    return (
-      points + ($type === 'com.atproto.repo.applyWrites#update' ? WRITE_POINTS.update : WRITE_POINTS.delete)
-    )
-  }, 0)
-}
+export const perDay = (number: keyof LimitPoints, key: Key = network) => perMinutes(24 * 60, number, key)
 
-/** The limits of single methods, beside the common one. Counted for each network where nothing else is said. */
-export function methodLimits(points: Points): Readonly<Record<string, Limit[]>> {
-  const mails = [perDay(points.mailsDaily, caller), perHour(points.mailsHourly, caller)]
-  const codes = [perMinutes(5, points.codesIn5Minutes)]
-  return {
-    'com.atproto.identity.updateHandle': [
-      perMinutes(5, points.handlesIn5Minutes, caller),
-      perDay(points.handlesDaily, caller),
-    ],
-    'com.atproto.repo.applyWrites': writes(pointsOfWrites),
-    'com.atproto.repo.createRecord': write('create'),
-    'com.atproto.repo.deleteRecord': write('delete'),
-    'com.atproto.repo.putRecord': write('update'),
-    'com.atproto.repo.uploadBlob': [perDay(points.uploadsDaily)],
-    'com.atproto.server.createAccount': [perMinutes(5, points.signUpsIn5Minutes)],
-    'com.atproto.server.createSession': [{ name: SIGN_INS }],
-    'com.atproto.server.deactivateAccount': mails,
-    'com.atproto.server.deleteAccount': codes,
-    'com.atproto.server.requestAccountDelete': mails,
-    'com.atproto.server.requestEmailConfirmation': mails,
-    'com.atproto.server.requestEmailUpdate': mails,
-    'com.atproto.server.requestPasswordReset': [
-      perDay(points.passwordResetsDaily),
-      perHour(points.passwordResetsHourly),
-    ],
-    'com.atproto.server.resetPassword': codes,
-    'com.atproto.sync.getRepo': [perMinutes(5, points.downloadsIn5Minutes)],
-  }
-}
+/** The limits of methods that send a mail to the account. */
+export const MAIL_LIMITS = [perDay('mailsDaily', account), perHour('mailsHourly', account)]
 
-/** What of methods that take long is done at once. */
-export function methodPlaces(
+/** The points that an account has for writes, of which a call costs some. */
+export const repoWrites = (pointsOf: (input: unknown) => number): RateLimit<LimitPoints>[] =>
+  [WRITES_HOURLY, WRITES_DAILY].map((name) => () => ({
+    name,
+    calcKey: account as (context: Context) => string,
+    calcPoints: (context) => pointsOf(input(context)),
+  }))
+
+/** The limits of sign-ins, which the pages count in too. */
+export const signIns: RateLimit<LimitPoints> = () => ({ name: SIGN_INS })
+
+/** The pools of slots for calls that take long. */
+export function slotsFor(
   { exports, downloads, uploads, imports }: Services['config']['atOnce'],
   isExempt: PlacesOptions['isExempt'],
-): ReadonlyMap<string, Places> {
-  const repositories = new Places({ ...exports, isExempt })
-  return new Map([
-    ['com.atproto.sync.getRepo', repositories],
-    ['com.atproto.sync.getCheckout', repositories],
-    ['com.atproto.sync.getBlob', new Places({ ...downloads, isExempt })],
-    ['com.atproto.repo.uploadBlob', new Places({ ...uploads, isExempt })],
-    ['com.atproto.repo.importRepo', new Places({ ...imports, isExempt })],
-  ])
+): Record<AtOnce, Places> {
+  const pool = (options: PlacesOptions) => new Places({ ...options, isExempt })
+  return {
+    exports: pool(exports),
+    downloads: pool(downloads),
+    uploads: pool(uploads),
+    imports: pool(imports),
+  }
 }
 
 /** The limits of the whole server, for the library's; undefined when requests are not limited. */

@@ -2,14 +2,13 @@
 import type { PersonCredentials } from '../auth/credentials.ts'
 import type { PatchedView } from '../proxy/patches.ts'
 import type { AppViewServices } from '../services.ts'
+import { proxies, user } from './auth.ts'
 import { endpoint } from './endpoint.ts'
 
 /** An endpoint of a view that gets the caller's own writes put into it. */
-export const patchedView = (
-  nsid: PatchedView,
-  { auth, proxy, views }: Pick<AppViewServices, 'auth' | 'proxy' | 'views'>,
-) =>
-  endpoint<object, undefined, PersonCredentials>({
-    auth: (exchange) => auth.access(exchange, { permission: proxy.permission(nsid) }),
-    handler: ({ request, credentials }) => views.get(nsid, request, credentials.did),
+export const patchedView = (nsid: PatchedView) =>
+  endpoint<object, undefined, PersonCredentials, AppViewServices>({
+    auth: user(),
+    permission: proxies(nsid),
+    handle: ({ request, credentials }, { views }) => views.get(nsid, request, credentials.did),
   })

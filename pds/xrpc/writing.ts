@@ -21,7 +21,7 @@ export function ownRepo(auth: Services['auth'], repo: string, credentials: Perso
   const rules = { checkTakedown: true, checkDeactivated: true }
   if (repo === credentials.did) return assertMayAct(credentials.account, rules)
   const account = auth.account(repo, rules)
-  if (account.did !== credentials.did) throw new AuthError(401, undefined)
+  if (account.did !== credentials.did) throw new AuthError('unauthenticated', undefined)
   return account
 }
 

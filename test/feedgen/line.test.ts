@@ -1,7 +1,7 @@
 /** The whole line: from the official client through a PDS and its firehose to a page of a feed, with our PDS and with the reference in its place. */
 import { AtpAgent } from '@atproto/api'
 import { describe, expect, test } from 'vitest'
-import { algorithms } from '../../feedgen/feeds/index.ts'
+import { builtInFeeds } from '../../feedgen/feeds/built-in.ts'
 import { publishBuiltIn, unpublishBuiltIn } from '../../scripts/atoll/feed/built-in.ts'
 import { createUser, startPds, type TestUser } from '../support/pds.ts'
 import { startPlc } from '../support/plc.ts'
@@ -42,7 +42,7 @@ describe.for(servers)('from a post on $name to a feed', ({ start }) => {
     const published = await publishBuiltIn(carol.agent, SERVICE_DID)
     const nameOf = (uri: string) => uri.slice(uri.lastIndexOf('/') + 1)
     expect(published.map(({ uri, outcome }) => [nameOf(uri), outcome])).toEqual(
-      algorithms.map(({ name }) => [name, 'created']),
+      builtInFeeds.map(({ rkey }) => [rkey, 'created']),
     )
     const again = await publishBuiltIn(carol.agent, SERVICE_DID)
     expect(again.every(({ outcome }) => outcome === 'unchanged')).toBe(true)

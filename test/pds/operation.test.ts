@@ -10,7 +10,7 @@ import { logger } from '#platform/log.ts'
 import { Wakeup } from '#platform/wakeup.ts'
 import { readConfig } from '../../pds/config.ts'
 import { Crawlers } from '../../pds/firehose/crawlers.ts'
-import { methodLimits } from '../../pds/xrpc/rate-limits.ts'
+import { appViewEndpoints, endpoints } from '../../pds/xrpc/index.ts'
 import { createUser, PASSWORD, pdsEnv, post, startPds, type TestUser } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
@@ -226,13 +226,21 @@ describe('requests', () => {
     ...pdsEnv('http://localhost', '/data', 1),
     PDS_RATE_LIMITS_ENABLED: 'true',
   })
-  const ours = methodLimits(rateLimits!.points)
+  const ours = Object.fromEntries(
+    Object.entries({ ...endpoints, ...appViewEndpoints }).flatMap(([nsid, { rateLimit }]) =>
+      rateLimit === undefined ? [] : [[nsid, rateLimit.map((limit) => limit(rateLimits!.points))]],
+    ),
+  )
 
   test.each(Object.keys(ours))('for %s are limited as theirs', (nsid) => {
     const limits = (ours[nsid] ?? []).map((limit) =>
       'name' in limit ? limit.name : `${limit.points} in ${limit.durationMs / 60_000} minutes`,
     )
     expect(limits).toEqual(OWN_LIMITS[nsid] ?? REFERENCE_LIMITS[nsid])
+  })
+
+  test('are limited for every method that @atproto/pds limits', () => {
+    expect(Object.keys(ours).sort()).toEqual(Object.keys({ ...OWN_LIMITS, ...REFERENCE_LIMITS }).sort())
   })
 
   /** As `@atproto/pds` sets them. */

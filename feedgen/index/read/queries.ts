@@ -1,6 +1,7 @@
 /** What the index answers to those who rank: `Facts` over either store. */
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { decode, isMap } from '#protocol/cbor.ts'
+import type { Edge } from '../../algorithm/definition.ts'
 import type {
   AccountFacts,
   AccountId,
@@ -12,7 +13,7 @@ import type {
   PostRecord,
   RepostFacts,
 } from '../../algorithm/facts.ts'
-import type { Facts, Window } from '../../engine/index-queries.ts'
+import type { Accounts, Facts, Place, Window } from '../../engine/index-queries.ts'
 import type { StoreKind } from '../rows.ts'
 import { everyVersion, type PostRow, type Row, type Schema, tierMax, unknownVersion } from '../schema.ts'
 import { storableText } from '../text.ts'
@@ -43,6 +44,10 @@ const recordCidPrefix = '01711220'
 const columns = sql`p.id, p.author, p.sort_at, p.likes, p.reposts, p.replies, p.quotes, p.reply_parent, p.reply_root, p.quote`
 /** Whether a post is there, as far as anybody knows, and its author is active. */
 const isServed = sql`p.present = 1 and p.unsure = 0 and exists (select 1 from accounts where id = p.author and active = 1)`
+
+const isAfter = (place: Place | undefined) =>
+  place ? sql`and (p.sort_at, p.id) < (${place.sortAt}, ${place.id})` : sql``
+const isNoReply = (noReplies: boolean | undefined) => (noReplies ? sql`and p.reply_parent is null` : sql``)
 
 export class IndexFacts implements Facts {
   readonly #db: Kysely<Schema>
@@ -129,18 +134,18 @@ export class IndexFacts implements Facts {
     return new Set(found.map(({ id }) => id))
   }
 
-  newest({ since, limit, before }: Parameters<Facts['newest']>[0]): Promise<PostFacts[]> {
-    const isBefore = before ? sql`and (p.sort_at, p.id) < (${before.sortAt}, ${before.id})` : sql``
+  newest({ since, limit, after, noReplies }: Window): Promise<PostFacts[]> {
     return this.#posts(
-      sql`posts p where ${isServed} and p.sort_at >= ${since} ${isBefore} order by p.sort_at desc, p.id desc limit ${limit}`,
+      sql`posts p where ${isServed} and p.sort_at >= ${since} ${isAfter(after)} ${isNoReply(noReplies)}
+        order by p.sort_at desc, p.id desc limit ${limit}`,
     )
   }
 
-  async engaged({ since, limit }: Window): Promise<PostFacts[]> {
+  async engaged({ since, limit, noReplies }: Window): Promise<PostFacts[]> {
     const found: PostFacts[] = []
     for (let tier = 0; tier <= tierMax; tier++) {
       const posts = await this.#posts(
-        sql`posts p where p.tier = ${tier} and ${isServed} and p.sort_at >= ${since}
+        sql`posts p where p.tier = ${tier} and ${isServed} and p.sort_at >= ${since} ${isNoReply(noReplies)}
           order by p.sort_at desc, p.id desc limit ${limit}`,
       )
       found.push(...posts)
@@ -160,29 +165,35 @@ export class IndexFacts implements Facts {
     return (await this.posts(matches.map(({ post }) => post))).sort(newestFirst)
   }
 
-  async byAuthors(authors: readonly AccountId[], { since, limit }: Window): Promise<PostFacts[]> {
+  async byAuthors(authors: Accounts, { since, limit, after, noReplies }: Window): Promise<PostFacts[]> {
     return this.#posts(
-      sql`posts p where ${this.#among('p.author', authors)} and p.sort_at >= ${since} and ${isServed}
-        order by p.sort_at desc, p.id desc limit ${limit}`,
+      sql`posts p where ${this.#isOneOf('p.author', authors)} and p.sort_at >= ${since} ${isAfter(after)}
+        ${isNoReply(noReplies)} and ${isServed} order by p.sort_at desc, p.id desc limit ${limit}`,
     )
   }
 
-  async repostedBy(accounts: readonly AccountId[], { since, limit }: Window): Promise<RepostFacts[]> {
-    const found = await this.#all<FoundPost & { by: number; at: number; did: string; rkey: string }>(
-      sql`select ${columns}, r.author as by, r.sort_at as at, a.did, r.rkey
-        from (
-          select reposts.id, row_number() over (partition by subject order by sort_at, did, rkey) as place
-          from reposts join accounts on accounts.id = reposts.author
-          where ${this.#among('reposts.author', accounts)} and sort_at >= ${since} and unsure = 0 and active = 1
-        ) numbered
-        join reposts r on r.id = numbered.id join posts p on p.id = r.subject join accounts a on a.id = r.author
-        where numbered.place = 1 and ${isServed} order by r.sort_at desc, r.id desc limit ${limit}`,
+  async repostedBy(accounts: Accounts, { since, limit, after }: Window): Promise<RepostFacts[]> {
+    const isByOne = (author: string) => this.#isOneOf(author, accounts)
+    const isBehind = after ? sql`and (r.sort_at, p.id) < (${after.sortAt}, ${after.id})` : sql``
+    const found = await this.#all<
+      FoundPost & { by: number; at: number; did: string; rkey: string; among: number | boolean }
+    >(
+      sql`select ${columns}, r.author as by, r.sort_at as at, a.did, r.rkey, (${isByOne('p.author')}) as among
+        from reposts r join posts p on p.id = r.subject join accounts a on a.id = r.author
+        where ${isByOne('r.author')} and r.sort_at >= ${since} ${isBehind} and r.unsure = 0 and a.active = 1 and ${isServed}
+          and not exists (
+            select 1 from reposts e join accounts o on o.id = e.author
+            where e.subject = r.subject and ${isByOne('e.author')} and e.sort_at >= ${since} and e.unsure = 0
+              and o.active = 1 and (e.sort_at, o.did, e.rkey) < (r.sort_at, a.did, r.rkey)
+          )
+        order by r.sort_at desc, p.id desc limit ${limit}`,
     )
-    return found.map(({ by, at, did, rkey, ...post }) => ({
+    return found.map(({ by, at, did, rkey, among, ...post }) => ({
       post: postOf(post),
       uri: formatUri({ did, collection: REPOST, rkey }),
       by,
       sortAt: at,
+      isAuthorAmong: Boolean(among),
     }))
   }
 
@@ -233,20 +244,11 @@ export class IndexFacts implements Facts {
 
   // --- accounts
 
-  async graph(
-    account: AccountId,
-    edge: 'follows' | 'followers' | 'mutuals',
-    { limit }: { limit: number },
-  ): Promise<AccountId[]> {
-    const mutual = sql`and exists (select 1 from follows t where t.subject = f.author and t.author = f.subject)`
-    const found =
-      edge === 'followers'
-        ? sql<{ id: number }>`select f.author as id from follows f where f.subject = ${account}`
-        : sql<{
-            id: number
-          }>`select f.subject as id from follows f where f.author = ${account} ${edge === 'mutuals' ? mutual : sql``}`
+  async graph(account: AccountId, edge: Edge, { limit }: { limit: number }): Promise<AccountId[]> {
     // A record key tells when it was made.
-    const rows = await this.#all<{ id: number }>(sql`${found} order by f.rkey desc limit ${limit}`)
+    const rows = await this.#all<{ id: number }>(
+      sql`${accountsAround(account, edge)} order by f.rkey desc limit ${limit}`,
+    )
     return [...new Set(rows.map(({ id }) => id))]
   }
 
@@ -412,11 +414,24 @@ export class IndexFacts implements Facts {
     return sql`unnest(${[...new Set(values.map(storable))]}::${arrayType(values)}) as g(value)`
   }
 
+  #isOneOf(column: string, accounts: Accounts): RawBuilder<unknown> {
+    if ('around' in accounts)
+      return sql`${sql.ref(column)} in (${accountsAround(accounts.around, accounts.edge)})`
+    return this.#among(column, accounts)
+  }
+
   #among(column: string, values: readonly (string | number)[]): RawBuilder<unknown> {
     if (this.#kind === 'sqlite')
       return sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values.map(storable))}))`
     return sql`${sql.ref(column)} = any(${values.map(storable)}::${arrayType(values)})`
   }
+}
+
+/** The accounts around one, as `id`, one row for each follow `f`. */
+function accountsAround(account: AccountId, edge: Edge): RawBuilder<unknown> {
+  if (edge === 'followers') return sql`select f.author as id from follows f where f.subject = ${account}`
+  const mutual = sql`and exists (select 1 from follows t where t.subject = f.author and t.author = f.subject)`
+  return sql`select f.subject as id from follows f where f.author = ${account} ${edge === 'mutuals' ? mutual : sql``}`
 }
 
 function storable<T extends string | number>(value: T): string | T {

@@ -1,18 +1,9 @@
-import type { MethodConfig } from '@atproto/xrpc-server'
-import type { Services } from '../../services.ts'
+import { checkedJson, endpoint } from '../endpoint.ts'
 
 /** Which feeds this service serves. */
-export default function describeFeedGenerator({
-  feeds,
-  site,
-}: Pick<Services, 'feeds' | 'site'>): MethodConfig {
-  return {
-    handler: async () => {
-      const served = await feeds.list()
-      return {
-        encoding: 'application/json',
-        body: { did: site.serviceDid, feeds: served.map(({ uri }) => ({ uri })) },
-      }
-    },
-  }
-}
+export default endpoint<object>({
+  handle: async (_call, { feeds, site }) => {
+    const served = await feeds.list()
+    return checkedJson({ did: site.serviceDid, feeds: served.map(({ uri }) => ({ uri })) })
+  },
+})

@@ -1,44 +1,36 @@
-import { AuthRequiredError, InvalidRequestError, type MethodConfig } from '@atproto/xrpc-server'
-import { markAccount } from '#platform/request-log.ts'
-import type { Services } from '../../services.ts'
-
-const NSID = 'app.bsky.feed.sendInteractions'
+import { AuthRequiredError, InvalidRequestError } from '@atproto/xrpc-server'
+import { checkedJson, endpoint, viewer } from '../endpoint.ts'
 
 /** Reports in one request; apps send them every few seconds. */
-const interactionsMax = 500
-const feedContextCharactersMax = 2000
-const reqIdCharactersMax = 100
-const eventCharactersMax = 256
+const INTERACTIONS_MAX = 500
+const FEED_CONTEXT_CHARACTERS_MAX = 2000
+const REQ_ID_CHARACTERS_MAX = 100
+const EVENT_CHARACTERS_MAX = 256
 
 interface Input {
   feed?: string
   interactions: { item?: string; event?: string; feedContext?: string; reqId?: string }[]
 }
 
-/** Keeps what a viewer's app says was done with posts of a feed. Events that nobody here knows are kept too. */
-export default function sendInteractions({
-  feeds,
-  viewers,
-  interactions,
-}: Pick<Services, 'feeds' | 'viewers' | 'interactions'>): MethodConfig {
-  return {
-    handler: async ({ input, req }) => {
-      const viewer = await viewers.identify(req.headers.authorization, NSID)
-      markAccount(req, viewer ?? undefined)
-      if (viewer === null)
-        throw new AuthRequiredError('a service token must say whose interactions these are', 'AuthMissing')
-      const { feed, interactions: sent } = (input as unknown as { body: Input }).body
-      if (sent.length > interactionsMax)
-        throw new InvalidRequestError(`at most ${interactionsMax} interactions in one request`)
-      if (feed !== undefined && !(await feeds.find(feed)))
-        throw new InvalidRequestError('this feed is not served here', 'UnknownFeed')
-      const reports = sent.flatMap(({ item, event, feedContext, reqId }) => {
-        if (item === undefined || event === undefined || event.length > eventCharactersMax) return []
-        const context = feedContext?.slice(0, feedContextCharactersMax)
-        return { item, event, feedContext: context, reqId: reqId?.slice(0, reqIdCharactersMax) }
-      })
-      await interactions.keep(viewer, feed, reports)
-      return { encoding: 'application/json', body: {} }
-    },
-  }
-}
+/** Keeps what a viewer's app says was done with posts of a feed. Unknown events are kept too. */
+export default endpoint<object, Input, string>({
+  auth: async (exchange, services) => {
+    const did = await viewer(exchange, services)
+    if (did === null)
+      throw new AuthRequiredError('a service token must say whose interactions these are', 'AuthMissing')
+    return did
+  },
+  handle: async ({ input: { feed, interactions: sent }, credentials: did }, { feeds, interactions }) => {
+    if (sent.length > INTERACTIONS_MAX)
+      throw new InvalidRequestError(`at most ${INTERACTIONS_MAX} interactions in one request`)
+    if (feed !== undefined && !(await feeds.find(feed)))
+      throw new InvalidRequestError('this feed is not served here', 'UnknownFeed')
+    const reports = sent.flatMap(({ item, event, feedContext, reqId }) => {
+      if (item === undefined || event === undefined || event.length > EVENT_CHARACTERS_MAX) return []
+      const context = feedContext?.slice(0, FEED_CONTEXT_CHARACTERS_MAX)
+      return { item, event, feedContext: context, reqId: reqId?.slice(0, REQ_ID_CHARACTERS_MAX) }
+    })
+    await interactions.keep(did, feed, reports)
+    return checkedJson({})
+  },
+})

@@ -1,14 +1,11 @@
-import type { MethodConfig } from '@atproto/xrpc-server'
-import type { Services } from '../../services.ts'
 import { unknownFeed } from '../asking.ts'
+import { checkedJson, endpoint } from '../endpoint.ts'
 
 /** The definition of a feed, and whether it is served here. */
-export default function getAlgorithm({ inquiries }: Pick<Services, 'inquiries'>): MethodConfig {
-  return {
-    handler: ({ params }) => {
-      const view = inquiries.algorithm((params as unknown as { feed: string }).feed)
-      if (view === undefined) throw unknownFeed()
-      return { encoding: 'application/json', body: view }
-    },
-  }
-}
+export default endpoint<{ feed: string }>({
+  handle: async ({ params: { feed } }, { inquiries }) => {
+    const view = await inquiries.algorithm(feed)
+    if (view === undefined) throw unknownFeed()
+    return checkedJson(view)
+  },
+})

@@ -2,7 +2,9 @@
  * Codes that prove that somebody reads an account's mail. An account has one at a time for each purpose, and it holds for a quarter of an hour;
  * a new one takes the place of the old. They are mailed by whoever asks for them, after the transaction.
  */
+
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { DomainError } from '#platform/errors.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { CodePurpose } from '../../mail/templates.ts'
 import { mailedCodeHash } from '../../repo/keys/key-secret.ts'
@@ -13,12 +15,10 @@ import { codeAsMade, randomCode } from './codes.ts'
 export type EmailTokenPurpose = CodePurpose
 
 /** A code that is not accepted. `code` is the XRPC error name. */
-export class EmailTokenError extends Error {
+export class EmailTokenError extends DomainError<'InvalidToken' | 'ExpiredToken'> {
   override name = 'EmailTokenError'
-  readonly code: 'InvalidToken' | 'ExpiredToken'
   constructor(code: EmailTokenError['code']) {
-    super(code === 'InvalidToken' ? 'Token is invalid' : 'Token is expired')
-    this.code = code
+    super('invalid', code === 'InvalidToken' ? 'Token is invalid' : 'Token is expired', code)
   }
 }
 

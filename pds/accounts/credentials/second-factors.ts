@@ -4,6 +4,7 @@
  *
  * They stay when the password is reset: who reads the mail alone does not get in. They go with the account, or when the operator removes them.
  */
+import { DomainError } from '#platform/errors.ts'
 import { seal, unseal } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { Account } from '../../store/accounts.ts'
@@ -16,15 +17,11 @@ import { type AuthenticatorSetup, isOneTimeCode, newAuthenticator, stepOf } from
 import { hashAppPassword } from './passwords.ts'
 
 /** A second factor that is not accepted. `code` is the XRPC error name. */
-export class SecondFactorError extends Error {
+export class SecondFactorError extends DomainError<'InvalidToken' | 'RateLimitExceeded'> {
   override name = 'SecondFactorError'
-  readonly code: 'InvalidToken' | 'RateLimitExceeded'
   constructor(code: SecondFactorError['code'], options?: ErrorOptions) {
-    super(
-      code === 'InvalidToken' ? 'Token is invalid' : 'Too many wrong codes. Please try again later.',
-      options,
-    )
-    this.code = code
+    if (code === 'InvalidToken') super('invalid', 'Token is invalid', code, options)
+    else super('rateLimited', 'Too many wrong codes. Please try again later.', code, options)
   }
 }
 

@@ -1,30 +1,26 @@
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import type { PersonCredentials, ServiceCredentials } from '../../auth/credentials.ts'
 import { hasFullPassword, SCOPES_EVEN_TAKENDOWN } from '../../auth/verifier.ts'
-import type { Services } from '../../services.ts'
+import { proxies, userOrModeration } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 
 const NSID = 'app.bsky.actor.getPreferences'
 
-export default ({ auth, preferences, proxy }: Pick<Services, 'auth' | 'preferences' | 'proxy'>) =>
-  endpoint<object, undefined, PersonCredentials | ServiceCredentials>({
-    auth: (exchange) =>
-      auth.accessOrModeration(exchange, {
-        permission: proxy.permission(NSID),
-        scopes: SCOPES_EVEN_TAKENDOWN,
-      }),
-    handler: ({ request, credentials }) => {
-      const isModeration = credentials.type === 'service'
-      const did = isModeration ? didParameter(request.url) : credentials.did
-      const call = { nsid: NSID, request }
-      if (!proxy.isForAppView(call)) {
-        if (!isModeration) return proxy.pass(call, { did })
-        throw new InvalidRequestError('Moderator requests cannot be proxied to other app views')
-      }
-      const full = credentials.type === 'service' || hasFullPassword(credentials)
-      return json({ preferences: preferences.get(auth.account(did, {}), { full }) })
-    },
-  })
+export default endpoint<object, undefined, PersonCredentials | ServiceCredentials>({
+  auth: userOrModeration({ scopes: SCOPES_EVEN_TAKENDOWN }),
+  permission: proxies(NSID),
+  handle: ({ request, credentials }, { auth, preferences, proxy }) => {
+    const isModeration = credentials.type === 'service'
+    const did = isModeration ? didParameter(request.url) : credentials.did
+    const call = { nsid: NSID, request }
+    if (!proxy.isForAppView(call)) {
+      if (!isModeration) return proxy.pass(call, { did })
+      throw new InvalidRequestError('Moderator requests cannot be proxied to other app views')
+    }
+    const full = credentials.type === 'service' || hasFullPassword(credentials)
+    return json({ preferences: preferences.get(auth.account(did, {}), { full }) })
+  },
+})
 
 /** Whose preferences the moderation service asks for: a parameter that the lexicon does not know. */
 function didParameter(url: string | undefined): string {

@@ -1,5 +1,3 @@
-import type { AppViewServices } from '../../services.ts'
 import { patchedView } from '../views.ts'
 
-export default (services: Pick<AppViewServices, 'auth' | 'proxy' | 'views'>) =>
-  patchedView('app.bsky.actor.getProfiles', services)
+export default patchedView('app.bsky.actor.getProfiles')

@@ -1,10 +1,9 @@
 import type { ComAtprotoAdminDisableAccountInvites as Method } from '@atproto/api'
 import type { AdminCredentials, ServiceCredentials } from '../../auth/credentials.ts'
-import type { Services } from '../../services.ts'
+import { moderator } from '../auth.ts'
 import { endpoint } from '../endpoint.ts'
 
-export default ({ auth, invites }: Pick<Services, 'auth' | 'invites'>) =>
-  endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
-    auth: ({ request }) => auth.moderator(request),
-    handler: ({ input: { account } }) => invites.setDisabledFor(account, true),
-  })
+export default endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
+  auth: moderator,
+  handle: ({ input: { account } }, { invites }) => invites.setDisabledFor(account, true),
+})

@@ -1,10 +1,9 @@
 import type { ComAtprotoAdminDisableInviteCodes as Method } from '@atproto/api'
 import type { AdminCredentials, ServiceCredentials } from '../../auth/credentials.ts'
-import type { Services } from '../../services.ts'
+import { moderator } from '../auth.ts'
 import { endpoint } from '../endpoint.ts'
 
-export default ({ auth, invites }: Pick<Services, 'auth' | 'invites'>) =>
-  endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
-    auth: ({ request }) => auth.moderator(request),
-    handler: ({ input: { codes = [], accounts = [] } }) => invites.disable(codes, accounts),
-  })
+export default endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
+  auth: moderator,
+  handle: ({ input: { codes = [], accounts = [] } }, { invites }) => invites.disable(codes, accounts),
+})

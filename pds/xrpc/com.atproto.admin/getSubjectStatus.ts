@@ -4,19 +4,19 @@ import { InvalidRequestError } from '@atproto/xrpc-server'
 import { formatCid, parseCid } from '#protocol/cid.ts'
 import type { AdminCredentials, ServiceCredentials } from '../../auth/credentials.ts'
 import type { Services } from '../../services.ts'
+import { moderator } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 
 type Parts = Pick<Services, 'auth' | 'accounts' | 'takedowns'>
 
-export default (parts: Parts) =>
-  endpoint<Method.QueryParams, undefined, AdminCredentials | ServiceCredentials>({
-    auth: ({ request }) => parts.auth.moderator(request),
-    handler: ({ params }) => {
-      const status = statusOf(parts, params)
-      if (status === undefined) throw new InvalidRequestError('Subject not found', 'NotFound')
-      return json(status)
-    },
-  })
+export default endpoint<Method.QueryParams, undefined, AdminCredentials | ServiceCredentials>({
+  auth: moderator,
+  handle: ({ params }, parts) => {
+    const status = statusOf(parts, params)
+    if (status === undefined) throw new InvalidRequestError('Subject not found', 'NotFound')
+    return json(status)
+  },
+})
 
 function statusOf(
   { accounts, takedowns }: Parts,

@@ -1,10 +1,9 @@
 import type { ComAtprotoAdminUpdateAccountPassword as Method } from '@atproto/api'
 import type { AdminCredentials } from '../../auth/credentials.ts'
-import type { Services } from '../../services.ts'
+import { admin } from '../auth.ts'
 import { endpoint } from '../endpoint.ts'
 
-export default ({ auth, passwordChanges }: Pick<Services, 'auth' | 'passwordChanges'>) =>
-  endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: ({ request }) => auth.admin(request),
-    handler: ({ input: { did, password } }) => passwordChanges.set(did, password),
-  })
+export default endpoint<object, Method.InputSchema, AdminCredentials>({
+  auth: admin,
+  handle: ({ input: { did, password } }, { passwordChanges }) => passwordChanges.set(did, password),
+})

@@ -8,27 +8,27 @@ import { InvalidRequestError } from '@atproto/xrpc-server'
 import { parseCid } from '#protocol/cid.ts'
 import type { AdminCredentials, ServiceCredentials } from '../../auth/credentials.ts'
 import type { Services } from '../../services.ts'
+import { moderator } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 
 type Parts = Pick<Services, 'auth' | 'accounts' | 'standing' | 'takedowns'>
 
-export default (parts: Parts) =>
-  endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
-    auth: ({ request }) => parts.auth.moderator(request),
-    handler: async ({ input: { subject, takedown, deactivated } }) => {
-      if (takedown?.applied && deactivated?.applied === false) {
-        throw new InvalidRequestError('Cannot activate and takedown an account at the same time')
-      }
-      if (takedown !== undefined) await setTakedown(parts, subject, takedown)
-      if (Defs.isRepoRef(subject)) {
-        const { standing } = parts
-        if (deactivated?.applied === true) await standing.deactivate(subject.did)
-        if (deactivated?.applied === false) await standing.activate(subject.did)
-        if (takedown === undefined && deactivated === undefined) await standing.announce(subject.did)
-      }
-      return json({ subject, takedown })
-    },
-  })
+export default endpoint<object, Method.InputSchema, AdminCredentials | ServiceCredentials>({
+  auth: moderator,
+  handle: async ({ input: { subject, takedown, deactivated } }, parts) => {
+    if (takedown?.applied && deactivated?.applied === false) {
+      throw new InvalidRequestError('Cannot activate and takedown an account at the same time')
+    }
+    if (takedown !== undefined) await setTakedown(parts, subject, takedown)
+    if (Defs.isRepoRef(subject)) {
+      const { standing } = parts
+      if (deactivated?.applied === true) await standing.deactivate(subject.did)
+      if (deactivated?.applied === false) await standing.activate(subject.did)
+      if (takedown === undefined && deactivated === undefined) await standing.announce(subject.did)
+    }
+    return json({ subject, takedown })
+  },
+})
 
 async function setTakedown(
   { accounts, standing, takedowns }: Parts,

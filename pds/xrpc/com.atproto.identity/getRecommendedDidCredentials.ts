@@ -1,10 +1,11 @@
 import type { PersonCredentials } from '../../auth/credentials.ts'
 import { anyApp } from '../../auth/permissions.ts'
-import type { Services } from '../../services.ts'
+import { user } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 
-export default ({ auth, identities }: Pick<Services, 'auth' | 'identities'>) =>
-  endpoint<object, undefined, PersonCredentials>({
-    auth: (exchange) => auth.access(exchange, { permission: anyApp }),
-    handler: ({ credentials: { did } }) => json(identities.recommended(auth.account(did, {}))),
-  })
+export default endpoint<object, undefined, PersonCredentials>({
+  auth: user(),
+  permission: anyApp,
+  handle: ({ credentials: { did } }, { auth, identities }) =>
+    json(identities.recommended(auth.account(did, {}))),
+})

@@ -1,19 +1,17 @@
 import type { ComAtprotoIdentityResolveHandle as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
 import { statusOf } from '../../accounts/status.ts'
-import type { Services } from '../../services.ts'
 import { endpoint, json } from '../endpoint.ts'
 
-export default ({ accounts, handles, appView }: Pick<Services, 'accounts' | 'handles' | 'appView'>) =>
-  endpoint<Method.QueryParams>({
-    handler: async ({ params }) => {
-      const handle = handles.normalize(params.handle)
-      const account = accounts.find(handle)
-      if (account !== undefined && statusOf(account) === 'active') return json({ did: account.did })
-      // A name of ours that nobody has is nobody's; other names are looked up where they live.
-      if (handles.isLocal(handle)) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
-      const did = appView ? await appView.resolveHandle(handle) : await handles.resolve(handle)
-      if (did === undefined) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
-      return json({ did })
-    },
-  })
+export default endpoint<Method.QueryParams>({
+  handle: async ({ params }, { accounts, handles, appView }) => {
+    const handle = handles.normalize(params.handle)
+    const account = accounts.find(handle)
+    if (account !== undefined && statusOf(account) === 'active') return json({ did: account.did })
+    // A name of ours that nobody has is nobody's; other names are looked up where they live.
+    if (handles.isLocal(handle)) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
+    const did = appView ? await appView.resolveHandle(handle) : await handles.resolve(handle)
+    if (did === undefined) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
+    return json({ did })
+  },
+})

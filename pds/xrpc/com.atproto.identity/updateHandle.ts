@@ -1,14 +1,17 @@
 import type { ComAtprotoIdentityUpdateHandle as Method } from '@atproto/api'
 import type { PersonCredentials } from '../../auth/credentials.ts'
 import { changesHandle } from '../../auth/permissions.ts'
-import type { Services } from '../../services.ts'
+import { user } from '../auth.ts'
 import { endpoint } from '../endpoint.ts'
+import { account, perDay, perMinutes } from '../rate-limits.ts'
 
-export default ({ auth, accounts, didDocuments }: Pick<Services, 'auth' | 'accounts' | 'didDocuments'>) =>
-  endpoint<object, Method.InputSchema, PersonCredentials>({
-    auth: (exchange) => auth.access(exchange, { permission: changesHandle, checkTakedown: true }),
-    handler: async ({ input: { handle }, credentials: { did } }) => {
-      await accounts.updateHandle(auth.account(did, {}), handle)
-      await didDocuments.forget(did)
-    },
-  })
+export default endpoint<object, Method.InputSchema, PersonCredentials>({
+  auth: user({ checkTakedown: true }),
+  permission: changesHandle,
+  rateLimit: [perMinutes(5, 'handlesIn5Minutes', account), perDay('handlesDaily', account)],
+  protected: true,
+  handle: async ({ input: { handle }, credentials: { did } }, { auth, accounts, didDocuments }) => {
+    await accounts.updateHandle(auth.account(did, {}), handle)
+    await didDocuments.forget(did)
+  },
+})

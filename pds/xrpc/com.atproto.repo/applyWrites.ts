@@ -5,37 +5,33 @@ import type { PersonCredentials } from '../../auth/credentials.ts'
 import { anyApp } from '../../auth/permissions.ts'
 import { prepareRecord } from '../../repo/prepare.ts'
 import { WRITES_MAX, type Write } from '../../repo/write.ts'
-import type { Services } from '../../services.ts'
+import { user } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
+import { repoWrites, WRITE_POINTS } from '../rate-limits.ts'
 import { assertMayWrite, commitJson, optionalCid, ownRepo, uriOf, WRITE_JSON_BYTES_MAX } from '../writing.ts'
 
-export default ({ auth, reader, writer }: Pick<Services, 'auth' | 'reader' | 'writer'>) =>
-  endpoint<object, Method.InputSchema, PersonCredentials>({
-    auth: (exchange) => auth.access(exchange, { permission: anyApp }),
-    jsonBytesMax: WRITE_JSON_BYTES_MAX,
-    handler: async ({ input, credentials }) => {
-      const account = ownRepo(auth, input.repo, credentials)
-      if (input.writes.length > WRITES_MAX)
-        throw new InvalidRequestError(`Too many writes. Max: ${WRITES_MAX}`)
-      for (const write of input.writes) {
-        const action = actionOf(write)
-        if (action !== undefined) assertMayWrite(credentials, action, write.collection)
-      }
-      const writes = input.writes.map((write, n) =>
-        toWrite(
-          write,
-          ['writes', n, 'record'],
-          input.validate,
-          (path) => reader.record(account, path)?.block,
-        ),
-      )
-      const commit = await writer.write(account, writes, optionalCid(input.swapCommit))
-      return json({
-        commit: commit === null ? undefined : commitJson(commit),
-        results: writes.map((write) => toResult(account.did, write)),
-      })
-    },
-  })
+export default endpoint<object, Method.InputSchema, PersonCredentials>({
+  auth: user(),
+  permission: anyApp,
+  rateLimit: repoWrites(pointsOf),
+  jsonBytesMax: WRITE_JSON_BYTES_MAX,
+  handle: async ({ input, credentials }, { auth, reader, writer }) => {
+    const account = ownRepo(auth, input.repo, credentials)
+    if (input.writes.length > WRITES_MAX) throw new InvalidRequestError(`Too many writes. Max: ${WRITES_MAX}`)
+    for (const write of input.writes) {
+      const action = actionOf(write)
+      if (action !== undefined) assertMayWrite(credentials, action, write.collection)
+    }
+    const writes = input.writes.map((write, n) =>
+      toWrite(write, ['writes', n, 'record'], input.validate, (path) => reader.record(account, path)?.block),
+    )
+    const commit = await writer.write(account, writes, optionalCid(input.swapCommit))
+    return json({
+      commit: commit === null ? undefined : commitJson(commit),
+      results: writes.map((write) => toResult(account.did, write)),
+    })
+  },
+})
 
 function toWrite(
   write: Method.InputSchema['writes'][number],
@@ -65,6 +61,11 @@ function actionOf(write: Method.InputSchema['writes'][number]): 'create' | 'upda
   if (Method.isCreate(write)) return 'create'
   if (Method.isUpdate(write)) return 'update'
   return Method.isDelete(write) ? 'delete' : undefined
+}
+
+function pointsOf(input: unknown): number {
+  const { writes } = input as Method.InputSchema
+  return writes.reduce((points, write) => points + WRITE_POINTS[actionOf(write) ?? 'delete'], 0)
 }
 
 function toResult(did: string, write: Write): object {

@@ -1,12 +1,11 @@
 import type { ComAtprotoServerCreateInviteCodes as Method } from '@atproto/api'
 import { OPERATOR } from '../../accounts/invites.ts'
 import type { AdminCredentials } from '../../auth/credentials.ts'
-import type { Services } from '../../services.ts'
+import { admin } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 
-export default ({ auth, invites }: Pick<Services, 'auth' | 'invites'>) =>
-  endpoint<object, Method.InputSchema, AdminCredentials>({
-    auth: ({ request }) => auth.admin(request),
-    handler: async ({ input: { codeCount, useCount, forAccounts = [OPERATOR] } }) =>
-      json({ codes: await invites.create(forAccounts, codeCount, useCount) }),
-  })
+export default endpoint<object, Method.InputSchema, AdminCredentials>({
+  auth: admin,
+  handle: async ({ input: { codeCount, useCount, forAccounts = [OPERATOR] } }, { invites }) =>
+    json({ codes: await invites.create(forAccounts, codeCount, useCount) }),
+})

@@ -1,8 +1,8 @@
 import type { ComAtprotoServerDeleteAccount as Method } from '@atproto/api'
-import type { Services } from '../../services.ts'
 import { endpoint } from '../endpoint.ts'
+import { perMinutes } from '../rate-limits.ts'
 
-export default ({ accounts }: Pick<Services, 'accounts'>) =>
-  endpoint<object, Method.InputSchema>({
-    handler: ({ input: { did, password, token } }) => accounts.delete(did, password, token),
-  })
+export default endpoint<object, Method.InputSchema>({
+  rateLimit: [perMinutes(5, 'codesIn5Minutes')],
+  handle: ({ input: { did, password, token } }, { accounts }) => accounts.delete(did, password, token),
+})

@@ -1,9 +1,8 @@
 import type { RefreshCredentials } from '../../auth/credentials.ts'
-import type { Services } from '../../services.ts'
+import { refresh } from '../auth.ts'
 import { endpoint } from '../endpoint.ts'
 
-export default ({ auth, sessions }: Pick<Services, 'auth' | 'sessions'>) =>
-  endpoint<object, undefined, RefreshCredentials>({
-    auth: ({ request }) => auth.refresh(request, { allowExpired: true }),
-    handler: ({ credentials: { tokenId } }) => sessions.revoke(tokenId),
-  })
+export default endpoint<object, undefined, RefreshCredentials>({
+  auth: refresh({ allowExpired: true }),
+  handle: ({ credentials: { tokenId } }, { sessions }) => sessions.revoke(tokenId),
+})

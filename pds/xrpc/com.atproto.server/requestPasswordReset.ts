@@ -1,8 +1,8 @@
 import type { ComAtprotoServerRequestPasswordReset as Method } from '@atproto/api'
-import type { Services } from '../../services.ts'
 import { endpoint } from '../endpoint.ts'
+import { perDay, perHour } from '../rate-limits.ts'
 
-export default ({ passwordChanges }: Pick<Services, 'passwordChanges'>) =>
-  endpoint<object, Method.InputSchema>({
-    handler: ({ input: { email } }) => passwordChanges.requestUnseen(email),
-  })
+export default endpoint<object, Method.InputSchema>({
+  rateLimit: [perDay('passwordResetsDaily'), perHour('passwordResetsHourly')],
+  handle: ({ input: { email } }, { passwordChanges }) => passwordChanges.requestUnseen(email),
+})

@@ -1,10 +1,10 @@
 import type { ComAtprotoServerResetPassword as Method } from '@atproto/api'
-import type { Services } from '../../services.ts'
 import { endpoint } from '../endpoint.ts'
+import { perMinutes } from '../rate-limits.ts'
 
-export default ({ passwordChanges }: Pick<Services, 'passwordChanges'>) =>
-  endpoint<object, Method.InputSchema>({
-    handler: async ({ input: { token, password } }) => {
-      await passwordChanges.reset(token, password)
-    },
-  })
+export default endpoint<object, Method.InputSchema>({
+  rateLimit: [perMinutes(5, 'codesIn5Minutes')],
+  handle: async ({ input: { token, password } }, { passwordChanges }) => {
+    await passwordChanges.reset(token, password)
+  },
+})

@@ -1,11 +1,13 @@
 import type { ComAtprotoSyncGetCheckout as Method } from '@atproto/api'
 import { anyApp } from '../../auth/permissions.ts'
-import type { Services } from '../../services.ts'
+import { viewer } from '../auth.ts'
 import { car, endpoint } from '../endpoint.ts'
 import { type Viewer, viewedRepo } from '../viewing.ts'
 
-export default ({ auth, accounts, exports }: Pick<Services, 'auth' | 'accounts' | 'exports'>) =>
-  endpoint<Method.QueryParams, undefined, Viewer>({
-    auth: (exchange) => auth.optional(exchange, { permission: anyApp }),
-    handler: ({ params: { did }, credentials }) => car(exports.car(viewedRepo(accounts, did, credentials))),
-  })
+export default endpoint<Method.QueryParams, undefined, Viewer>({
+  auth: viewer(),
+  permission: anyApp,
+  atOnce: 'exports',
+  handle: ({ params: { did }, credentials }, { accounts, exports }) =>
+    car(exports.car(viewedRepo(accounts, did, credentials))),
+})

@@ -1,12 +1,12 @@
 import type { ComAtprotoSyncGetRecord as Method } from '@atproto/api'
 import { anyApp } from '../../auth/permissions.ts'
-import type { Services } from '../../services.ts'
+import { viewer } from '../auth.ts'
 import { car, endpoint } from '../endpoint.ts'
 import { type Viewer, viewedRepo } from '../viewing.ts'
 
-export default ({ auth, accounts, reader }: Pick<Services, 'auth' | 'accounts' | 'reader'>) =>
-  endpoint<Method.QueryParams, undefined, Viewer>({
-    auth: (exchange) => auth.optional(exchange, { permission: anyApp }),
-    handler: ({ params: { did, collection, rkey }, credentials }) =>
-      car(reader.recordProof(viewedRepo(accounts, did, credentials), { collection, rkey })),
-  })
+export default endpoint<Method.QueryParams, undefined, Viewer>({
+  auth: viewer(),
+  permission: anyApp,
+  handle: ({ params: { did, collection, rkey }, credentials }, { accounts, reader }) =>
+    car(reader.recordProof(viewedRepo(accounts, did, credentials), { collection, rkey })),
+})

@@ -2,23 +2,23 @@ import type { ComAtprotoSyncListBlobs as Method } from '@atproto/api'
 import { formatCid, parseCid } from '#protocol/cid.ts'
 import { anyApp } from '../../auth/permissions.ts'
 import { SCOPES_EVEN_TAKENDOWN } from '../../auth/verifier.ts'
-import type { Services } from '../../services.ts'
+import { viewer } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 import { type Viewer, viewedRepo } from '../viewing.ts'
 
 const LIMIT_DEFAULT = 500
 
-export default ({ auth, accounts, blobs }: Pick<Services, 'auth' | 'accounts' | 'blobs'>) =>
-  endpoint<Method.QueryParams, undefined, Viewer>({
-    auth: (exchange) => auth.optional(exchange, { permission: anyApp, scopes: SCOPES_EVEN_TAKENDOWN }),
-    handler: ({ params: { did, since, limit, cursor }, credentials }) => {
-      const account = viewedRepo(accounts, did, credentials)
-      const page = blobs.list(account, {
-        since,
-        limit: limit ?? LIMIT_DEFAULT,
-        cursor: cursor ? parseCid(cursor) : undefined,
-      })
-      const cids = page.map(formatCid)
-      return json({ cursor: cids.at(-1), cids })
-    },
-  })
+export default endpoint<Method.QueryParams, undefined, Viewer>({
+  auth: viewer({ scopes: SCOPES_EVEN_TAKENDOWN }),
+  permission: anyApp,
+  handle: ({ params: { did, since, limit, cursor }, credentials }, { accounts, blobs }) => {
+    const account = viewedRepo(accounts, did, credentials)
+    const page = blobs.list(account, {
+      since,
+      limit: limit ?? LIMIT_DEFAULT,
+      cursor: cursor ? parseCid(cursor) : undefined,
+    })
+    const cids = page.map(formatCid)
+    return json({ cursor: cids.at(-1), cids })
+  },
+})

@@ -1,12 +1,12 @@
 import type { PersonCredentials } from '../../auth/credentials.ts'
 import { noApp } from '../../auth/permissions.ts'
 import { SCOPES_WITH_QUEUED } from '../../auth/verifier.ts'
-import type { Services } from '../../services.ts'
+import { user } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 
 /** Nobody queues here. */
-export default ({ auth }: Pick<Services, 'auth'>) =>
-  endpoint<object, undefined, PersonCredentials>({
-    auth: (exchange) => auth.access(exchange, { permission: noApp, scopes: SCOPES_WITH_QUEUED }),
-    handler: () => json({ activated: true }),
-  })
+export default endpoint<object, undefined, PersonCredentials>({
+  auth: user({ scopes: SCOPES_WITH_QUEUED }),
+  permission: noApp,
+  handle: () => json({ activated: true }),
+})

@@ -60,23 +60,47 @@ export async function findSubject(name: string, options: AskOptions, network: Ne
   const host = options.host === undefined ? undefined : await findHost(options.host, network)
   if (!isFeedName(name))
     return { definition: await readDefinition(name, network), host: host ?? presetHost() }
-  const records = await findDefined(name, network)
-  return { definition: records.algorithm.value, host: host ?? (await hostServing(records, network)) }
+  const { records } = await findFeed(name, network)
+  const serving = host ?? (await hostServing(records, network))
+  return { definition: await definitionOf(name, records, network), host: serving }
 }
 
 /** The definition in a file, or that of a published feed, as a record. */
 export async function readDefinition(name: string, network: Network): Promise<RecordValue> {
   if (!isFeedName(name)) return (await readDefinitionFile(name, network)).record
-  return (await findDefined(name, network)).algorithm.value
+  return definitionOf(name, (await findFeed(name, network)).records, network)
 }
 
-async function findDefined(
-  name: string,
+/** The definition of a published feed: its record, or for a built-in feed what its host says. */
+async function definitionOf(name: string, records: FeedRecords, network: Network): Promise<RecordValue> {
+  if (records.algorithm) return records.algorithm.value
+  const definition = await builtInDefinition(records, network)
+  if (!definition) throw new CommandError(`${name} has no definition in its creator’s repository.`)
+  return definition
+}
+
+/** The definition of a feed whose algorithm is built into its host; undefined when it is none. */
+export async function builtInDefinition(
+  { generator }: FeedRecords,
   network: Network,
-): Promise<FeedRecords & Required<Pick<FeedRecords, 'algorithm'>>> {
-  const { generator, algorithm } = (await findFeed(name, network)).records
-  if (!algorithm) throw new CommandError(`${name} has no definition in its creator’s repository.`)
-  return { generator, algorithm }
+): Promise<RecordValue | undefined> {
+  const did = hostOf(generator)
+  if (generator === undefined || did === undefined) return undefined
+  const host = await hostWith(did, network)
+  const params = { feed: generator.uri }
+  try {
+    const view = await host.ask<AlgorithmView>('read the algorithm', 'getAlgorithm', { params })
+    return view.builtIn ? view.definition : undefined
+  } catch (error) {
+    // The host does not know the feed, or is of other software.
+    if (error instanceof CommandError) return undefined
+    throw error
+  }
+}
+
+interface AlgorithmView {
+  readonly builtIn?: boolean
+  readonly definition: RecordValue
 }
 
 /** Whether it names a published feed, and no file. */

@@ -1,15 +1,15 @@
-/** The feeds that every feed generator of this software has by itself: their records name a host and have no definition. */
+/** The built-in feeds, published: their records name a host, whose software has their algorithms. */
 import type { AtpAgent } from '@atproto/api'
-import { algorithms } from '../../../feedgen/feeds/index.ts'
+import { builtInFeeds } from '../../../feedgen/feeds/built-in.ts'
 import { type Change, changeFeed, hostOf } from './records.ts'
 
-export const builtInNames: readonly string[] = algorithms.map(({ name }) => name)
+export const builtInNames: readonly string[] = builtInFeeds.map(({ rkey }) => rkey)
 
 /** Writes the records of built-in feeds, all of them when none is named. What a record has besides (an avatar, labels) stays, and so does its date. */
 export async function publishBuiltIn(agent: AtpAgent, host: string, names = builtInNames): Promise<Change[]> {
   const changes: Change[] = []
-  for (const { name, displayName, description } of chosen(names)) {
-    const change = await changeFeed(agent, name, ({ generator, algorithm }) => ({
+  for (const { rkey, displayName, description } of chosen(names)) {
+    const change = await changeFeed(agent, rkey, ({ generator, algorithm }) => ({
       generator: {
         createdAt: new Date().toISOString(),
         ...generator?.value,
@@ -31,8 +31,8 @@ export async function unpublishBuiltIn(
   names = builtInNames,
 ): Promise<Change[]> {
   const changes: Change[] = []
-  for (const { name } of chosen(names)) {
-    const change = await changeFeed(agent, name, ({ generator, algorithm }) =>
+  for (const { rkey } of chosen(names)) {
+    const change = await changeFeed(agent, rkey, ({ generator, algorithm }) =>
       hostOf(generator) === host ? {} : { generator: generator?.value, algorithm: algorithm?.value },
     )
     changes.push(change)
@@ -41,5 +41,5 @@ export async function unpublishBuiltIn(
 }
 
 function chosen(names: readonly string[]) {
-  return algorithms.filter(({ name }) => names.includes(name))
+  return builtInFeeds.filter(({ rkey }) => names.includes(rkey))
 }

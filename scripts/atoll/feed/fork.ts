@@ -6,6 +6,7 @@ import { Network } from '../network.ts'
 import { command, examples, recordKey, withSignIn } from '../options.ts'
 import { type OutputOptions, printResult } from '../output.ts'
 import { type AccountOptions, withAccount } from '../sign-in.ts'
+import { builtInDefinition } from './ask.ts'
 import { printChanges } from './changes.ts'
 import { writeJson } from './file.ts'
 import { findHost, presetHost } from './host.ts'
@@ -77,7 +78,7 @@ interface Original {
   rkey: string
   uri: string
   feed: FeedRecords
-  /** The definition as a new record that says where it came from. */
+  /** The definition as a new record, which says where it came from if that is a record. */
   record: RecordValue
 }
 
@@ -85,16 +86,17 @@ async function readOriginal(name: string, network: Network): Promise<Original> {
   const { repo, rkey } = parseFeed(name)
   if (repo === undefined) throw new UsageError('Name the feed by its URI: your own needs no fork.')
   const feed = await readFeed(await network.findAccount(repo), rkey)
-  if (!feed.algorithm) {
-    throw new CommandError(
-      feed.generator
-        ? `${feed.generator.uri} has no definition that could be forked: its algorithm is known to its host alone, ${feed.generator.value.did}.`
-        : `There is no feed ${name}.`,
-    )
+  const createdAt = new Date().toISOString()
+  if (feed.algorithm) {
+    const { uri, cid, value } = feed.algorithm
+    return { rkey, uri, feed, record: { ...value, forkOf: { uri, cid }, createdAt } }
   }
-  const { uri, cid, value } = feed.algorithm
-  const record = { ...value, forkOf: { uri, cid }, createdAt: new Date().toISOString() }
-  return { rkey, uri, feed, record }
+  if (!feed.generator) throw new CommandError(`There is no feed ${name}.`)
+  const builtIn = await builtInDefinition(feed, network)
+  if (builtIn) return { rkey, uri: feed.generator.uri, feed, record: { ...builtIn, createdAt } }
+  throw new CommandError(
+    `${feed.generator.uri} has no definition to fork: only its host knows its algorithm, ${feed.generator.value.did}.`,
+  )
 }
 
 function given({ name, description }: Presentation): Presentation {

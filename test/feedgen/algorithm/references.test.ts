@@ -108,7 +108,8 @@ describe('what is not there is warned of', () => {
 
   test('in a preview, with feeds that the host does not serve', async () => {
     const inquiries = new Inquiries({
-      definitions: { find: () => undefined } as never,
+      definitions: undefined as never,
+      registry: { algorithm: async () => undefined } as never,
       evaluator: { run: async () => ({ items: [], stages: [] }) } as never,
       costMax: 1000,
       find: async ({ rkey }) => (rkey === 'f' ? 'missing' : 'there'),

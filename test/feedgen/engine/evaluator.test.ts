@@ -1,7 +1,7 @@
 /** The line before the thread that evaluates: whose turn it is, and what ends a job. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CancelledError, DeadlineError } from '../../../feedgen/engine/deadline.ts'
-import { BusyError, EvaluatorThread, type JobAsker } from '../../../feedgen/engine/evaluator.ts'
+import { EvaluatorThread, type JobAsker } from '../../../feedgen/engine/evaluator.ts'
 import type { Job } from '../../../feedgen/engine/jobs.ts'
 
 let evaluator: EvaluatorThread
@@ -40,7 +40,7 @@ describe('of one caller', () => {
     const first = long({ caller: 'a' })
     const note = (name: string) => order.push(name)
     const waiting = [1, 2].map((n) => run('preview', { caller: 'a', used: () => note(`a${n}`) }))
-    await expect(run('preview', { caller: 'a' })).rejects.toThrow(BusyError)
+    await expect(run('preview', { caller: 'a' })).rejects.toMatchObject({ kind: 'rateLimited' })
     waiting.push(run('preview', { caller: 'b', used: () => note('b') }))
     first.stop()
     await Promise.all(waiting)
@@ -81,7 +81,7 @@ test('a job that nobody waits for any more does not run', async () => {
 test('more jobs than may wait are refused', async () => {
   const first = long()
   const waiting = Array.from({ length: 5 }, () => run('preview'))
-  await expect(run('preview')).rejects.toThrow(BusyError)
+  await expect(run('preview')).rejects.toMatchObject({ kind: 'rateLimited' })
   first.stop()
   expect(await Promise.all(waiting)).toHaveLength(5)
 })

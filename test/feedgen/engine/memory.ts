@@ -13,7 +13,7 @@ import type {
   RepostFacts,
 } from '../../../feedgen/algorithm/facts.ts'
 import { featuresOf, type PostFeatures } from '../../../feedgen/algorithm/features.ts'
-import type { Facts, Window } from '../../../feedgen/engine/index-queries.ts'
+import type { Accounts, Facts, Window } from '../../../feedgen/engine/index-queries.ts'
 
 export const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -177,14 +177,12 @@ export class MemoryFacts implements Facts {
     return new Set(ids)
   }
 
-  async newest({ before, ...window }: Window & { before?: { sortAt: number; id: PostId } }) {
-    const isBefore = ({ sortAt, id }: PostFacts) =>
-      before === undefined || sortAt < before.sortAt || (sortAt === before.sortAt && id < before.id)
-    return within(this.#all().filter(isBefore), window)
+  async newest(window: Window) {
+    return within(this.#all(), window)
   }
 
-  async engaged({ since }: Window) {
-    return within(this.#all(), { since, limit: Number.POSITIVE_INFINITY })
+  async engaged({ since, noReplies }: Window) {
+    return within(this.#all(), { since, noReplies, limit: Number.POSITIVE_INFINITY })
   }
 
   async matched(definition: DefinitionId, window: Window) {
@@ -198,25 +196,30 @@ export class MemoryFacts implements Facts {
     return this.matched(definition, { since, limit: Number.POSITIVE_INFINITY })
   }
 
-  async byAuthors(authors: readonly AccountId[], window: Window) {
+  async byAuthors(accounts: Accounts, window: Window) {
+    const authors = await this.#resolve(accounts)
     return within(
       this.#all().filter(({ author }) => authors.includes(author)),
       window,
     )
   }
 
-  async repostedBy(accounts: readonly AccountId[], window: Window) {
+  async repostedBy(accounts: Accounts, window: Window) {
+    const among = await this.#resolve(accounts)
     const found = new Map<string, RepostFacts>()
     for (const { author, subject, at, uri } of [...this.#reposts].sort((a, b) => a.at - b.at)) {
-      if (!accounts.includes(this.#account(author)) || found.has(subject) || this.#id(subject) === 0) continue
-      found.set(subject, {
-        post: this.#facts(this.#id(subject)),
-        uri,
-        by: this.#account(author),
-        sortAt: at,
-      })
+      if (at < window.since || !among.includes(this.#account(author)) || found.has(subject)) continue
+      if (this.#id(subject) === 0) continue
+      const post = this.#facts(this.#id(subject))
+      const isAuthorAmong = among.includes(post.author)
+      found.set(subject, { post, uri, by: this.#account(author), sortAt: at, isAuthorAmong })
     }
     return within([...found.values()], window)
+  }
+
+  async #resolve(accounts: Accounts): Promise<readonly AccountId[]> {
+    if (!('around' in accounts)) return accounts
+    return this.graph(accounts.around, accounts.edge, { limit: Number.POSITIVE_INFINITY })
   }
 
   async labelled(by: string, vals: readonly string[], window: Window) {
@@ -424,9 +427,17 @@ function newestFirst(deeds: readonly Deed[]): Deed[] {
   return [...deeds].reverse().sort((a, b) => b.at - a.at)
 }
 
-function within<T extends { sortAt: number; id?: number }>(items: T[], { since, limit }: Window): T[] {
+function within<T extends { sortAt: number } & ({ id: PostId; isReply: boolean } | { post: PostFacts })>(
+  items: T[],
+  { since, limit, after, noReplies }: Window,
+): T[] {
+  const postOf = (item: T): { id: PostId; isReply: boolean } => ('post' in item ? item.post : item)
+  const compare = (a: { sortAt: number; id: PostId }, b: { sortAt: number; id: PostId }) =>
+    b.sortAt - a.sortAt || b.id - a.id
+  const placeOf = (item: T) => ({ sortAt: item.sortAt, id: postOf(item).id })
   return items
-    .filter(({ sortAt }) => sortAt >= since)
-    .sort((a, b) => b.sortAt - a.sortAt || (b.id ?? 0) - (a.id ?? 0))
+    .filter((item) => item.sortAt >= since && (after === undefined || compare(after, placeOf(item)) < 0))
+    .filter((item) => !noReplies || !postOf(item).isReply)
+    .sort((a, b) => compare(placeOf(a), placeOf(b)))
     .slice(0, limit)
 }

@@ -3,14 +3,14 @@ import { expect, test } from 'vitest'
 import { compile } from '../../../feedgen/algorithm/compile.ts'
 import type { Definition, Filter } from '../../../feedgen/algorithm/definition.ts'
 import { type Job, run, type Shown } from '../../../feedgen/engine/jobs.ts'
-import { definedPage, type Kitchen } from '../../../feedgen/feeds/defined.ts'
+import type { FeedAlgorithm } from '../../../feedgen/feeds/feed-algorithm.ts'
 import { Hiding } from '../../../feedgen/feeds/hiding.ts'
-import type { LiveDefinition } from '../../../feedgen/feeds/live-definitions.ts'
 import { Lists } from '../../../feedgen/feeds/ranked-lists.ts'
+import { type FeedDeps, servePage } from '../../../feedgen/feeds/serving.ts'
 import { Visibility } from '../../../feedgen/feeds/visibility.ts'
 import { HOUR_MS, MemoryFacts } from '../engine/memory.ts'
 
-const now = Date.parse('2026-11-20T12:00:00Z')
+const now = Date.now()
 const [ana, ben, viewer, labeler] = ['ana', 'ben', 'viewer', 'labeler'].map(
   (name) => `did:web:${name}.example`,
 ) as [string, string, string, string]
@@ -34,26 +34,20 @@ async function feedOf(parts: Partial<Definition>) {
     createdAt: '',
     ...parts,
   } as Definition
-  const live = {
-    id: 1,
-    version: 1,
-    feed: 'at://x',
-    uri: 'at://x',
-    isFilled: false,
-    plan: compile(definition),
-  } as unknown as LiveDefinition
+  const live: FeedAlgorithm = { key: 'x', plan: compile(definition) }
   const clock = { now }
-  const kitchen = {
+  const deps = {
     evaluator: { run: (job: Job) => run({ ...job, now }, w) },
     lists: new Lists<Shown>({ freshMs: 60_000, staleMsMax: 120_000, itemsMax: 1000, now: () => clock.now }),
     visibility: new Visibility(w),
     facts: w,
     hiding: new Hiding(w, () => clock.now),
-    definitions: { find: () => undefined },
-  } as unknown as Kitchen
+  } as unknown as FeedDeps
   const shown = async (who = viewer, limit = 10) => {
     clock.now += 300
-    return (await definedPage(live, { viewer: who, limit }, kitchen)).items.map(({ post }) => post)
+    return (await servePage(live, { viewer: who, limit }, deps, async () => undefined)).items.map(
+      ({ post }) => post,
+    )
   }
   expect(await shown()).toEqual(posts)
   return { w, posts, shown }

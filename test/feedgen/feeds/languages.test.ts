@@ -4,18 +4,11 @@ import { encode } from '#protocol/cbor.ts'
 import { compile } from '../../../feedgen/algorithm/compile.ts'
 import type { Definition } from '../../../feedgen/algorithm/definition.ts'
 import { type ReadLanguages, readLanguages } from '../../../feedgen/algorithm/languages.ts'
-import { type Job, run, type Shown } from '../../../feedgen/engine/jobs.ts'
-import { definedPage, type Kitchen } from '../../../feedgen/feeds/defined.ts'
-import { Hiding } from '../../../feedgen/feeds/hiding.ts'
-import { hot } from '../../../feedgen/feeds/hot.ts'
-import type { Feed, FeedRequest } from '../../../feedgen/feeds/index.ts'
-import { latest } from '../../../feedgen/feeds/latest.ts'
-import type { LiveDefinition } from '../../../feedgen/feeds/live-definitions.ts'
-import { Lists } from '../../../feedgen/feeds/ranked-lists.ts'
-import { Visibility } from '../../../feedgen/feeds/visibility.ts'
+import type { Feed, FeedRequest } from '../../../feedgen/feeds/page.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
 import type { Change } from '../../../feedgen/index/writer.ts'
 import { MemoryFacts, type PostOptions } from '../engine/memory.ts'
+import { builtIn, feedDeps, feedOf } from './support.ts'
 
 const author = 'did:web:ana.example'
 /** What posts declare, from the newest to the oldest, and whether who reads Welsh and Norwegian is shown them. */
@@ -56,8 +49,8 @@ function expectPages(found: string[][], posts: readonly string[]): void {
 }
 
 describe('the feed of a definition', () => {
-  function feedOf(parts: (posts: string[]) => Partial<Definition>): { feed: Feed; posts: string[] } {
-    const now = Date.parse('2026-11-20T12:00:00Z')
+  function world(parts: (posts: string[]) => Partial<Definition>): { feed: Feed; posts: string[] } {
+    const now = Date.now()
     const w = new MemoryFacts(now)
     const posts = declared.map(([langs], i) =>
       w.post(author, `post ${i}`, { hoursAgo: i + 1, langs } as PostOptions),
@@ -68,20 +61,12 @@ describe('the feed of a definition', () => {
       createdAt: '',
       ...parts(posts),
     } as Definition
-    const live = { id: 1, version: 1, feed: 'at://x', uri: 'at://x', plan: compile(definition) }
-    const kitchen = {
-      facts: w,
-      evaluator: { run: (job: Job) => run({ ...job, now }, w) },
-      lists: new Lists<Shown>({ freshMs: 60_000, staleMsMax: 120_000, itemsMax: 1000 }),
-      visibility: new Visibility(w),
-      hiding: new Hiding(w),
-      definitions: { find: () => undefined },
-    } as unknown as Kitchen
-    return { feed: (request) => definedPage(live as unknown as LiveDefinition, request, kitchen), posts }
+    const feed = feedOf({ key: 'x', plan: compile(definition) }, feedDeps(w, { now: () => now }))
+    return { feed, posts }
   }
 
   test('is of the languages that the viewer reads where it says so, and of all for those of whom none are known', async () => {
-    const { feed, posts } = feedOf(() => ({ viewer: { languages: true } }))
+    const { feed, posts } = world(() => ({ viewer: { languages: true } }))
     expectPages(
       await pages(feed, { languages: read }),
       posts.filter((_, i) => declared[i]![1]),
@@ -91,14 +76,14 @@ describe('the feed of a definition', () => {
 
   test('is of all languages where it does not', async () => {
     for (const viewer of [undefined, { languages: false }]) {
-      const { feed, posts } = feedOf(() => ({ viewer }))
+      const { feed, posts } = world(() => ({ viewer }))
       expect((await feed({ viewer: '', limit: 50, languages: read })).languages).toBeUndefined()
       expect((await feed({ viewer: '', limit: 50, languages: read })).items).toHaveLength(posts.length)
     }
   })
 
   test('has what its creator placed, whatever that is in', async () => {
-    const { feed, posts } = feedOf((posts) => ({
+    const { feed, posts } = world((posts) => ({
       viewer: { languages: true },
       place: { pin: posts[1], manualAdd: posts.slice(12) },
     }))
@@ -142,11 +127,11 @@ describe('the built-in feed', () => {
     return { index, uris }
   }
 
-  test.for([latest, hot])(
-    '$name is of the languages that the viewer reads, if they are known',
-    async (algorithm) => {
+  test.for(['latest', 'hot'])(
+    '%s is of the languages that the viewer reads, if they are known',
+    async (name) => {
       const { index, uris } = await filled(declared.map(([langs]) => langs))
-      const feed = algorithm.open(index.reader)
+      const feed = feedOf(builtIn(name), feedDeps(index.facts))
       expectPages(
         await pages(feed, { languages: read }),
         uris.filter((_, i) => declared[i]![1]),
@@ -159,7 +144,7 @@ describe('the built-in feed', () => {
     const { index, uris } = await filled(
       Array.from({ length: 2500 }, (_, i) => (i === 2100 ? ['cy'] : ['ja'])),
     )
-    const feed = latest.open(index.reader)
+    const feed = feedOf(builtIn('latest'), feedDeps(index.facts))
     const found = await pages(feed, { languages: read })
     expect(found).toEqual([[], [uris[2100]]])
   })

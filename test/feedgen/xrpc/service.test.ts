@@ -15,6 +15,9 @@ const publisherDid = 'did:plc:4z4ea4z4z4z4z4z4z4z4z4z4'
 const feedUri = (name: string, publisher = publisherDid) =>
   `at://${publisher}/app.bsky.feed.generator/${name}`
 
+/** When the first post is made. */
+const START = Date.now() - 3_600_000
+
 let directory: Directory
 let relay: Relay
 let feedgen: TestFeedgen
@@ -35,7 +38,7 @@ beforeAll(async () => {
   for (const author of [writer, viewer]) author.register(directory)
   for (let i = 0; i < 60; i++) {
     const { uri, event } = writer.post(`post ${i}`, {
-      createdAt: new Date(1_700_000_000_000 + i).toISOString(),
+      createdAt: new Date(START + i).toISOString(),
     })
     relay.emit(event)
     posts.unshift(uri)
@@ -329,6 +332,39 @@ describe('the feeds served', () => {
       relay.emit(author.commit({ [path]: { ...record, did: 'did:web:other.test' } })),
     )
     expect([await describeAll(), await ask()]).toEqual([[], 400])
+  })
+})
+
+describe('a built-in feed', () => {
+  const call = (name: string, params: Record<string, string>) =>
+    feedgen.get(`social.atoll.feed.${name}`, params)
+
+  test.each(['latest', 'hot', 'following', 'mutuals'])('%s says what its algorithm is', async (name) => {
+    const { status, body } = await call('getAlgorithm', { feed: feedUri(name) })
+    expect([status, body]).toMatchObject([200, { creator: publisherDid, served: true, builtIn: true }])
+    const preview = await fetch(`${feedgen.url}/xrpc/social.atoll.feed.preview`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ definition: body.definition }),
+    })
+    const previewed = (await preview.json()) as { feed: { post: string }[]; warnings: object[] }
+    expect([preview.status, previewed.warnings]).toEqual([200, []])
+    // Nobody in particular follows nobody.
+    const isForViewer = ['following', 'mutuals'].includes(name)
+    expect(previewed.feed[0]?.post).toBe(isForViewer ? undefined : posts[0])
+  })
+
+  test.each(['latest', 'hot'])('%s explains why a post is in it', async (name) => {
+    const { status, body } = await call('explain', { feed: feedUri(name), post: posts[0] as string })
+    expect([status, body]).toMatchObject([200, { present: true, place: 1 }])
+  })
+
+  test('is unknown in the name of another account', async () => {
+    const feed = feedUri('latest', 'did:plc:somebody')
+    expect(await call('getAlgorithm', { feed })).toMatchObject({
+      status: 400,
+      body: { error: 'UnknownFeed' },
+    })
   })
 })
 

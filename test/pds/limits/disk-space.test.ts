@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { logger } from '#platform/log.ts'
-import { DiskFullError, DiskSpace, hasRoom } from '../../../pds/limits/disk-space.ts'
+import { DiskSpace, hasRoom } from '../../../pds/limits/disk-space.ts'
 
 it('grants room down to its floor, and reads what is free when what it granted is used up', async () => {
   let free = 1000
@@ -13,7 +13,7 @@ it('grants room down to its floor, and reads what is free when what it granted i
   await disk.claim('/data', 400)
   expect(reads).toBe(1)
   free = 100
-  await expect(disk.claim('/data', 1)).rejects.toThrow(DiskFullError)
+  await expect(disk.claim('/data', 1)).rejects.toMatchObject({ kind: 'outOfSpace' })
   // The next one looks again.
   free = 101
   await disk.claim('/data', 1)
@@ -23,7 +23,9 @@ it('grants room down to its floor, and reads what is free when what it granted i
 it('reads the real disk', async () => {
   const of = (freeBytesMin: number) => new DiskSpace({ freeBytesMin, log: logger('disk') })
   await of(0).claim(import.meta.dirname, 1)
-  await expect(of(Number.MAX_SAFE_INTEGER).claim(import.meta.dirname, 1)).rejects.toThrow(DiskFullError)
+  await expect(of(Number.MAX_SAFE_INTEGER).claim(import.meta.dirname, 1)).rejects.toMatchObject({
+    kind: 'outOfSpace',
+  })
 })
 
 it('has room as long as a post can be stored, or nobody can say', async () => {

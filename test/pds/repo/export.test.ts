@@ -6,7 +6,6 @@ import type { Cid } from '#protocol/cid.ts'
 import { decodeCommit } from '#protocol/commit.ts'
 import { nodesOf } from '#protocol/mst/node.ts'
 import { entries } from '#protocol/mst/walk.ts'
-import { RepoNotFoundError } from '../../../pds/repo/errors.ts'
 import type { Write } from '../../../pds/repo/write.ts'
 import { seededRandom } from '../../support/random.ts'
 import { create, openRepos, type Repos, remove, update } from './support.ts'
@@ -155,7 +154,9 @@ describe('an export', () => {
 
   it('of no repository fails at once', async () => {
     const { exports } = openRepos()
-    await expect(exports.car({ id: 1, did: 'did:plc:nobody' }).next()).rejects.toThrow(RepoNotFoundError)
+    await expect(exports.car({ id: 1, did: 'did:plc:nobody' }).next()).rejects.toMatchObject({
+      code: 'RepoNotFound',
+    })
     expect(exports.isRunning(1)).toBe(false)
   })
 })

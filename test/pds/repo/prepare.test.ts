@@ -1,10 +1,10 @@
 import { CID } from 'multiformats/cid'
 import { describe, expect, it } from 'vitest'
+import { DomainError } from '#platform/errors.ts'
 import { decode } from '#protocol/cbor.ts'
 import { cidForCbor, formatCid } from '#protocol/cid.ts'
 import { RECORD_DEPTH_MAX } from '#protocol/record.ts'
 import { isTid } from '#protocol/tid.ts'
-import { InvalidRecordError } from '../../../pds/repo/errors.ts'
 import { prepareRecord, type RecordInput } from '../../../pds/repo/prepare.ts'
 
 const POST = 'app.bsky.feed.post'
@@ -50,7 +50,7 @@ describe('a record', () => {
   it('need not be valid when the caller does not want it checked', () => {
     const input = { collection: POST, rkey: 'no-tid', record: { text: 1 } }
     expect(prepareRecord({ ...input, validate: false }).validationStatus).toBeUndefined()
-    expect(() => prepareRecord(input)).toThrow(InvalidRecordError)
+    expect(() => prepareRecord(input)).toThrow(DomainError)
   })
 
   it('may nest, but not without end', () => {
@@ -135,7 +135,7 @@ describe('what is no record', () => {
     ],
   ])('%s', (_, input, message) => {
     const prepare = () => prepareRecord({ collection: POST, record: post(), ...input })
-    expect(prepare).toThrow(InvalidRecordError)
+    expect(prepare).toThrow(DomainError)
     expect(prepare).toThrow(message)
   })
 

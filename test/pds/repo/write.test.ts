@@ -1,5 +1,6 @@
 import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { DomainError } from '#platform/errors.ts'
 import { TransactionLostError } from '#platform/sqlite.ts'
 import { readCar } from '#protocol/car.ts'
 import { type Cid, cidForCbor, cidToBytes } from '#protocol/cid.ts'
@@ -8,14 +9,7 @@ import { nodesOf } from '#protocol/mst/node.ts'
 import { invertOps } from '#protocol/mst/tree.ts'
 import { entries, nodes } from '#protocol/mst/walk.ts'
 import { microsOfTid } from '#protocol/tid.ts'
-import {
-  BlobReferenceError,
-  RecordStateError,
-  RepoNotFoundError,
-  type RepoOwner,
-  SwapMismatchError,
-  TooManyWritesError,
-} from '../../../pds/repo/errors.ts'
+import { type RepoOwner, SwapMismatchError } from '../../../pds/repo/errors.ts'
 import { prepareRecord } from '../../../pds/repo/prepare.ts'
 import { WRITES_MAX, type Write } from '../../../pds/repo/write.ts'
 import { seededRandom } from '../../support/random.ts'
@@ -194,35 +188,39 @@ describe('a write that cannot be', () => {
     record: { ...blobRecord, blobs: [{ cid, mimeType, size }] },
   })
 
-  it.each<[string, Write[], new (...args: never[]) => Error]>([
-    ['a create of what is there', [create('there')], RecordStateError],
-    ['an update of what is not', [update('absent', 'x')], RecordStateError],
-    ['a delete of what is not', [remove('absent')], RecordStateError],
-    ['a put over another record', [put('there', 'x', thing('there', 'other').cid)], SwapMismatchError],
-    ['a put where there should be none', [put('there', 'x', null)], SwapMismatchError],
-    ['a put where there should be one', [put('absent', 'x', thing('there', 'there').cid)], SwapMismatchError],
+  const SWAPPED = { kind: 'conflict', code: 'InvalidSwap' } as const
+
+  it.each<[string, Write[], Partial<DomainError>]>([
+    ['a create of what is there', [create('there')], { kind: 'conflict' }],
+    ['an update of what is not', [update('absent', 'x')], { kind: 'notFound' }],
+    ['a delete of what is not', [remove('absent')], { kind: 'notFound' }],
+    ['a put over another record', [put('there', 'x', thing('there', 'other').cid)], SWAPPED],
+    ['a put where there should be none', [put('there', 'x', null)], SWAPPED],
+    ['a put where there should be one', [put('absent', 'x', thing('there', 'there').cid)], SWAPPED],
     [
       'a delete of another record',
       [{ ...remove('there'), swapRecord: thing('there', 'other').cid } as Write],
-      SwapMismatchError,
+      SWAPPED,
     ],
     [
       'too many writes',
       Array.from({ length: WRITES_MAX + 1 }, (_, n) => create(`k${n}`)),
-      TooManyWritesError,
+      { kind: 'invalid', message: expect.stringMatching(/^Too many writes/) },
     ],
     [
       'too large writes',
       Array.from({ length: 3 }, (_, n) => create(`k${n}`, `${n}`.repeat(700_000))),
-      TooManyWritesError,
+      { kind: 'invalid', message: expect.stringMatching(/^Too many writes/) },
     ],
-    ['a blob that is not there', [withBlob('image/png', 3)], BlobReferenceError],
+    ['a blob that is not there', [withBlob('image/png', 3)], { kind: 'invalid', code: 'BlobNotFound' }],
   ])('leaves no trace: %s', async (_, writes, error) => {
     const repos = openRepos()
     const owner = await repos.createRepo()
     await repos.writer.write(owner, [create('there'), create('more')])
     const before = contents(repos.file)
-    await expect(repos.writer.write(owner, [create('new'), remove('more'), ...writes])).rejects.toThrow(error)
+    await expect(repos.writer.write(owner, [create('new'), remove('more'), ...writes])).rejects.toMatchObject(
+      error,
+    )
     expect(contents(repos.file)).toEqual(before)
     await repos.writer.write(owner, [create('next')])
     expect(assertConsistent(repos, owner)).toHaveLength(3)
@@ -240,9 +238,9 @@ describe('a write that cannot be', () => {
 
   it('is refused where there is no repository', async () => {
     const { writer } = openRepos()
-    await expect(writer.write({ id: 9, did: 'did:plc:nobody' }, [create('a')])).rejects.toThrow(
-      RepoNotFoundError,
-    )
+    await expect(writer.write({ id: 9, did: 'did:plc:nobody' }, [create('a')])).rejects.toMatchObject({
+      code: 'RepoNotFound',
+    })
   })
 
   it('or that changes nothing makes no commit', async () => {

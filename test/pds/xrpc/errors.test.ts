@@ -9,8 +9,8 @@ import { jsonToLex } from '@atproto/lex-json'
 import { InvalidRequestError, UpstreamFailureError, XRPCError } from '@atproto/xrpc-server'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
+import { DomainError } from '#platform/errors.ts'
 import { PlcError } from '../../../pds/identity/plc.ts'
-import { ImportError, InvalidRecordError } from '../../../pds/repo/errors.ts'
 import { toXrpcError } from '../../../pds/xrpc/errors.ts'
 import { rejection } from '../../support/pds.ts'
 
@@ -40,7 +40,8 @@ const ways: Record<string, (cause: Error) => unknown> = {
   bare: (cause) => cause,
   'from a validator': (cause) => new InvalidRequestError(cause.message, undefined, { cause }),
   'from a validator, with its class': (cause) => new InvalidRequestError(String(cause), undefined, { cause }),
-  'in an error of ours': (cause) => new ImportError(`Could not read it: ${cause.message}`, { cause }),
+  'in an error of ours': (cause) =>
+    new DomainError('invalid', `Could not read it: ${cause.message}`, undefined, { cause }),
   'from another service': (cause) => new PlcError(cause.message, undefined, { cause }),
   twice: (cause) =>
     new UpstreamFailureError(cause.message, undefined, { cause: new Error(cause.message, { cause }) }),
@@ -63,7 +64,7 @@ test('what helps is told', async () => {
   const badLink = await thrownBy(() => jsonToLex({ $link: 5 } as never, { strict: true }))
   const told = [
     new InvalidRequestError(badLink.message, undefined, { cause: badLink }),
-    new InvalidRecordError('Invalid record at $.record.x: $type is a name'),
+    new DomainError('invalid', 'Invalid record at $.record.x: $type is a name'),
     new InvalidRequestError('Record/createdAt must be an valid atproto datetime'),
     new PlcError('the PLC directory could not be reached', undefined, { cause: await thrownBy(overflow) }),
     new XRPCError(413, 'The body is too large: this server takes 5 bytes at most'),

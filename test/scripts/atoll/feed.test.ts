@@ -415,6 +415,31 @@ describe('fork and list', () => {
   })
 })
 
+it('fork copies the algorithm of a built-in feed, which its host tells', async () => {
+  const did = HOST_DID
+  const generator = { did, displayName: 'Latest', createdAt: new Date().toISOString() }
+  await alice.agent.com.atproto.repo.putRecord({
+    repo: alice.did,
+    collection: GENERATOR,
+    rkey: 'latest',
+    record: { $type: GENERATOR, ...generator },
+  })
+  const feed = `at://${alice.did}/${GENERATOR}/latest`
+  await expect
+    .poll(async () => (await feedgen.get('social.atoll.feed.getAlgorithm', { feed })).status)
+    .toBe(200)
+  const env = {
+    PDS_PORT: String(pds.port),
+    FEEDGEN_SERVICE_DID: did,
+    FEEDGEN_PORT: new URL(feedgen.url).port,
+  }
+  const forked = await atoll(['feed', 'fork', feed, '--rkey', 'newest', '--json'], as(bob, env))
+  expect(forked.json(), forked.stderr).toMatchObject([{ outcome: 'created', host: did }])
+  const { value } = await record(bob.agent, ALGORITHM, 'newest')
+  expect(value).toMatchObject({ score: { order: 'newest' }, viewer: { languages: true } })
+  expect(value).not.toHaveProperty('forkOf')
+})
+
 describe('move', () => {
   it('points a feed at another host and leaves everything else as it is', async () => {
     const { data } = await alice.agent.uploadBlob(new Uint8Array([1, 2, 3]), { encoding: 'image/png' })

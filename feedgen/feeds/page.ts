@@ -1,25 +1,11 @@
-/** What a built-in feed is. Adding one is a file with an {@link Algorithm} and its line in `index.ts`. */
-
+/** A page of a feed, and the request for it. */
 import type { ReadLanguages } from '../algorithm/languages.ts'
-import type { IndexReader, Place } from '../index/read/reader.ts'
+import type { Place } from '../engine/index-queries.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
-
-export interface Algorithm {
-  /** The record key of its feed records, for ever: people's likes and pins point at it. */
-  readonly name: string
-  readonly displayName: string
-  readonly description: string
-  /** Whether it is nothing without knowing who looks at it. */
-  readonly needsViewer: boolean
-  /** Whether it is made of those who follow the viewer back. */
-  readonly asksMutuals?: true
-  /** The feed over an index. */
-  open(index: IndexReader): Feed
-}
 
 /**
  * Answers a request for a page.
- * @throws InvalidCursorError when the cursor is not one of this feed's
+ * @throws DomainError when the cursor is not one of this feed's
  */
 export type Feed = (request: FeedRequest) => Promise<FeedPage>
 
@@ -67,14 +53,14 @@ export function pageOf<T>(
   return found.length > limit && last !== undefined ? { items, cursor: cursor(last) } : { items }
 }
 
-/** A cursor that carries a place in a list that is ordered by time. */
-export function cursorAt({ at, id }: Place): string {
-  return encodeCursor([at, id])
+/** A cursor that carries a place in the order by time. */
+export function cursorAt({ sortAt, id }: Place): string {
+  return encodeCursor([sortAt, id])
 }
 
 /** The place that such a cursor carries. */
 export function placeAt(cursor: string | undefined): Place | undefined {
   if (cursor === undefined) return undefined
-  const [at, id] = decodeCursor(cursor, ['number', 'number'])
-  return { at, id }
+  const [sortAt, id] = decodeCursor(cursor, ['number', 'number'])
+  return { sortAt, id }
 }

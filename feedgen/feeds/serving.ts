@@ -1,15 +1,15 @@
-/** The feed that a definition makes: pages of lists that are made behind them, by viewer where the definition looks at him. */
-
-import { type Plan, sourcesIn } from '../algorithm/compile.ts'
+/** Pages of a feed: read from the index where its algorithm needs no ranking, otherwise of lists that are made behind them. */
+import type { Plan } from '../algorithm/compile.ts'
 import { isRead, type ReadLanguages } from '../algorithm/languages.ts'
 import { DeadlineError } from '../engine/deadline.ts'
 import type { Evaluator } from '../engine/evaluator.ts'
 import type { Facts } from '../engine/index-queries.ts'
-import type { Asked, Job, Shown } from '../engine/jobs.ts'
-import { type FeedPage, type FeedRequest, pageOf } from './algorithm.ts'
+import type { Job, Shown } from '../engine/jobs.ts'
+import { readStream } from '../engine/stream.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
+import { type FeedAlgorithm, type FindAlgorithm, feedsOf, requestOf } from './feed-algorithm.ts'
 import type { Hiding } from './hiding.ts'
-import type { Definitions, LiveDefinition } from './live-definitions.ts'
+import { cursorAt, type FeedPage, type FeedRequest, pageOf, placeAt } from './page.ts'
 import type { List, Lists } from './ranked-lists.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -19,24 +19,62 @@ const RETRY_MS_MAX = 3_600_000
 /** Posts that are looked at together for their languages. */
 const LOOKED_AT_ONCE = 200
 
-export interface Kitchen {
-  facts: Facts
-  evaluator: Evaluator
-  lists: Lists<Shown>
-  visibility: Visibility
-  hiding: Hiding
-  definitions: Pick<Definitions, 'find'>
+/** What pages are made of. */
+export interface FeedDeps {
+  readonly facts: Facts
+  readonly evaluator: Evaluator
+  readonly lists: Lists<Shown>
+  readonly visibility: Visibility
+  readonly hiding: Hiding
 }
 
-/** A page of the feed of a definition that is served. */
-export async function definedPage(
-  live: LiveDefinition,
-  { viewer, limit, cursor, languages }: FeedRequest,
-  kitchen: Kitchen,
+/** A page of the feed of an algorithm that is served. `find` finds the other feeds that it names. */
+export function servePage(
+  algorithm: FeedAlgorithm,
+  request: FeedRequest,
+  deps: FeedDeps,
+  find: FindAlgorithm,
 ): Promise<FeedPage> {
-  const { plan } = live
-  if (plan === undefined) throw new Error(`${live.uri} is not served`)
-  const { list, from } = await placeOf(live, viewer, cursor, kitchen)
+  const { plan } = algorithm
+  if (plan === undefined) throw new Error('only an algorithm with a plan can be served')
+  const served: Served = { algorithm, plan, deps, find }
+  return plan.stream ? streamedPage(served, request) : rankedPage(served, request)
+}
+
+interface Served {
+  readonly algorithm: FeedAlgorithm
+  readonly plan: Plan
+  readonly deps: FeedDeps
+  readonly find: FindAlgorithm
+}
+
+async function streamedPage(
+  { plan, deps: { facts } }: Served,
+  { viewer, limit, cursor, languages }: FeedRequest,
+): Promise<FeedPage> {
+  const read = plan.definition.viewer?.languages ? languages : undefined
+  const { items, readTo } = await readStream(
+    plan,
+    { facts, now: Date.now(), viewer: viewer || undefined },
+    // One more, which tells whether there is a next page.
+    { limit: limit + 1, after: placeAt(cursor), languages: read, signedIn: viewer !== '' },
+  )
+  const uris = await facts.uris(items.map(({ id }) => id))
+  const page = pageOf(items, limit, {
+    item: ({ id, repost }) => ({ post: uris.get(id) as string, repost }),
+    cursor: ({ place }) => cursorAt(place),
+  })
+  // Where too few of what was read may be shown, the page is short, and the next begins behind them.
+  const next = page.cursor ?? (readTo && items.length <= limit ? cursorAt(readTo) : undefined)
+  return { ...page, cursor: next, languages: read?.tags }
+}
+
+async function rankedPage(
+  served: Served,
+  { viewer, limit, cursor, languages }: FeedRequest,
+): Promise<FeedPage> {
+  const { plan, deps } = served
+  const { list, from } = await placeOf(served, viewer, cursor)
   const signedIn = viewer !== ''
   const read = plan.definition.viewer?.languages ? languages : undefined
   const found: { item: Shown; at: number }[] = []
@@ -44,12 +82,12 @@ export async function definedPage(
   for (let at = from; found.length <= limit && at < list.items.length; ) {
     const missing = limit + 1 - found.length
     const next = list.items.slice(at, at + (read ? Math.max(missing, LOOKED_AT_ONCE) : missing))
-    const readable = read ? await readableOf(read, next, plan, kitchen) : next
-    const visible = await kitchen.visibility.of(
+    const readable = read ? await readableOf(read, next, plan, deps) : next
+    const visible = await deps.visibility.of(
       readable.map(({ id }) => id),
       signedIn,
     )
-    const hidden = await kitchen.hiding.of(
+    const hidden = await deps.hiding.of(
       plan,
       readable.filter(({ id }) => visible.has(id)),
       viewer,
@@ -71,7 +109,7 @@ async function readableOf(
   read: ReadLanguages,
   items: readonly Shown[],
   { definition }: Plan,
-  { facts }: Kitchen,
+  { facts }: FeedDeps,
 ): Promise<readonly Shown[]> {
   const { pin, manualAdd = [] } = definition.place ?? {}
   const placed = new Set([pin, ...manualAdd])
@@ -81,91 +119,55 @@ async function readableOf(
 
 /** The list that a cursor points into and the place behind it there; when that is gone, behind the same post in the newest one. */
 async function placeOf(
-  live: LiveDefinition,
+  served: Served,
   viewer: string,
   cursor: string | undefined,
-  kitchen: Kitchen,
 ): Promise<{ list: List<Shown>; from: number }> {
-  const { plan } = live
-  if (plan === undefined) throw new Error(`${live.uri} is not served`)
-  const key = `${keyOf(live)} ${plan.looksAtViewer ? viewer : ''}`
+  const { algorithm, plan, deps } = served
+  const key = `${algorithm.key} ${plan.looksAtViewer ? viewer : ''}`
   const newest = () =>
-    kitchen.lists.newest(key, () => make(live, viewer, kitchen), {
-      isOwn: plan.looksAtViewer && viewer !== '',
-    })
+    deps.lists.newest(key, () => make(served, viewer), { isOwn: plan.looksAtViewer && viewer !== '' })
   if (cursor === undefined) return { list: await newest(), from: 0 }
   const [id, at, post] = decodeCursor(cursor, ['number', 'number', 'number'])
-  const list = kitchen.lists.find(key, id)
+  const list = deps.lists.find(key, id)
   if (list) return { list, from: Math.max(0, Math.floor(at) + 1) }
   const other = await newest()
   const there = other.items.findIndex((item) => item.id === post)
   return { list: other, from: Math.max(0, (there < 0 ? Math.floor(at) : there) + 1) }
 }
 
-/** What lists are kept under: an update that is refused leaves them as they are. */
-function keyOf({ feed, version, served }: LiveDefinition): string {
-  return `${feed} ${served?.version ?? version}`
-}
-
 /** Makes the list: the ranking, which all share unless it is made for each, and what of it the viewer is shown. */
-async function make(live: LiveDefinition, viewer: string, kitchen: Kitchen): Promise<readonly Shown[]> {
-  const { plan } = live
-  if (plan === undefined) throw new Error(`${live.uri} is not served`)
-  const { evaluator, lists } = kitchen
+async function make({ algorithm, plan, deps, find }: Served, viewer: string): Promise<readonly Shown[]> {
+  const { evaluator, lists } = deps
   const base = {
-    ...askedOf(live),
-    feeds: feedsOf(live, kitchen),
+    ...requestOf(algorithm),
+    feeds: await feedsOf(algorithm, find),
     now: Date.now(),
     viewer: viewer || undefined,
   }
-  const rank = () => inTime(live, () => evaluator.run({ kind: 'rank', ...base } satisfies Job))
+  const rank = () => inTime(algorithm, () => evaluator.run({ kind: 'rank', ...base } satisfies Job))
   const isShared = plan.looksAtViewer && !plan.isPersonal
-  const ranked = isShared ? (await lists.newest(`${keyOf(live)} ranked`, rank)).items : await rank()
+  const ranked = isShared ? (await lists.newest(`${algorithm.key} ranked`, rank)).items : await rank()
   const { viewer: rules, place } = plan.definition
   if (rules === undefined && place === undefined) return ranked
-  return inTime(live, () => evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job))
+  return inTime(algorithm, () => evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job))
 }
 
 /** Makes a part of a list, unless it took too long a while ago: then others have their turn first. */
-async function inTime<T>(live: LiveDefinition, work: () => Promise<T>): Promise<T> {
-  const { overrun } = live
+async function inTime<T>(algorithm: FeedAlgorithm, work: () => Promise<T>): Promise<T> {
+  const { overrun } = algorithm
   if (overrun !== undefined && Date.now() < overrun.retryAt)
     throw new DeadlineError('the lists of this feed take too long to make')
   try {
     const made = await work()
-    delete live.overrun
+    delete algorithm.overrun
     return made
   } catch (error) {
     if (error instanceof DeadlineError) {
       const times = (overrun?.times ?? 0) + 1
       const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (times - 1))
-      live.overrun = { times, retryAt: Date.now() + waitMs }
+      algorithm.overrun = { times, retryAt: Date.now() + waitMs }
     }
     throw error
   }
-}
-
-/** A definition as a job asks for it. What was taken in for it counts once its past was. */
-export function askedOf({ plan, id, isFilled }: LiveDefinition): Asked {
-  if (plan === undefined) throw new Error('only what is ready can be asked')
-  return { definition: plan.definition, id: isFilled ? id : undefined }
-}
-
-/** The other feeds that a definition's sources name, and those that theirs do. */
-export function feedsOf(
-  live: Pick<LiveDefinition, 'plan'>,
-  { definitions }: Pick<Kitchen, 'definitions'>,
-): ReadonlyMap<string, Asked> {
-  const feeds = new Map<string, Asked>()
-  const waiting = [live]
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    for (const { source } of sourcesIn(next.plan?.definition.sources ?? [], '')) {
-      if (source.kind !== 'feed' || feeds.has(source.uri)) continue
-      const other = definitions.find(source.uri)
-      if (!other?.isServed) continue
-      feeds.set(source.uri, askedOf(other))
-      waiting.push(other)
-    }
-  }
-  return feeds
 }
