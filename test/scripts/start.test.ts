@@ -105,7 +105,8 @@ describe('npm start', () => {
     await expect.poll(() => pageOf(feed).catch((error) => error.error)).toBe('UnknownFeed')
     second.kill('SIGKILL')
     await second.exited
-    await expect.poll(allPortsFree, 'nothing is left running').toBe(true)
+    // Nothing is left running.
+    await expect.poll(allPortsFree).toBe(true)
 
     const third = await start()
     for (let time = 0; time < 2; time++) {

@@ -371,7 +371,7 @@ describe('the remains of an account', () => {
     },
   })
 
-  test('go in short transactions, and are told to nobody meanwhile', async () => {
+  test('are deleted in short transactions, without further events', async () => {
     const folder = testFolder()
     const { repos, owner, neighbour } = await remains(folder, 3_000)
     await using imports = importsOf(repos, folder)

@@ -3,16 +3,16 @@ import { AtpAgent } from '@atproto/api'
 import { describe, expect, test } from 'vitest'
 import { builtInFeeds } from '../../feedgen/feeds/built-in.ts'
 import { publishBuiltIn, unpublishBuiltIn } from '../../scripts/atoll/feed/built-in.ts'
+import { eventually, SERVICE_DID, startFeedgen, type TestFeedgen } from '../feedgen/support.ts'
 import { createUser, startPds, type TestUser } from '../support/pds.ts'
 import { startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
-import { eventually, SERVICE_DID, startFeedgen, type TestFeedgen } from './support.ts'
 
 const METHOD = 'app.bsky.feed.getFeedSkeleton'
 
 const servers = [
-  { name: 'our PDS', start: (plcUrl: string) => startPds({ plcUrl }) },
-  { name: 'the reference', start: (plcUrl: string) => startReferencePds(plcUrl) },
+  { name: 'Atoll', start: (plcUrl: string) => startPds({ plcUrl }) },
+  { name: '@atproto/pds', start: (plcUrl: string) => startReferencePds(plcUrl) },
 ]
 
 /** A page of a feed as the user's PDS asks for it in the user's name. */
