@@ -17,7 +17,7 @@ export default defineConfig({
     // What never comes fails after these; nothing is measured by them, and a busy machine takes its time.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 60_000 } },
     // Tests start servers and native modules: processes, as many as there are cores.
     pool: 'forks',
     maxWorkers: '100%',

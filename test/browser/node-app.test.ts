@@ -71,7 +71,7 @@ describe.skipIf(!hasBrowser).each(['loopback', 'confidential'] as const)('a %s a
     await expect(app.client.restore(did)).rejects.toThrow()
   })
 
-  it('is let in by somebody who has an account, and sent away on the account page', async () => {
+  it("is authorized by an account's owner, and revoked on the account page", async () => {
     const { page } = person
     const { did, handle } = await createUser(here.pds, `visitor${++count}`)
     const session = await leadThrough(page, here.nodeApps[kind](), here.pds, async () => {
@@ -88,7 +88,7 @@ describe.skipIf(!hasBrowser).each(['loopback', 'confidential'] as const)('a %s a
     await expect(session.getTokenInfo(true)).rejects.toThrow()
   })
 
-  it('is told when it is turned away', async () => {
+  it('gets access_denied when it is refused', async () => {
     const { page } = person
     const { handle } = await createUser(here.pds, `visitor${++count}`)
     const led = leadThrough(page, here.nodeApps[kind](), here.pds, async () => {

@@ -314,7 +314,7 @@ describe.skipIf(!hasBrowser)('a second factor in the browser', () => {
     expect(await (await tryOne()).text()).toContain('Too many attempts')
   })
 
-  it('lets nobody in who was taken down meanwhile', async () => {
+  it('does not sign in an account that was taken down meanwhile', async () => {
     const { page } = person
     const user = await newUser()
     const { secret } = await giveAuthenticator(here.pds, user)

@@ -78,7 +78,7 @@ describe.skipIf(!hasBrowser)('an app in the browser', () => {
     await page.getByText('signed out').waitFor()
   })
 
-  it('is let in by somebody who has an account, with the keyboard, and may be refused', async () => {
+  it("is authorized by an account's owner with the keyboard, and may be refused", async () => {
     const { page } = person
     const user = await newUser()
     await openSignIn(page, here.appUrl)

@@ -39,7 +39,7 @@ const comparedHeaders = [
   'x-content-type-options',
 ]
 
-/** What every response of ours below `/xrpc/` has; the reference's only where it hands out blobs. Shown in `test/pds/edge.test.ts`. */
+/** What every response of ours below `/xrpc/` has; the reference's only where it hands out blobs. Shown in `test/pds/xrpc/index.test.ts`. */
 const sandboxed: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; sandbox",
   'x-content-type-options': 'nosniff',

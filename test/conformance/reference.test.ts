@@ -27,13 +27,13 @@ const elsewhere: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     UnresolvableDid: NOBODY,
     IncompatibleDidDoc: NOBODY,
   },
-  'com.atproto.server.createSession': { AuthFactorTokenRequired: 'test/pds/mail/addresses.test.ts' },
+  'com.atproto.server.createSession': { AuthFactorTokenRequired: 'test/pds/accounts/emails.test.ts' },
   'com.atproto.server.deleteAccount': { ExpiredToken: 'test/pds/accounts/credentials/email-tokens.test.ts' },
   'com.atproto.server.deleteSession': { ExpiredToken: NOBODY },
   'com.atproto.server.getAccountInviteCodes': { DuplicateCreate: NOBODY },
   'com.atproto.server.listAppPasswords': { AccountTakedown: NOBODY },
   'com.atproto.server.resetPassword': { ExpiredToken: 'test/pds/accounts/credentials/email-tokens.test.ts' },
-  'com.atproto.server.updateEmail': { TokenRequired: 'test/pds/mail/addresses.test.ts' },
+  'com.atproto.server.updateEmail': { TokenRequired: 'test/pds/accounts/emails.test.ts' },
   'com.atproto.sync.getBlob': { BlobNotFound: NOBODY, RepoSuspended: NOBODY },
   'com.atproto.sync.getBlocks': { BlockNotFound: NOBODY, RepoSuspended: NOBODY },
   'com.atproto.sync.getHead': { HeadNotFound: NOBODY },
@@ -43,8 +43,8 @@ const elsewhere: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'com.atproto.sync.listBlobs': { RepoSuspended: NOBODY },
   'app.bsky.feed.getActorLikes': { BlockedActor: 'the AppView', BlockedByActor: 'the AppView' },
   'app.bsky.feed.getAuthorFeed': { BlockedActor: 'the AppView', BlockedByActor: 'the AppView' },
-  'app.bsky.feed.getFeed': { UnknownFeed: 'test/pds/views.test.ts' },
-  'app.bsky.feed.getPostThread': { NotFound: 'test/pds/views.test.ts' },
+  'app.bsky.feed.getFeed': { UnknownFeed: 'test/pds/proxy/views.test.ts' },
+  'app.bsky.feed.getPostThread': { NotFound: 'test/pds/proxy/views.test.ts' },
 }
 
 let pair: Pair

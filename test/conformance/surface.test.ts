@@ -10,9 +10,9 @@ import { pages } from './scenes/reading.ts'
 /** Lines that are no method or page which the two servers are both asked for: the test, and a word of it. */
 const elsewhere: Readonly<Record<string, readonly [test: string, word: string]>> = {
   'WS com.atproto.sync.subscribeRepos': ['test/conformance/reference.test.ts', 'the firehose'],
-  'GET/HEAD/POST /xrpc/*': ['test/pds/proxy.test.ts', 'atproto-proxy'],
+  'GET/HEAD/POST /xrpc/*': ['test/pds/proxy/proxy.test.ts', 'atproto-proxy'],
   'GET /account, /account/*': ['test/conformance/scenes/oauth.ts', '/account/reset-password'],
-  'GET /tls-check?domain=': ['test/pds/operation.test.ts', '/tls-check'],
+  'GET /tls-check?domain=': ['test/journeys/operation.test.ts', '/tls-check'],
 }
 
 /** The methods and pages of `@atproto/pds`, each on its line. */
@@ -34,7 +34,7 @@ function isAnsweredFor(line: string): boolean {
 }
 
 describe('what @atproto/pds serves', () => {
-  test('names as many methods as the reference has', () => {
+  test('names as many methods as @atproto/pds has', () => {
     const methods = lines.filter((line) => /^(GET|POST|WS) (com\.atproto|app\.bsky)\./.test(line))
     expect(methods).toHaveLength(78)
     expect(nsids).toHaveLength(77)

@@ -38,7 +38,7 @@ beforeAll(async () => {
 })
 afterAll(() => home[Symbol.asyncDispose]())
 
-test('a start that dies before its secret is in place is made good by the next', async () => {
+test('a start killed before its key secret is in place is repaired by the next', async () => {
   const dying = await home.launch(faults({ crashAt: 'secret.beforeRename' }))
   expect(await dying.exited).toBeNull()
   const running = await home.start()
@@ -49,7 +49,7 @@ test('a start that dies before its secret is in place is made good by the next',
   expect(data.accounts.size).toBe(3)
 })
 
-test.each(cases)('$crashAt', async ({ crashAt, nth, trace }) => {
+test.each(cases)('a crash at $crashAt loses nothing that was answered', async ({ crashAt, nth, trace }) => {
   const dying = await home.start(faults({ crashAt, nth }))
   subscriber.connect(home.url)
   load.start(home.url)
@@ -61,7 +61,7 @@ test.each(cases)('$crashAt', async ({ crashAt, nth, trace }) => {
   if (trace) expect(trace(data)).toBe(true)
 })
 
-test('a handle that only the directory knows is given to its account by asking again', async () => {
+test('a handle that only the PLC directory knows is set by repeating updateHandle', async () => {
   const dying = await home.start(faults({ crashAt: 'handle.beforeRow' }))
   const { agent, did } = await createUser(home, 'renamed')
   const rename = () => agent.com.atproto.identity.updateHandle({ handle: 'renamed-again.test' })

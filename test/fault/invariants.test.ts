@@ -115,7 +115,7 @@ afterAll(async () => {
   await home[Symbol.asyncDispose]()
 })
 
-test('good data are good', async () => {
+test('undamaged data violate no invariant', async () => {
   expect((await home.examine({ started: true })).found).toEqual([])
 })
 

@@ -1,56 +1,64 @@
-/** `kill -9` of the PDS in the middle of an import: the old repository is whole, and the archive sent again finishes the job. */
+/**
+ * `kill -9` of the PDS in the middle of an import: the old repository is whole, and the archive sent
+ * again finishes the job.
+ */
+import { rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { expect, test } from 'vitest'
+import type { CrashPoint } from '#platform/crash-points.ts'
 import { carOf, makeArchive, typicalRecords } from '../support/archive.ts'
-import { createUser } from '../support/pds.ts'
+import { createUser, rejection } from '../support/pds.ts'
+import { temporaryFolder } from '../support/processes.ts'
 import { seededRandom } from '../support/random.ts'
-import { killNow, makePdsHome } from './pds.ts'
+import { readPdsData } from './invariants.ts'
+import { makePdsHome } from './pds.ts'
+import { faults } from './preload.ts'
+import { chosenSeed } from './seed.ts'
 
-const seed = Number(process.env.FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const rounds = 6
+const GROUP: readonly CrashPoint[] = ['group.beforeCommit', 'group.beforeSync', 'group.beforeAnswers']
+/** Writes come in groups: of these an import has begun by the first, and not ended by the last. */
+const NTH_MIN = 3
+const NTH_MAX = 5
 /** Without images: the blobs that an import brings no bytes of would be missing. */
-const records = new Map([...typicalRecords(8000)].filter(([, record]) => record.embed === undefined))
+const records = new Map([...typicalRecords(6000)].filter(([, record]) => record.embed === undefined))
 
-test('an import survives kill -9 at any moment', { timeout: 120_000 }, async () => {
-  console.log(`FAULT_SEED=${seed}`)
-  const random = seededRandom(seed)
+test('an import survives kill -9 at each of its steps', { timeout: 240_000 }, async () => {
+  const random = seededRandom(chosenSeed())
   await using home = await makePdsHome()
-  let running = await home.start()
+  using temporary = temporaryFolder()
+  const armedBy = path.join(temporary.path, 'armed')
+  const first = await home.start()
   const { agent, did } = await createUser(home, 'mover')
-  for (let i = 0; i < 20; i++) await agent.post({ text: `of before ${i}` })
+  for (let i = 0; i < 20; i++) await agent.post({ text: `before ${i}` })
+  expect(await first.stop()).toBe(0)
   const file = carOf(makeArchive(did, records))
   const importRepo = () => agent.com.atproto.repo.importRepo(file, { encoding: 'application/vnd.ipld.car' })
 
-  let cutOff = 0
-  for (let round = 0; round < rounds; round++) {
-    const answered = importRepo().then(
-      () => true,
-      () => false,
-    )
-    const { promise, resolve } = Promise.withResolvers<void>()
-    setTimeout(resolve, random.below(500))
-    await promise
-    await killNow(running)
+  for (const crashAt of GROUP) {
+    // In the import, whose rows nobody sees yet.
+    const nth = NTH_MIN + random.below(NTH_MAX - NTH_MIN + 1)
+    const dying = await home.start(faults({ crashAt, nth, armedBy }))
+    await expect.poll(() => readPdsData(home.folder).loose).toBe(0)
+    writeFileSync(armedBy, '')
+    await rejection(importRepo())
+    expect(await dying.exited).toBeNull()
     const { data, found } = await home.examine({ started: false })
-    expect(found).toEqual([])
-    const count = data.accounts.get(did)?.records.size
-    expect([20, records.size]).toContain(count)
-    if (await answered) expect(count).toBe(records.size)
-    if (data.loose > 0) cutOff++
-    // A start that is killed, too, now and then: clearing away goes on with the next.
-    if (random.below(2) === 0) {
-      const starting = await home.launch()
-      const { promise, resolve } = Promise.withResolvers<void>()
-      setTimeout(resolve, 400 + random.below(300))
-      await promise
-      await killNow(starting)
-    }
-    running = await home.start()
-  }
-  expect(cutOff).toBeGreaterThan(0)
+    expect({ crashAt, nth, found }).toEqual({ crashAt, nth, found: [] })
+    expect(data.accounts.get(did)?.records.size).toBe(20)
+    expect(data.loose).toBeGreaterThan(0)
 
+    rmSync(armedBy)
+    if (crashAt !== GROUP[0]) continue
+    // In the start after that, which clears those rows away.
+    const clearing = await home.launch(faults({ crashAt, nth: 1 + random.below(2) }))
+    expect(await clearing.exited).toBeNull()
+    expect((await home.examine({ started: false })).found).toEqual([])
+  }
+
+  const last = await home.start()
   await importRepo()
-  await agent.post({ text: 'of afterwards' })
-  expect(await running.stop()).toBe(0)
+  await agent.post({ text: 'afterwards' })
+  expect(await last.stop()).toBe(0)
   const { data, found } = await home.examine({ started: true })
   expect(found).toEqual([])
   expect(data.accounts.get(did)?.records.size).toBe(records.size + 1)

@@ -13,7 +13,7 @@ const rounds = 7
 const pages = 20
 const pageBytes = 900_000
 
-test('survives kill -9 at any moment', { timeout: 120_000 }, async () => {
+test('the PDS survives kill -9 at any moment', { timeout: 240_000 }, async () => {
   const seed = chosenSeed()
   await using home = await makePdsHome()
   const load = new Load(seed)
@@ -65,7 +65,7 @@ test('survives kill -9 at any moment', { timeout: 120_000 }, async () => {
   }
 })
 
-test('an export that was under way leaves nothing behind', async () => {
+test('an export interrupted by kill -9 leaves no rows behind', async () => {
   await using home = await makePdsHome()
   const running = await home.start()
   const { agent, did } = await createUser(home, 'large')

@@ -13,7 +13,9 @@ const publisher = randomPlcDid()
 const feed = `at://${publisher}/app.bsky.feed.generator/latest`
 const WRITES = 'this process writes the index'
 
-test('another process writes on when the writer is killed', { timeout: 90_000 }, async () => {
+test('another feed generator takes over writing when the writer is killed', {
+  timeout: 240_000,
+}, async () => {
   await using postgres = await startPostgres()
   await using directory = await startDirectory()
   await using relay = await startRelay()

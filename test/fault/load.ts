@@ -52,7 +52,9 @@ const REPOST = 'app.bsky.feed.repost'
 const FOLLOW = 'app.bsky.graph.follow'
 
 const lanesPerPerson = 3
-const readersCount = 3
+const readersCount = 1
+/** Nobody new comes once there are so many: what is written does not grow with the time that a machine takes. */
+const peopleMax = 10
 /** Posts that people answer, like and so on. */
 const postsKnownMax = 300
 const clock = new TidClock(0)
@@ -242,9 +244,10 @@ export class Load {
     for (let number = 0; number < lanesPerPerson; number++) this.#lanes.push(new Lane(this, person, number))
   }
 
-  /** Now and then somebody new comes; he writes from the next start on. */
+  /** Now and then somebody new comes, who writes from the next start on. */
   async #grow(): Promise<void> {
-    await this.#createAccount(`person${++this.#names}.test`)
+    if (this.people.length < peopleMax) await this.#createAccount(`person${++this.#names}.test`)
+    else await this.#look()
     await sleep(200 + this.random.below(400))
   }
 

@@ -17,7 +17,7 @@ import { Subscriber } from './subscriber.ts'
 const rounds = 4
 const syncMs = 40
 
-test('what was answered or sent survives a power cut', { timeout: 90_000 }, async () => {
+test('what was answered or sent survives a power cut', { timeout: 240_000 }, async () => {
   const seed = chosenSeed()
   await using home = await makePdsHome()
   using temporary = temporaryFolder()

@@ -12,6 +12,8 @@ export interface Faults {
   crashAt?: CrashPoint
   /** the how manieth time; the first by default. */
   nth?: number
+  /** Count only once this file is there; from the start by default. */
+  armedBy?: string
   /** Milliseconds that a sync of the database's log takes longer. */
   syncMs?: number
   /** A file that holds, after each sync, the size of the log that is on the disk for sure. */
@@ -28,6 +30,7 @@ export function faults(wanted: Faults): NodeJS.ProcessEnv {
 const {
   crashAt,
   nth = 1,
+  armedBy,
   syncMs = 0,
   syncedSize,
   syncFails,
@@ -37,7 +40,8 @@ if (crashAt !== undefined) {
   if (!crashPoints.includes(crashAt)) throw new Error(`there is no crash point ${crashAt}`)
   let passed = 0
   onCrashPoint((name) => {
-    if (name === crashAt && ++passed === nth) process.kill(process.pid, 'SIGKILL')
+    if (name !== crashAt || (armedBy !== undefined && !fs.existsSync(armedBy))) return
+    if (++passed === nth) process.kill(process.pid, 'SIGKILL')
   })
 }
 

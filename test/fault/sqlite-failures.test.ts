@@ -16,7 +16,7 @@ import { faults } from './preload.ts'
 import { chosenSeed } from './seed.ts'
 import { Subscriber } from './subscriber.ts'
 
-test('a full disk', async () => {
+test('a full disk fails the write and nothing else', async () => {
   await using plc = await startPlc()
   using folder = temporaryFolder()
   const load = new Load(chosenSeed())
@@ -51,7 +51,7 @@ test('a full disk', async () => {
   expect(subscriber.faults).toEqual([])
 })
 
-test('a log that cannot be written', async () => {
+test('a WAL that cannot be written fails the write and nothing else', async () => {
   await using home = await makePdsHome()
   const load = new Load(chosenSeed())
   const subscriber = new Subscriber()
@@ -77,7 +77,7 @@ test('a log that cannot be written', async () => {
   expect({ found, lost, unkept: subscriber.unkept(data.events) }).toEqual({ found: [], lost: [], unkept: [] })
 })
 
-test('a database locked by another process', async () => {
+test('a database locked by another process fails the writes until it is released', async () => {
   await using home = await makePdsHome()
   const load = new Load(chosenSeed())
   const running = await home.start()
@@ -95,7 +95,7 @@ test('a database locked by another process', async () => {
   expect({ found, lost: load.settle(data) }).toEqual({ found: [], lost: [] })
 })
 
-test('a sync that fails ends the process, and nobody was told of what it was for', async () => {
+test('a failed fsync ends the process, and its writes are not acknowledged', async () => {
   await using home = await makePdsHome()
   const load = new Load(chosenSeed())
   const subscriber = new Subscriber()
@@ -113,7 +113,7 @@ test('a sync that fails ends the process, and nobody was told of what it was for
   expect({ found, lost, unkept: subscriber.unkept(data.events) }).toEqual({ found: [], lost: [], unkept: [] })
 })
 
-test('a sync that fails while the log is copied into the file ends the process too', async () => {
+test('a failed fsync during a checkpoint ends the process too', async () => {
   using folder = temporaryFolder()
   const connection = new Database(path.join(folder.path, 'x.sqlite'))
   connection.pragma('journal_mode = WAL')
@@ -139,7 +139,7 @@ test('a sync that fails while the log is copied into the file ends the process t
   connection.close()
 })
 
-test('the log does not grow for ever', async () => {
+test('the WAL does not grow without bound', async () => {
   using folder = temporaryFolder()
   const file = path.join(folder.path, 'x.sqlite')
   using db = new Sqlite<{ item: { body: Buffer } }>({

@@ -59,7 +59,7 @@ export async function startFeedgen(
   }
 }
 
-const waitSecondsMax = 20
+const waitSecondsMax = 60
 const lookEveryMs = 5
 
 /** Waits until something is so. @throws when it does not become so in time */

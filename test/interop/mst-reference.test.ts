@@ -58,7 +58,7 @@ test('the same roots, blocks, removed nodes and covering proofs', async () => {
   }
 })
 
-test('the reference reads our proofs', async () => {
+test('@atproto/repo reads our proofs', async () => {
   const random = seededRandom(99)
   const store = new Store()
   const { ops, after } = randomOps(random, new Map(), 400)

@@ -19,7 +19,7 @@ describe('the recorded repository', () => {
     return { bytes, root, blocks, commit: decodeCommit(blocks.get(root) as Uint8Array) }
   }
 
-  test('holds what the reference finds in it', async () => {
+  test('holds what @atproto/repo finds in it', async () => {
     const { bytes, blocks, commit } = open()
     const car = await readCarWithRoot(bytes)
     expect(blocks.size).toBe(car.blocks.size)

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { AtpAgent } from '@atproto/api'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createUser, PASSWORD, pdsEnv, startPdsProcess } from '../support/pds.ts'
+import { createUser, PASSWORD, pdsEnv, startPds, startPdsProcess } from '../support/pds.ts'
 import { type PlcDirectory, startPlc } from '../support/plc.ts'
 import { startProcess, temporaryFolder } from '../support/processes.ts'
 import { Subscriber } from '../support/subscriber.ts'
@@ -26,7 +26,7 @@ async function fail(env: NodeJS.ProcessEnv): Promise<{ code: number | null; outp
   return { code: await process.exited, output: process.output() }
 }
 
-test('the process starts, lives, ends at a signal and finds its data again', async () => {
+test('pds/main.ts starts, stops at a signal and finds its data again', async () => {
   const folder = testFolder()
   const first = await startPdsProcess({ plcUrl: plc.url, folder })
   expect(first.process.output()).toBe(`PDS at ${first.url} (did:web:localhost)\n`)
@@ -59,7 +59,7 @@ test('the process starts, lives, ends at a signal and finds its data again', asy
   expect(await second.process.exited).toBe(0)
 })
 
-test('with a mail server that is down, who is signed in hears of it, and the operator reads what to do', async () => {
+test('with a mail server that is down, users get an error and the operator reads what to do; its port is taken', async () => {
   await using down = await startPdsProcess({
     plcUrl: plc.url,
     env: { PDS_EMAIL_SMTP_URL: 'smtp://127.0.0.1:1', PDS_EMAIL_FROM_ADDRESS: 'pds@mail.example' },
@@ -77,9 +77,16 @@ test('with a mail server that is down, who is signed in hears of it, and the ope
   expect(lines().filter((line) => /^\S+ \S+ (WARN|ERROR) /.test(line))).toHaveLength(3)
   expect(down.process.output()).toMatch(/-> see whether the mail server runs .*PDS_EMAIL_SMTP_URL/)
   expect(down.process.output()).toContain('ECONNREFUSED')
+
+  // Its port is taken.
+  const { code, output } = await fail(pdsEnv(plc.url, testFolder(), down.port))
+  expect(code).toBe(1)
+  expect(output).toMatch(
+    new RegExp(`^The PDS cannot start: listen EADDRINUSE: address already in use .*:${down.port}\n$`),
+  )
 })
 
-test('faults of the configuration are told all at once', async () => {
+test('all faults of the configuration are reported at once', async () => {
   const { code, output } = await fail({
     PDS_PORT: '70000',
     PDS_INVITE_REQUIRED: 'perhaps',
@@ -104,29 +111,22 @@ test('faults of the configuration are told all at once', async () => {
   expect(output).not.toContain('secret')
 })
 
-test.each(['account.sqlite', 'actors'])(
-  'the data of an official installation are left alone: %s',
-  async (name) => {
-    const folder = testFolder()
-    if (name === 'actors') mkdirSync(path.join(folder, name))
-    else writeFileSync(path.join(folder, name), '')
-    const { code, output } = await fail(pdsEnv(plc.url, folder, 0))
-    expect(code).toBe(1)
-    expect(output).toContain(`The PDS cannot start: ${folder} holds the data of an official PDS`)
-    expect(readdirSync(folder).filter((entry) => entry !== '.lock')).toEqual([name])
-  },
-)
-
-test('a port that is taken is told', async () => {
-  await using first = await startPdsProcess({ plcUrl: plc.url })
-  const { code, output } = await fail(pdsEnv(plc.url, testFolder(), first.port))
+test('the data of an official installation are left alone', async () => {
+  const folder = testFolder()
+  mkdirSync(path.join(folder, 'actors'))
+  const { code, output } = await fail(pdsEnv(plc.url, folder, 0))
   expect(code).toBe(1)
-  expect(output).toMatch(
-    new RegExp(`^The PDS cannot start: listen EADDRINUSE: address already in use .*:${first.port}\n$`),
-  )
+  const message = (folder: string) => `${folder} holds the data of an official PDS`
+  expect(output).toContain(`The PDS cannot start: ${message(folder)}`)
+  expect(readdirSync(folder).filter((entry) => entry !== '.lock')).toEqual(['actors'])
+
+  const other = testFolder()
+  writeFileSync(path.join(other, 'account.sqlite'), '')
+  await expect(startPds({ plcUrl: plc.url, folder: other })).rejects.toThrow(message(other))
+  expect(readdirSync(other).filter((entry) => entry !== '.lock')).toEqual(['account.sqlite'])
 })
 
-test('where secp256k1 has no binary it signs in JavaScript, and warns of it', async () => {
+test('without a secp256k1 binary the PDS signs in JavaScript and logs a warning', async () => {
   const folder = testFolder()
   const log = path.join(folder, 'log')
   const withoutBinary = `

@@ -10,7 +10,7 @@ beforeEach(() => {
 })
 afterEach(() => folder[Symbol.dispose]())
 
-it('is held by one until it lets go', () => {
+it('a data lock is held by one process until it is released', () => {
   const data = path.join(folder.path, 'new/data')
   const lock = lockDataDirectory(data, 'A test')
   expect(() => lockDataDirectory(data, 'A test')).toThrow(
@@ -21,7 +21,7 @@ it('is held by one until it lets go', () => {
   expect(readdirSync(data), 'nothing but the lock is left').toEqual(['.lock'])
 })
 
-it('goes with the process that held it, kill -9 included', async () => {
+it('a data lock ends with its process, kill -9 included', async () => {
   const holder = path.join(folder.path, 'holder.ts')
   writeFileSync(
     holder,

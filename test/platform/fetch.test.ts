@@ -22,7 +22,7 @@ describe('a guarded fetch', () => {
     expect(await response.text()).toBe('hello')
   })
 
-  test('refuses private addresses, whatever they are called, before it connects', async () => {
+  test('refuses private addresses, by any name, before it connects', async () => {
     const { port, connections } = await serve((_, response) => response.end('secret'))
     const fetch = guardedFetch({ allowPrivate: false })
     const urls = [
@@ -43,7 +43,7 @@ describe('a guarded fetch', () => {
     expect(connections()).toBe(0)
   })
 
-  test('goes where the operator said, to that port and no other, and nowhere from there', async () => {
+  test('connects to the private host and port that the operator names, and to no other', async () => {
     const named = await serve((request, response) => {
       if (request.url === '/') response.end('hello')
       else response.writeHead(302, { location: other }).end()
@@ -73,7 +73,7 @@ describe('a guarded fetch', () => {
     expect(await followed.text()).toBe('elsewhere')
   })
 
-  test('ends an answer that is too large, whether it says so or not', async () => {
+  test('aborts a response over the size limit, with or without content-length', async () => {
     const { port } = await serve((request, response) => {
       if (request.url === '/said') response.setHeader('content-length', 2000)
       response.write('x'.repeat(1000))
@@ -87,7 +87,7 @@ describe('a guarded fetch', () => {
     expect(await (await larger(`http://127.0.0.1:${port}/unsaid`)).text()).toHaveLength(2000)
   })
 
-  test('ends an answer that does not come, or does not end', async () => {
+  test('aborts a response that does not begin or does not end', async () => {
     const { port } = await serve((request, response) => {
       if (request.url === '/starts') response.write('x')
     })
@@ -98,8 +98,8 @@ describe('a guarded fetch', () => {
   })
 })
 
-describe('the look-up for connections that no fetch makes', () => {
-  test('refuses addresses that are not public, as they stand and behind a name', async () => {
+describe('the DNS lookup for connections made without fetch', () => {
+  test('refuses addresses that are not public, written out or behind a name', async () => {
     for (const url of ['wss://127.0.0.1/', 'ws://10.0.0.1:99/', 'wss://[::1]/', 'wss://192.168.1.1/'])
       expect(() => publicLookup(url), url).toThrow(TypeError)
     const lookup = publicLookup('wss://localhost/')

@@ -49,7 +49,7 @@ async function start(options: Partial<GateOptions> = {}) {
   }
 }
 
-test('answers as those would who are asked', async () => {
+test('the gate answers 429 in the form of XRPC, OAuth or a page, and lets preflights through', async () => {
   const { ask, handled } = await start()
   const from = '2001:db8::1'
   for (let n = 0; n < 2; n++) expect(await ask('/', from)).toMatchObject({ status: 200 })
@@ -76,7 +76,7 @@ test('answers as those would who are asked', async () => {
   expect(handled()).toBe(4)
 })
 
-test('refuses upgrades too', async () => {
+test('the gate refuses upgrades too', async () => {
   const { port } = await start()
   const upgrade = () =>
     new Promise<string>((resolve) => {
@@ -96,13 +96,13 @@ test('refuses upgrades too', async () => {
   ])
 })
 
-test('limits nobody who is exempt, and nobody behind a proxy that does not say who they are', async () => {
+test('the gate exempts trusted addresses, and callers behind a proxy without x-forwarded-for', async () => {
   const { ask, handled } = await start({ isExempt: (_, { address }) => address === '203.0.113.1' })
   for (let n = 0; n < 5; n++) await Promise.all([ask('/', '203.0.113.1'), ask('/', undefined)])
   expect(handled()).toBe(10)
 })
 
-test('tells the operator, once, that the proxy says of nobody who they are', () => {
+test('the gate warns once that the proxy sends no x-forwarded-for', () => {
   const warn = vi.spyOn(logger('http'), 'warn')
   const limiter = new Limiter({ points: 2, durationMs: 60_000 })
   const ask = (gate: Gate, forwarded?: string) =>

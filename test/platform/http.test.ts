@@ -35,7 +35,7 @@ async function answerTo(port: number, bytes: string): Promise<string> {
   return answer
 }
 
-test('survives a reset of a socket that is being upgraded', async () => {
+test('the HTTP server survives a reset of a socket that is being upgraded', async () => {
   const upgraded = Promise.withResolvers<Duplex>()
   const port = await start(ok, { upgrade: (_, socket) => upgraded.resolve(socket) })
   const client = connect(port, '127.0.0.1').on('error', () => undefined)
@@ -48,7 +48,7 @@ test('survives a reset of a socket that is being upgraded', async () => {
   expect(await answerTo(port, 'GET / HTTP/1.0\r\n\r\n')).toContain('200 OK')
 })
 
-test('refuses an upgrade and closes, whether or not the peer closes its side', async () => {
+test('the HTTP server refuses an upgrade and closes, whether or not the peer closes its side', async () => {
   const refused = Promise.withResolvers<Duplex>()
   const port = await start(ok, {
     upgrade: (_, socket) => {
@@ -66,7 +66,7 @@ test('refuses an upgrade and closes, whether or not the peer closes its side', a
   )
 })
 
-test('answers 500 when a listener throws, or ends a response that has begun', async () => {
+test('the HTTP server answers 500 when a listener throws, or ends a response that has begun', async () => {
   const port = await start((request, response) => {
     if (request.url === '/begun') response.writeHead(200).write('begun')
     throw new Error('as a listener might')
@@ -76,7 +76,7 @@ test('answers 500 when a listener throws, or ends a response that has begun', as
   expect(cutOff).not.toMatch(/\r\n0\r\n\r\n$/)
 })
 
-test('writes one line for each request, without its query', async () => {
+test('the request log has one line per request, without its query', async () => {
   const log = logger('http')
   log.level = 'info'
   const written = Promise.withResolvers<unknown>()
@@ -105,12 +105,12 @@ test('writes one line for each request, without its query', async () => {
   ])
 })
 
-test('closes an upgrade whose listener throws', async () => {
+test('the HTTP server closes an upgrade whose listener throws', async () => {
   const port = await start(ok, { upgrade: () => expect.fail('as a listener might') })
   expect(await answerTo(port, UPGRADE)).toBe('')
 })
 
-test('ends a response that is not read', async () => {
+test('the HTTP server ends a response that is not read', async () => {
   const ended = Promise.withResolvers<void>()
   const port = await start(
     (_, response) => {
@@ -126,7 +126,7 @@ test('ends a response that is not read', async () => {
   client.destroy()
 })
 
-test('ends none that is read slowly, or that is waited for', () => {
+test('the HTTP server ends no response that is read slowly or still being made', () => {
   const guard = new StallGuard(60_000)
   const socketOf = (sent: { bytesWritten: number; writableLength: number; writeQueueSize?: number }) => {
     const socket = {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { isExceeded, Limiter } from '#platform/limiter.ts'
 
-test('counts what a key uses up of its window, and begins another after it', () => {
+test('a limiter counts points per key and window, and begins a new window after it', () => {
   const limiter = new Limiter({ points: 3, durationMs: 60_000 })
   expect(limiter.count('a', 2, 0)).toEqual({
     limit: 3,
@@ -17,7 +17,7 @@ test('counts what a key uses up of its window, and begins another after it', () 
   expect(limiter.count('a', 1, 60_000)).toMatchObject({ consumedPoints: 1, isFirstInDuration: true })
 })
 
-test('keeps a bounded number of keys, and no window that has ended', () => {
+test('a limiter keeps a bounded number of keys, and no window that has ended', () => {
   const limiter = new Limiter({ points: 1, durationMs: 1_000, keysMax: 100 })
   for (let n = 0; n < 1_000; n++) limiter.count(`${n}`, 1, 0)
   expect(limiter.size).toBe(100)

@@ -4,7 +4,7 @@ import { readEnv } from '#platform/env.ts'
 import { errorFields, readLogSettings } from '#platform/log.ts'
 import { readable } from '#platform/readable-log.ts'
 
-test('of an error no body and nothing else that it carries is written, nor of its causes', () => {
+test('the log of an error and its causes leaves out the bodies they carry', () => {
   const cause = Object.assign(new Error('inner'), { body: 'password=secret' })
   const error = Object.assign(new Error('outer', { cause }), {
     code: 'E',
@@ -25,7 +25,7 @@ test('of an error no body and nothing else that it carries is written, nor of it
   expect(errorFields('text')).toBe('text')
 })
 
-test('what is written goes to the screen in words unless the operator asks for JSON', () => {
+test('the log is text on the screen unless the operator asks for JSON', () => {
   const settings = (variables: Record<string, string>) => readEnv(variables, readLogSettings)
   expect(settings({})).toMatchObject({ enabled: true, level: 'warn', format: 'text' })
   expect(settings({ LOG_ENABLED: 'true' })).toMatchObject({ enabled: true, level: 'info', format: 'json' })
@@ -42,7 +42,7 @@ const line = (fields: object) =>
     JSON.stringify({ level: 40, time: Date.UTC(2026, 0, 2, 3, 4, 5, 6), pid: 1, name: 'part', ...fields }),
   )
 
-test('a line for people has the message first, then what to do, then what is known', () => {
+test('a text log line has the message first, then what to do, then the fields', () => {
   const cause = {
     name: 'Error',
     message: 'connect ECONNREFUSED',
@@ -66,7 +66,7 @@ test('a line for people has the message first, then what to do, then what is kno
   expect(line(nested)).toContain('ERROR part: a fault\n  A: a\n      at y\n  caused by\n  Error: connect\n')
 })
 
-test('strangers’ words are no commands to a terminal', () => {
+test('control characters from outside are escaped in the log', () => {
   const evil = '\u001b]0;owned\u0007\r\u009b2J\u202e'
   const written = line({ msg: evil, [evil]: evil, err: { name: evil, message: evil, code: evil } })
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there

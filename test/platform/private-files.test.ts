@@ -27,7 +27,7 @@ test.each([
   if (code !== 'ENOTDIR') expect(sentence).toContain(`the user ${userInfo().username}`)
 })
 
-test('a file in a folder’s place, or above it, is named', () => {
+test('the error names a file that stands in the place of a private folder', () => {
   const file = path.join(folder.path, 'file')
   writeFileSync(file, '')
   for (const place of [file, path.join(file, 'below')]) {
@@ -36,7 +36,7 @@ test('a file in a folder’s place, or above it, is named', () => {
   }
 })
 
-test('what others may do in a folder that is not ours alone stays', () => {
+test('the permissions of an existing shared folder are kept', () => {
   const shared = path.join(folder.path, 'shared')
   mkdirSync(shared)
   chmodSync(shared, 0o1777)

@@ -289,7 +289,7 @@ describe('a write', () => {
 })
 
 describe('a failed sync', () => {
-  it('is reported as fatal, and nobody is told that the write was done', async () => {
+  it('is reported as fatal, and the write is not acknowledged', async () => {
     const syncs = holdSyncs()
     onFatal.mockClear()
     const answered = vi.fn()
@@ -304,7 +304,7 @@ describe('a failed sync', () => {
 })
 
 describe('closing', () => {
-  it('finishes the writes that wait, and refuses new ones', async () => {
+  it('finishes the queued writes, and refuses new ones', async () => {
     const { insert } = statements(db)
     const writes = [1, 2, 3].map((n) => db.write(() => insert.insert({ name: `${n}` })))
     db[Symbol.dispose]()
@@ -314,7 +314,7 @@ describe('closing', () => {
     expect(names()).toEqual(['1', '2', '3'])
   })
 
-  it('waits for nobody but loses nothing while a sync is under way', async () => {
+  it('does not wait for a sync under way, and loses nothing', async () => {
     onFatal.mockClear()
     const { insert } = statements(db)
     const closes = vi.spyOn(fs, 'closeSync')
@@ -337,7 +337,7 @@ describe('closing', () => {
 })
 
 describe('a file', () => {
-  it('is brought to the newest schema, once', () => {
+  it('is migrated to the newest schema, once', () => {
     db[Symbol.dispose]()
     const more = [...migrations, "INSERT INTO item (name) VALUES ('by migration')"]
     for (let n = 0; n < 2; n++) {
@@ -350,7 +350,7 @@ describe('a file', () => {
     db = new Sqlite({ path: file, migrations: more, onFatal })
   })
 
-  it('stays as it was when a step fails', () => {
+  it('stays as it was when a migration fails', () => {
     db[Symbol.dispose]()
     const broken = [...migrations, "INSERT INTO item (name) VALUES ('x'); INSERT INTO none VALUES (1)"]
     expect(() => new Sqlite({ path: file, migrations: broken, onFatal })).toThrow('no such table')
@@ -359,7 +359,7 @@ describe('a file', () => {
   })
 })
 
-it('tells the writes that wait when there can be no transaction, and goes on when there can', async () => {
+it('queued writes fail while no transaction can begin, and later ones succeed', async () => {
   const connection = new Sqlite3(path.join(folder.path, 'other.sqlite'), { timeout: 0 })
   connection.pragma('journal_mode = WAL')
   connection.exec('CREATE TABLE t (n)')
@@ -415,7 +415,7 @@ it('says once that a log cannot be copied into the file, and goes on', async () 
   connection.close()
 })
 
-it('copies a long log into the file, unless that is left to somebody else', async () => {
+it('a long WAL is checkpointed, unless another process does that', async () => {
   const log = async (disableAutoCheckpoint: boolean) => {
     using other = temporaryFolder()
     const path = `${other.path}/db.sqlite`

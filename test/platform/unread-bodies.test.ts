@@ -85,7 +85,7 @@ for (const [framing, request] of Object.entries(framings)) {
   )
 }
 
-test('a connection whose request is whole is kept', async () => {
+test('a connection whose request was read whole is kept alive', async () => {
   const { port } = await start((request, response) => request.resume().once('end', () => refuse(response)))
   using client = await RawConnection.open(port)
   for (const parts of [framings['with a length'], framings['in chunks']]) {
@@ -96,7 +96,7 @@ test('a connection whose request is whole is kept', async () => {
   }
 })
 
-test('the rest of a body is dropped within bounds of bytes, of time and of silence', async () => {
+test('an unread body is drained within bounds of bytes, time and silence', async () => {
   const answer = refusals['looks at nothing']!
   const endless = headOf('Transfer-Encoding: chunked')
   const closed = async (sockets: Socket[]) => sockets[0]?.destroyed || once(sockets[0]!, 'close')
@@ -116,7 +116,7 @@ test('the rest of a body is dropped within bounds of bytes, of time and of silen
   }
 })
 
-test('a server that stops does not wait for what it drops', async () => {
+test('a server that stops does not wait for bodies it drains', async () => {
   const { port, sockets } = await start(refusals['looks at nothing']!)
   using client = await RawConnection.open(port)
   await client.write(headOf('Transfer-Encoding: chunked'), '5\r\n')

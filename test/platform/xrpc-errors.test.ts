@@ -37,7 +37,7 @@ test('a code is the name on the wire, in subclasses too', () => {
   ])
 })
 
-test("another service's refusal keeps its status, and its fault is a failure upstream", () => {
+test('an upstream 4xx keeps its status, and an upstream 5xx becomes UpstreamFailure', () => {
   expect(onWire(new RelayedError(418, 'short and stout', 'Teapot'))).toEqual([
     418,
     'Teapot',
@@ -46,7 +46,7 @@ test("another service's refusal keeps its status, and its fault is a failure ups
   expect(onWire(new RelayedError(500, 'oops'))).toEqual([502, 'UpstreamFailure', 'oops'])
 })
 
-test('errors of no kind are internal, and say nothing', () => {
+test('an error that is no DomainError becomes InternalServerError without its message', () => {
   expect(onWire(new Error('at /srv/atoll'))).toEqual([500, 'InternalServerError', 'Internal Server Error'])
   const cause = Object.assign(new Error('ENOENT: /srv/atoll'), { code: 'ENOENT' })
   const told = new DomainError('invalid', `cannot read it: ${cause.message}`, undefined, { cause })

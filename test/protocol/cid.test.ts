@@ -20,7 +20,7 @@ import { seededRandom } from '../support/random.ts'
 const RAW = 0x55
 const DAG_CBOR = 0x71
 
-test('agrees with multiformats on text, bytes and objects', async () => {
+test('CIDs agree with multiformats on text, bytes and objects', async () => {
   const random = seededRandom(4)
   for (let i = 0; i < 300; i++) {
     const block = random.bytes(random.below(200))

@@ -16,7 +16,7 @@ const prev = cidForCbor(Buffer.from('previous'))
 describe.each(['ES256K', 'ES256'] as const)('%s', (algorithm) => {
   const key = generateKey(algorithm)
 
-  test.each([null, prev])('signs, reads and verifies, and the reference verifies', async (previous) => {
+  test.each([null, prev])('signs, reads and verifies, and @atproto/repo verifies', async (previous) => {
     const { cid, block, commit } = signCommit({ did, data, rev, prev: previous }, key)
     expect(cid).toBe(cidForCbor(block))
     expect(decodeCommit(block)).toEqual(commit)
@@ -26,7 +26,7 @@ describe.each(['ES256K', 'ES256'] as const)('%s', (algorithm) => {
     expect(await verifyCommitSig(decode(block) as never, key.did)).toBe(true)
   })
 
-  test('a change of any field is noticed', () => {
+  test('a change of any field breaks the signature', () => {
     const { commit } = signCommit({ did, data, rev, prev: null }, key)
     for (const change of [
       { did: `${did}a` },
@@ -40,7 +40,7 @@ describe.each(['ES256K', 'ES256'] as const)('%s', (algorithm) => {
   })
 })
 
-test('makes the block that the reference makes', async () => {
+test('a commit has the same block as in @atproto/repo', async () => {
   const secret = Buffer.alloc(32, 7)
   const unsigned = { did, version: 3 as const, data: cidToLink(data), rev, prev: null }
   const theirs = await referenceSign(unsigned as never, await Secp256k1Keypair.import(secret))
@@ -48,7 +48,7 @@ test('makes the block that the reference makes', async () => {
   expect(block.equals(referenceEncode(theirs as never))).toBe(true)
 })
 
-test('fields of later versions are passed over, as the reference does, and are not signed for', () => {
+test('unknown fields of a commit are ignored, as in @atproto/repo, and are not signed', () => {
   const key = generateKey()
   const { commit } = signCommit({ did, data, rev, prev: null }, key)
   const fields = { did, version: 3, data: new Link(data), rev, prev: null }

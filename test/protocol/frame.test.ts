@@ -96,7 +96,7 @@ const events: [string, RepoEvent, object][] = [
   ],
 ]
 
-test.each(events)('%s: the bytes of the reference, there and back', (_, event, body) => {
+test.each(events)('%s encodes to the same bytes as @atproto/xrpc-server, and back', (_, event, body) => {
   const frame = encodeFrame(event)
   const theirs = new MessageFrame(body as never, { type: `#${event.kind}` }).toBytes()
   expect(frame.equals(theirs)).toBe(true)
@@ -106,13 +106,16 @@ test.each(events)('%s: the bytes of the reference, there and back', (_, event, b
   expect(Buffer.from(referenceEncode(read.body)).equals(frame.subarray(decodeFirst(frame).end))).toBe(true)
 })
 
-test.each([undefined, 'a message'])("the error frame is the reference's, message %s", (message) => {
-  const frame = encodeErrorFrame('FutureCursor', message)
-  expect(frame.equals(new ErrorFrame({ error: 'FutureCursor', message }).toBytes())).toBe(true)
-  expect(decodeFrame(frame)).toEqual({ kind: 'error', error: 'FutureCursor', message })
-})
+test.each([undefined, 'a message'])(
+  'the error frame equals that of @atproto/xrpc-server, message %s',
+  (message) => {
+    const frame = encodeErrorFrame('FutureCursor', message)
+    expect(frame.equals(new ErrorFrame({ error: 'FutureCursor', message }).toBytes())).toBe(true)
+    expect(decodeFrame(frame)).toEqual({ kind: 'error', error: 'FutureCursor', message })
+  },
+)
 
-test('unknown kinds and unknown fields are passed over', () => {
+test('frames with unknown kinds or fields are skipped', () => {
   const frame = (header: object, body: object) => Buffer.concat([encode(header), encode(body)])
   expect(decodeFrame(frame({ op: 1, t: '#later' }, { seq: 9, more: [1] }))).toEqual({
     kind: 'unknown',

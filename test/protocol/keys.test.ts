@@ -65,7 +65,7 @@ describe.each<KeyAlgorithm>(['ES256K', 'ES256'])('%s', (algorithm) => {
     }
   })
 
-  test('the high s is for those who allow it', () => {
+  test('a high s is accepted only where it is allowed', () => {
     const { r, s } = curve.Signature.fromCompact(signature)
     const high = new curve.Signature(r, curve.CURVE.n - s).toCompactRawBytes()
     expect(verifySignature(key.did, message, high)).toBe(false)
@@ -160,7 +160,7 @@ test.each([
   expect(() => parseVerificationMethod(method)).toThrow(KeyError)
 })
 
-test('more keys than are remembered verify as well', () => {
+test('more keys than the cache holds verify as well', () => {
   const keys = Array.from({ length: 4200 }, (_, i) => {
     const secret = Buffer.alloc(32, 1)
     secret.writeUInt32BE(i)
@@ -171,7 +171,7 @@ test('more keys than are remembered verify as well', () => {
   expect(verifySignature(keys[0]!.did, message, signature)).toBe(true)
 })
 
-test('without its binary, K-256 gives the same answers', async () => {
+test('without its binary, secp256k1 gives the same results', async () => {
   let mocked = false
   vi.resetModules()
   vi.doMock('secp256k1', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { clockIdCount, isTid, microsOfTid, TidClock, tidFromMicros } from '#protocol/tid.ts'
 import { seededRandom } from '../support/random.ts'
 
-test('agrees with the reference, and sorts by time', () => {
+test('TIDs agree with @atproto/common-web, and sort by time', () => {
   const random = seededRandom(5)
   const times = Array.from({ length: 500 }, () => random.below(2 ** 52)).sort((a, b) => a - b)
   let before = ''
@@ -20,7 +20,7 @@ test('agrees with the reference, and sorts by time', () => {
   }
 })
 
-test('the edges', () => {
+test('the smallest and the largest TID, and text that is none', () => {
   expect(tidFromMicros(0, 0)).toBe('2222222222222')
   expect(tidFromMicros(0, clockIdCount - 1)).toBe('22222222222zz')
   expect(microsOfTid(tidFromMicros(Number.MAX_SAFE_INTEGER, 1))).toBe(Number.MAX_SAFE_INTEGER)
@@ -34,7 +34,7 @@ test('the edges', () => {
 })
 
 describe('TidClock', () => {
-  test('rises within a millisecond, and when the time is turned back', () => {
+  test('rises within a millisecond, and when the clock is set back', () => {
     const times = [1000, 1000, 1000, 999, 1001, 1]
     const clock = new TidClock(7, () => times.shift() ?? 2000)
     const tids = Array.from({ length: 7 }, () => clock.next())
@@ -44,7 +44,7 @@ describe('TidClock', () => {
     ])
   })
 
-  test('comes after what it is told, and goes on by its own time for others', () => {
+  test('gives a TID after the one passed, and goes on by its own time', () => {
     const clock = new TidClock(7, () => 1000)
     const future = tidFromMicros(5_000_000, clockIdCount - 1)
     const next = clock.next(future)

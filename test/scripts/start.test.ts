@@ -62,7 +62,9 @@ const pageOf = async (feed: string): Promise<string[]> => {
 }
 
 describe('npm start', () => {
-  it('brings everything up, stops it at Ctrl-C, and has kept the data when it is started again', async () => {
+  it('starts everything, keeps its data over Ctrl-C and kill -9, refuses to start twice, and hosts the demo', {
+    timeout: 300_000,
+  }, async () => {
     const first = await start()
     for (const name of ['plc', 'pds', 'feedgen'])
       expect(first.output()).toMatch(new RegExp(`^${name} *\\| `, 'm'))
@@ -74,25 +76,7 @@ describe('npm start', () => {
     const feed = `at://${agent.assertDid}/app.bsky.feed.generator/latest`
     await expect.poll(() => pageOf(feed).catch(() => [])).toEqual([post.uri])
 
-    // The terminal signals the whole group, and npm passes its signal on as well.
-    first.kill('SIGINT')
-    first.kill('SIGINT')
-    expect(await first.exited).toBe(0)
-    expect(await allPortsFree()).toBe(true)
-
-    await using _second = await start()
-    await agent.login(credentials)
-    expect(
-      (await agent.getPost({ repo: agent.assertDid, rkey: post.uri.split('/').at(-1) as string })).uri,
-    ).toBe(post.uri)
-    expect(await pageOf(feed)).toEqual([post.uri])
-    const removed = await runAtoll('feed', 'unpublish', '--built-in', 'latest')
-    expect(removed).toMatchObject({ code: 0, output: expect.stringContaining('removed') })
-    await expect.poll(() => pageOf(feed).catch((error) => error.error)).toBe('UnknownFeed')
-  })
-
-  it('is refused on data or ports that are in use, before anything is started', async () => {
-    await using first = await start()
+    // Data or ports that are in use are noticed before anything is started.
     await expect(start()).rejects.toThrow(`running already on the data in ${folder.path}`)
     const elsewhere = {
       PLC_DATA_DIRECTORY: path.join(folder.path, 'plc2'),
@@ -103,36 +87,28 @@ describe('npm start', () => {
     expect(refused.message).toContain(`Port ${env.PLC_PORT}, which the PLC directory needs, is in use`)
     expect(refused.output).not.toContain('|')
     expect(await fetch(`${pdsUrl()}/xrpc/_health`)).toMatchObject({ status: 200 })
-    expect(await first.stop()).toBe(0)
-  })
 
-  it('stops everything when one of them dies', async () => {
-    const line = await start()
-    execFileSync('pkill', ['-KILL', '-P', String(line.pid), '-f', 'feedgen/main.ts'])
-    expect(await line.exited).toBe(1)
-    expect(line.output()).toContain('feed generator was killed; everything is stopped')
+    // The terminal signals the whole group, and npm passes its signal on as well.
+    first.kill('SIGINT')
+    first.kill('SIGINT')
+    expect(await first.exited).toBe(0)
     expect(await allPortsFree()).toBe(true)
-  })
 
-  it('leaves nothing running when it is killed itself', async () => {
-    const line = await start()
-    line.kill('SIGKILL')
-    await line.exited
+    const second = await start()
+    await agent.login(credentials)
+    expect(
+      (await agent.getPost({ repo: agent.assertDid, rkey: post.uri.split('/').at(-1) as string })).uri,
+    ).toBe(post.uri)
+    expect(await pageOf(feed)).toEqual([post.uri])
+    const removed = await runAtoll('feed', 'unpublish', '--built-in', 'latest')
+    expect(removed).toMatchObject({ code: 0, output: expect.stringContaining('removed') })
+    await expect.poll(() => pageOf(feed).catch((error) => error.error)).toBe('UnknownFeed')
+    second.kill('SIGKILL')
+    await second.exited
+    // Nothing is left running.
     await expect.poll(allPortsFree).toBe(true)
-    await using _again = await start()
-  })
 
-  it('uses the PLC directory that it is told of, and starts none', async () => {
-    await using plc = await startPlc()
-    await using line = await start({ PDS_DID_PLC_URL: plc.url })
-    expect(line.output()).not.toMatch(/^plc/m)
-    const agent = new AtpAgent({ service: pdsUrl() })
-    await agent.createAccount(credentials)
-    expect(await fetch(`${plc.url}/${agent.assertDid}`)).toMatchObject({ status: 200 })
-  })
-
-  it('is something for the demo to live in, twice', async () => {
-    await using _line = await start()
+    const third = await start()
     for (let time = 0; time < 2; time++) {
       const { code, output } = await run('scripts/demo.ts')
       expect(code, output).toBe(0)
@@ -142,6 +118,19 @@ describe('npm start', () => {
       for (const page of ranked) expect(page.length, output).toBeGreaterThan(2)
       expect(new Set(ranked.map((page) => page.join('\n'))).size, 'each feed shows another page').toBe(4)
     }
+    execFileSync('pkill', ['-KILL', '-P', String(third.pid), '-f', 'feedgen/main.ts'])
+    expect(await third.exited).toBe(1)
+    expect(third.output()).toContain('feed generator was killed; everything is stopped')
+    expect(await allPortsFree()).toBe(true)
+  })
+
+  it('uses the PLC directory of PDS_DID_PLC_URL and starts none', async () => {
+    await using plc = await startPlc()
+    await using line = await start({ PDS_DID_PLC_URL: plc.url })
+    expect(line.output()).not.toMatch(/^plc/m)
+    const agent = new AtpAgent({ service: pdsUrl() })
+    await agent.createAccount(credentials)
+    expect(await fetch(`${plc.url}/${agent.assertDid}`)).toMatchObject({ status: 200 })
   })
 })
 

@@ -131,7 +131,7 @@ test('accounts are read when a definition asks about them, and only those', asyn
   await eventually(async () => (await shown(contrary))?.length === 0)
 })
 
-test('an author is asked about as the post comes, before anybody looks', async () => {
+test('account facts of an author are fetched when the post is indexed, before a page needs them', async () => {
   await publish('ahead', about('birds', atLeast(1)))
   const newcomer = new Author().register(directory)
   await post(newcomer, 'birds')

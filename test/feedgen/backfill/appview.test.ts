@@ -57,7 +57,7 @@ afterEach(async () => {
   await appView[Symbol.asyncDispose]()
 })
 
-test('25 are asked about at once, each once, and not those of whom enough is known', async () => {
+test('the AppView is asked for 25 profiles at once, each once, and none that is fresh', async () => {
   answer(profiles)
   kept.set(did(0), { followers: 1, readAt: Date.now() })
   kept.set(did(1), { followers: 1, readAt: Date.now() - 25 * HOUR_MS })
@@ -72,7 +72,7 @@ test('25 are asked about at once, each once, and not those of whom enough is kno
   expect(kept.get(did(39))).toMatchObject({ ...facts, readAt: expect.any(Number) })
 })
 
-test('an account that the AppView does not know, or speaks of in no usable way, is kept as such', async () => {
+test('an account that the AppView does not know, or describes invalidly, is stored as unknown', async () => {
   answer(([first, second, third]) => ({
     profiles: [
       profileOf(first as string),
@@ -93,7 +93,7 @@ test('an account that the AppView does not know, or speaks of in no usable way, 
   }
 })
 
-test('a request that is refused for one account is asked without it', async () => {
+test('an AppView request refused for one account is repeated without it', async () => {
   answer((dids, response) => {
     if (!dids.includes(did(3))) return profiles(dids)
     response.statusCode = 400
@@ -106,7 +106,7 @@ test('a request that is refused for one account is asked without it', async () =
   ])
 })
 
-test('a server that is busy or ill is asked again, and nothing is lost', async () => {
+test('an AppView that is busy or failing is retried, and no account is lost', async () => {
   const ills = [429, 503]
   answer((dids, response) => {
     const ill = ills.shift()
@@ -120,7 +120,7 @@ test('a server that is busy or ill is asked again, and nothing is lost', async (
   expect(asked()).toHaveLength(3)
 })
 
-test('an account of which no answer is any good costs nobody else theirs', async () => {
+test('an account without a valid AppView response does not cost others theirs', async () => {
   answer((dids, response) => {
     if (!dids.includes(did(1))) return profiles(dids)
     if (appView.received.length % 2) return '<html>garbage'
@@ -134,7 +134,7 @@ test('an account of which no answer is any good costs nobody else theirs', async
   expect([...kept.keys()].sort()).toEqual([did(0), did(2), did(9)].sort())
 }, 30_000)
 
-test('those who try a definition have their turn beside those that are served, and neither queue grows without end', async () => {
+test('account facts for previews and for served feeds have bounded queues, each with its turn', async () => {
   const held = Promise.withResolvers<void>()
   appView.answers.set(GET_PROFILES, ({ path }, response) => {
     const body = profiles(new URL(path, appView.url).searchParams.getAll('actors'))

@@ -221,7 +221,7 @@ describe('who asks for mutuals', () => {
   })
 })
 
-test('a repository that jumped is fetched anew, and what is still there is shown again', async () => {
+test('a desynchronized repository is fetched again, and what it still holds is shown again', async () => {
   const { users, listen } = await stage(['alice', 'bob'])
   const [alice, bob] = users as [TestUser, TestUser]
   const folder = temporaryFolder()
@@ -258,7 +258,7 @@ test('a repository that jumped is fetched anew, and what is still there is shown
   expect(rows(file, 'select 1 from likes')).toEqual([])
 })
 
-test('a profile that asks not to be shown to everybody is found where no event brought it', async () => {
+test('a profile with !no-unauthenticated is fetched where no event brought it', async () => {
   const { users, listen } = await stage(['alice', 'bob', 'carol'])
   const [alice, bob, carol] = users as [TestUser, TestUser, TestUser]
   const labels = { $type: 'com.atproto.label.defs#selfLabels', values: [{ val: '!no-unauthenticated' }] }
@@ -429,7 +429,7 @@ test('a feed of the viewer’s own begins with the cold-start feed, and obeys wh
   expect(await shown()).toEqual([older.uri, another.uri, newer.uri])
 })
 
-test('a blocked list that cannot be fetched is warned of, and fetched when the viewer is there', async () => {
+test('a blocked list that cannot be fetched is logged, and fetched when the viewer is there', async () => {
   const folder = temporaryFolder()
   const index = await openIndex(`${folder.path}/index.sqlite`)
   const warn = vi.spyOn(logger('backfill'), 'warn')

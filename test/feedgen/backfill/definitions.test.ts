@@ -59,7 +59,7 @@ test('authors, lists, starter packs, graphs, posts and labelers are found wherev
   })
 })
 
-test('and fetched, each once', async () => {
+test('the needs of a definition are fetched, each once', async () => {
   await using plc = await startPlc()
   await using pds = await startPds({ plcUrl: plc.url })
   const users: TestUser[] = []

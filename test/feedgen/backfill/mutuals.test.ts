@@ -72,7 +72,7 @@ async function stage() {
   return { file, index, servers, asked, viewer, lookUp, mutuals }
 }
 
-test('an account is read once for all viewers, and not again for a while, also when it cannot be', async () => {
+test('the follows of an account are read once for all viewers, and not again for a while, failed or not', async () => {
   const { index, servers, asked, viewer, lookUp, mutuals } = await stage()
   const [back, away, down, gone] = [randomPlcDid(), randomPlcDid(), randomPlcDid(), randomPlcDid()]
   const everybody = [back, away, down, gone]
@@ -101,7 +101,7 @@ test('an account is read once for all viewers, and not again for a while, also w
   expect((await unread(third)).sort()).toEqual([back, down, gone].sort())
 })
 
-test('of an account no more is read than the bound, however its server pages', async () => {
+test('the follows read of an account are bounded, however its PDS pages', async () => {
   const { file, servers, asked, viewer, lookUp } = await stage()
   const [full, sparse, empty] = [randomPlcDid(), randomPlcDid(), randomPlcDid()]
   const did = await viewer([full, sparse, empty])
@@ -118,7 +118,7 @@ test('of an account no more is read than the bound, however its server pages', a
   expect(rows(file, 'select 1 from follows')).toHaveLength(3)
 })
 
-test('viewers are looked up again once they ask after a day', async () => {
+test('the mutuals of a viewer are read again on a request a day later', async () => {
   const { index, viewer } = await stage()
   const did = await viewer([])
   const wanted = (ageMs: number) => index.pending.mutualsWanted(9, Date.now() - ageMs)

@@ -101,7 +101,7 @@ describe('a page of records', () => {
   })
 })
 
-test('a record that is not there is null', async () => {
+test('a PDS client returns null for a missing record', async () => {
   const { alice, servers } = await stage((_, response) => json(response, { error: 'RecordNotFound' }, 400))
   expect(await servers.record(alice.did, `${POST}/3k`)).toBeNull()
 })
@@ -128,7 +128,7 @@ describe('a repository', () => {
     expect(repo).toMatchObject({ rev: event.rev, records: [{ path: `${POST}/3kaaaaaaaaaaa` }] })
   })
 
-  test('that is larger than may be in memory is refused', async () => {
+  test('over the size limit is refused', async () => {
     const block = encode({ zeros: Buffer.alloc(1024 * 1024) })
     const { alice, servers } = await stage((_, response) => {
       response.write(writeCar(cidForCbor(block), []))

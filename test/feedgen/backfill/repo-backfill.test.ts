@@ -56,7 +56,7 @@ const never = async () => {
 }
 const signal = new AbortController().signal
 
-test('a record that goes while it is fetched does not come back', async () => {
+test('a record deleted during its backfill does not come back', async () => {
   const { did, index, likes, hear } = await stage()
   const [kept, gone] = [like(), like()]
   let there = [gone, kept]
@@ -82,7 +82,7 @@ test('a record that goes while it is fetched does not come back', async () => {
   expect(fetches).toBe(2)
 })
 
-test('no more is fetched than is asked for, and nothing that is too old', async () => {
+test('a backfill stops at its count of records and at its age limit', async () => {
   const { did, index, likes } = await stage()
   const old = like('2222222222222')
   const all = Array.from({ length: 5 }, () => like()).reverse()
@@ -107,7 +107,7 @@ test('no more is fetched than is asked for, and nothing that is too old', async 
   expect(pages).toBe(3)
 })
 
-test('a server that is behind what was heard is not believed', async () => {
+test('a repository whose rev is older than the indexed one fails with ServerError', async () => {
   const { did, index, likes, hear } = await stage()
   const past = new Past({
     index,

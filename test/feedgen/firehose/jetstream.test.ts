@@ -93,7 +93,7 @@ test.for(forms)(
   },
 )
 
-test.for(forms)('the $form form is followed from where it was', async ({ form, cursor }) => {
+test.for(forms)('Jetstream in its $form form is resumed at its cursor', async ({ form, cursor }) => {
   const { jetstream, feedgen, start, url } = await stage(form)
   const alice = new Author()
   const first = jetstream.emit(alice.post('one').event)
@@ -110,7 +110,7 @@ test.for(forms)('the $form form is followed from where it was', async ({ form, c
   await expect.poll(() => again.counts.outcomes.jumped).toBe(0)
 })
 
-test('messages come compressed with the dictionary that the server hands out, and without one as text', async () => {
+test("Jetstream messages come compressed with the server's dictionary, and without one as text", async () => {
   const { jetstream, feedgen, url } = await stage('events')
   const alice = new Author()
   await feedgen.reached(url, jetstream.emit(alice.post('one').event).seq)
@@ -129,7 +129,7 @@ test('messages come compressed with the dictionary that the server hands out, an
   expect(feedgen.counts.faults.size).toBe(0)
 })
 
-test('a cursor that the server does not know any more is forgotten', async () => {
+test('a Jetstream cursor that the server no longer knows is dropped', async () => {
   const { jetstream, feedgen, url } = await stage('events')
   const alice = new Author()
   await feedgen.reached(url, jetstream.emit(alice.post('one').event).seq)
@@ -140,7 +140,7 @@ test('a cursor that the server does not know any more is forgotten', async () =>
   expect(postUris(feedgen.file)).toHaveLength(2)
 })
 
-test('a sync says that what was there may be gone', async () => {
+test('a Jetstream #sync desynchronizes the repository', async () => {
   const { jetstream, feedgen, url } = await stage('events')
   const alice = new Author()
   jetstream.emit(alice.post('one').event)

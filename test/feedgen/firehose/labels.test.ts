@@ -50,7 +50,7 @@ const labelsIn = (file: string) =>
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString()
 
-test('what a labeler says is kept, with what it takes back and when it ends', async () => {
+test('labels are stored with their negations and expiry', async () => {
   const { labeler, feedgen } = await stage()
   const alice = new Author()
   const post = alice.uri('app.bsky.feed.post/3kaaaaaaaaaaa')
@@ -76,7 +76,7 @@ test('what a labeler says is kept, with what it takes back and when it ends', as
   ])
 })
 
-test('labels keep the version that they name; of an account there are none', async () => {
+test('labels keep the CID that they name, those of accounts have none', async () => {
   const { labeler, feedgen } = await stage()
   const alice = new Author()
   const uri = alice.uri('app.bsky.feed.post/3kaaaaaaaaaaa')
@@ -101,7 +101,7 @@ test('labels keep the version that they name; of an account there are none', asy
   ])
 })
 
-test('labels from before versions were kept hold for all until the next word', async () => {
+test('labels stored without a version hold for all versions until the next label', async () => {
   const { labeler, feedgen, start } = await stage()
   const alice = new Author()
   const uri = alice.uri('app.bsky.feed.post/3kaaaaaaaaaaa')
@@ -143,7 +143,7 @@ test('labels from before versions were kept hold for all until the next word', a
   ])
 })
 
-test('a labeler is followed from its first word, and then from where it was', async () => {
+test('a labeler is followed from its first label, and then from its cursor', async () => {
   const { labeler, feedgen, start } = await stage()
   await feedgen.reached(labeler.name, labeler.label({ val: 'one' }))
   labeler.cut()
@@ -156,7 +156,7 @@ test('a labeler is followed from its first word, and then from where it was', as
   expect(labelsIn(again.file)).toHaveLength(2)
 })
 
-test('a labeler that only withdrawn definitions named is left, and taken up where it was', async () => {
+test('a labeler that no definition names is unsubscribed, and later resumed at its cursor', async () => {
   const directory = await startDirectory()
   const [configured, named] = [await startLabeler(directory), await startLabeler(directory)]
   await using feedgen = await startFeedgen({ endpoints: [], plcUrl: directory.url })
@@ -192,7 +192,7 @@ test('a labeler that only withdrawn definitions named is left, and taken up wher
   expect(configured.cursors).toEqual([0])
 })
 
-test('a labeler that changed its key is looked up anew', async () => {
+test('a labeler with a new key is looked up again', async () => {
   const { directory, labeler, feedgen } = await stage()
   await feedgen.reached(labeler.name, labeler.label({ val: 'one' }))
   labeler.key = generateKey()
@@ -272,7 +272,7 @@ const wrong: Wrong[] = [
   },
 ]
 
-test.for(wrong)('$name: passed over, and the next one kept', async ({ fault, send }) => {
+test.for(wrong)('$name: dropped, and the next label is stored', async ({ fault, send }) => {
   const { labeler, feedgen } = await stage()
   send(labeler)
   await feedgen.reached(labeler.name, labeler.label({ val: 'good' }))

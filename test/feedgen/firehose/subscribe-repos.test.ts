@@ -323,7 +323,7 @@ describe('an event that is dropped and counted under its fault', () => {
 })
 
 describe('the consumer', () => {
-  test('a record that becomes malformed is gone', async () => {
+  test('a record that an update makes malformed is removed', async () => {
     await using directory = await startDirectory()
     await using relay = await startRelay()
     await using feedgen = await startFeedgen({ endpoints: [relay.url], plcUrl: directory.url })
@@ -334,7 +334,7 @@ describe('the consumer', () => {
     expect(dump(feedgen.file).posts).toHaveLength(0)
   })
 
-  test('events of kinds that are not known move the cursor and are no fault', async () => {
+  test('events of unknown kinds move the cursor and are no fault', async () => {
     await using directory = await startDirectory()
     await using relay = await startRelay()
     await using feedgen = await startFeedgen({ endpoints: [relay.url], plcUrl: directory.url })
@@ -344,7 +344,7 @@ describe('the consumer', () => {
     expect(feedgen.counts.faults.size).toBe(0)
   })
 
-  test('what is forged says nothing about where its endpoint is', async () => {
+  test("a forged event does not move its endpoint's cursor", async () => {
     await using directory = await startDirectory()
     await using relay = await startRelay()
     await using feedgen = await startFeedgen({ endpoints: [relay.url], plcUrl: directory.url })

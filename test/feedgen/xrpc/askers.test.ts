@@ -9,7 +9,7 @@ const from = (ip: string, headers = {}) =>
 const ask = (askers: Askers, request: ReturnType<typeof from>) =>
   askers.of(request, new ServerResponse(request), undefined)
 
-test('a network that used its time has to wait, and gets it back as time goes by', () => {
+test('a network that used up its computing time has to wait, and regains it over time', () => {
   let now = 0
   const askers = new Askers(1000, () => now)
   ask(askers, from('2001:db8::1')).used?.(600)
@@ -23,7 +23,7 @@ test('a network that used its time has to wait, and gets it back as time goes by
   expect(() => ask(askers, from('2001:db8::3'))).not.toThrow()
 })
 
-test('callers beyond those remembered start anew, and no more are remembered', () => {
+test('callers beyond the cache start with a fresh budget, and the cache is bounded', () => {
   const askers = new Askers(1000, () => 0)
   const nth = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`
   for (let n = 0; n <= 10_000; n++) askers.charge(nth(n), 2000)
@@ -31,7 +31,7 @@ test('callers beyond those remembered start anew, and no more are remembered', (
   expect(() => ask(askers, from(nth(10_000)))).toThrow('more time')
 })
 
-test('a page says which it is in few characters', () => {
+test('a page names itself in a header of at most 64 characters', () => {
   const askers = new Askers()
   expect(ask(askers, from('192.0.2.1', { [PAGE_HEADER]: 'tab-1' }))).toMatchObject({
     page: 'tab-1',
@@ -41,7 +41,7 @@ test('a page says which it is in few characters', () => {
   expect(() => ask(askers, from('192.0.2.1', { [PAGE_HEADER]: 'x'.repeat(65) }))).toThrow()
 })
 
-test('a question whose caller is gone is cancelled', () => {
+test('a request whose caller disconnects is cancelled', () => {
   const request = from('192.0.2.1')
   const response = new ServerResponse(request)
   const { signal } = new Askers().of(request, response, undefined)

@@ -35,14 +35,14 @@ async function ask(feed: string) {
   return { status: response.status, body: await response.json() }
 }
 
-test.each(['a', 'b', 'c'])('a fault of the system is not told: %s', async (feed) => {
+test.each(['a', 'b', 'c'])('a system error is answered without its message: %s', async (feed) => {
   expect(await ask(feed)).toEqual({
     status: 500,
     body: { error: 'InternalServerError', message: 'Internal Server Error' },
   })
 })
 
-test('an error of the domain is told by its kind', async () => {
+test('a DomainError is answered by its kind', async () => {
   expect(await ask('d')).toEqual({
     status: 429,
     body: { error: 'RateLimitExceeded', message: 'too many are asked already' },

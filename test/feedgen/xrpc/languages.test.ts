@@ -19,7 +19,7 @@ test.for([
   expect(acceptedLanguages(header)?.tags).toEqual(tags)
 })
 
-test('of very many the first count', () => {
+test('of very many accept-language entries the first count', () => {
   const tags =
     'ab af am ar as az be bg bn bo bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko ku ky lo lt lv mk ml mn mr ms mt my ne nl'
   const accepted = acceptedLanguages(tags.replaceAll(' ', ', '))

@@ -128,7 +128,7 @@ describe('a deactivated account whose owner wants it deleted', () => {
     expect(isHere(user)).toBe(false)
   })
 
-  it('stays while it is taken down, and is told anew after that', async () => {
+  it('stays while it is taken down, and gets another mail after that', async () => {
     const user = await newUser()
     await user.agent.com.atproto.server.deactivateAccount({ deleteAfter: PAST })
     await pds.services.dueAccounts.sweep()

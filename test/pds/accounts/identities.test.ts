@@ -252,7 +252,7 @@ describe('an identity', () => {
     })
   })
 
-  test('shows a handle that points back only, and is looked up anew for who signed in', async () => {
+  test('shows only a handle that points back, and is looked up again at sign-in', async () => {
     const user = await newUser()
     const { agent, did, handle } = user
     const { identity } = stranger().com.atproto

@@ -194,7 +194,7 @@ describe('the operator', () => {
     expect(await codesOf(host)).toHaveLength(1)
   })
 
-  test('does not let in by the codes of an account that was taken down', async () => {
+  test('refuses the codes of an account that was taken down', async () => {
     const host = await join(await codeFor())
     const code = await codeFor(1, host.did)
     const database = new Sqlite3(`${pds.folder}/atoll.sqlite`)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { KnownPeers } from '../../../pds/limits/known-peers.ts'
 
-test('are those that their names stand for, also while a name cannot be looked up', async () => {
+test('known peers are the addresses of their host names, also while DNS fails', async () => {
   let addresses: Record<string, string[]> = { 'one.test': ['203.0.113.1', '2001:db8:1::5'] }
   const warned: unknown[] = []
   const log = { warn: (fields: { host: string }) => void warned.push(fields.host) }

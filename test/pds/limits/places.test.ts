@@ -9,7 +9,7 @@ const caller = (address: string, isMasked = false): Caller => ({
   isMasked,
 })
 
-test('are bounded for a network, and in all', () => {
+test('places are bounded per network, and in all', () => {
   const places = new Places({ max: 4, networkMax: 2 })
   const [a, b] = [places.take(caller('2001:db8::1')), places.take(caller('2001:db8::2'))]
   expect([a, b].every((place) => place !== undefined)).toBe(true)
@@ -23,7 +23,7 @@ test('are bounded for a network, and in all', () => {
   expect(places.take(caller('192.0.2.3')), 'one that is given back twice is one').toBeUndefined()
 })
 
-test('are not shared out among callers behind a proxy that does not say who they are, nor to who is exempt', () => {
+test('places are not bounded per network for exempt callers, or behind a proxy without x-forwarded-for', () => {
   const isExempt = ({ address }: Caller) => address === '192.0.2.1'
   const places = new Places({ max: 4, networkMax: 1, isExempt })
   const takers = [

@@ -24,7 +24,7 @@ function signIns() {
   return { attempt, waits }
 }
 
-test('to one account are counted together, however it is written', async () => {
+test('sign-ins to one account are counted together, however its name is written', async () => {
   const { attempt } = signIns()
   for (const name of ['Race.test', 'DID:plc:RACE', '@race.TEST']) {
     expect(await attempt(name, '203.0.113.1')).toBe(true)
@@ -35,7 +35,7 @@ test('to one account are counted together, however it is written', async () => {
   expect(await attempt('race.test', '203.0.113.2'), 'the owner, from elsewhere').toBe(true)
 })
 
-test('to names that nobody has are told apart, and say no more than others', async () => {
+test('sign-ins to unknown names are counted by name, and refused as those to accounts are', async () => {
   const { attempt } = signIns()
   const outcomes = async (name: string) => {
     const found = []
@@ -46,14 +46,14 @@ test('to names that nobody has are told apart, and say no more than others', asy
   expect(await outcomes('race.test')).toEqual([true, true, true, false])
 })
 
-test('from one network are bounded over all accounts', async () => {
+test('sign-ins from one network are bounded over all accounts', async () => {
   const { attempt } = signIns()
   for (let n = 0; n < 10; n++) expect(await attempt(`name${n}.test`, `2001:db8::${n}`)).toBe(true)
   expect(await attempt('another.test', '2001:db8::99')).toBe(false)
   expect(await attempt('another.test', '2001:db8:1::99')).toBe(true)
 })
 
-test('from everywhere have to wait longer and longer, and are never refused', async () => {
+test('sign-ins to one account from everywhere wait longer and longer, and are never refused', async () => {
   const { attempt, waits } = signIns()
   for (let n = 0; n < 60; n++) expect(await attempt('race.test', `203.0.113.${n}`)).toBe(true)
   expect(waits).toHaveLength(55)

@@ -7,7 +7,7 @@ import { pdsEnv } from '../../support/pds.ts'
 const read = (variables: Record<string, string>) =>
   readConfig({ ...pdsEnv('http://localhost:2582', './data', 2583), PDS_INVITE_REQUIRED: '', ...variables })
 
-test('without them there is no mail server, and invites are required and never earned', () => {
+test('without mail and invite variables there is no mail server, and invites are required and never earned', () => {
   expect(read({})).toMatchObject({
     mail: { smtp: undefined, moderationSmtp: undefined, confirmationLink: true },
     invites: { required: true, intervalMs: undefined, epochMs: 0 },
@@ -16,7 +16,7 @@ test('without them there is no mail server, and invites are required and never e
   })
 })
 
-test('with them there are two mail servers, a rhythm of invites, and a name', () => {
+test('mail and invite variables set two mail servers, an invite interval, and a name', () => {
   const variables = {
     PDS_EMAIL_SMTP_URL: 'smtps://resend:secret@smtp.example:465/',
     PDS_EMAIL_FROM_ADDRESS: 'noreply@pds.example',

@@ -49,7 +49,7 @@ test('the operator’s brand is shown, and cannot break the page', () => {
   expect(html).not.toContain('<script>')
 })
 
-test('a mail that cannot be sent stands in the log, or on the screen when there is no log', async () => {
+test('a mail that cannot be sent is written to the log, or to the screen when there is none', async () => {
   const printed = vi.spyOn(console, 'warn').mockImplementation(() => {})
   const lines: string[] = []
   const log = (level: string) => pino({ level }, { write: (line: string) => lines.push(line) })

@@ -271,7 +271,7 @@ describe('the endpoints of OAuth', () => {
   })
 })
 
-test('the address is told to apps that may read it', async () => {
+test('apps with the email scope get the address', async () => {
   const session = async (app: App) =>
     (await askThrough(sessions.get(sides.ours.url + app)!, '/xrpc/com.atproto.server.getSession')).body
   expect(await session('everythingOfOld')).toHaveProperty('email', 'ann@mail.example')

@@ -131,7 +131,7 @@ test('the pages are in the operator’s name, colors and links', async () => {
   }
 })
 
-test('the metadata says where everything is', async () => {
+test('the OAuth metadata lists every endpoint', async () => {
   await using pds = await startPds({ plcUrl: plc.url })
   const get = async (path: string) => (await fetch(pds.url + path)).json()
   expect(await get('/.well-known/oauth-protected-resource')).toMatchObject({

@@ -3,7 +3,7 @@ import { endingOf } from '../../../pds/pages/ending.ts'
 
 const END = '2026-11-30T12:00:00.000Z'
 
-test('an account that stays has no end', () => {
+test('an account without a planned deletion has no ending notice', () => {
   expect(endingOf({ endsAt: null, moveStepAt: null })).toBeUndefined()
   expect(endingOf({ endsAt: null, moveStepAt: END })).toBeUndefined()
 })

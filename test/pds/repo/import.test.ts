@@ -68,9 +68,7 @@ async function leftOver(folder = pds.folder): Promise<number> {
         'SELECT (SELECT count(*) FROM loose_repo) + count(*) FROM record WHERE repo NOT IN (SELECT id FROM repo)',
       )
       .pluck()
-    for (let tries = 0; (count.get() as number) > 0 && tries < 200; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
+    await expect.poll(() => count.get()).toBe(0)
     return count.get() as number
   } finally {
     db.close()

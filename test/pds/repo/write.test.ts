@@ -273,7 +273,7 @@ describe('writes that come together', () => {
     for (const [n, { since }] of chain.entries()) expect(since).toBe(n === 0 ? null : chain[n - 1]!.rev)
   })
 
-  it('go with the event that tells of them, or not at all', async () => {
+  it('are stored with their event, or not at all', async () => {
     const repos = openRepos()
     const owner = await repos.createRepo()
     const before = contents(repos.file)

@@ -60,7 +60,7 @@ describe.each(Object.entries(ways))('a fault that comes %s', (way, wrap) => {
   })
 })
 
-test('what helps is told', async () => {
+test('an error that helps the caller keeps its message', async () => {
   const badLink = await thrownBy(() => jsonToLex({ $link: 5 } as never, { strict: true }))
   const told = [
     new InvalidRequestError(badLink.message, undefined, { cause: badLink }),

@@ -17,7 +17,7 @@ function built(pairs: Iterable<Pair>): { root: Cid; blocks: [Cid, Buffer][] } {
   }
 }
 
-test('the tree is the one that its keys define and that inserting them gives', () => {
+test('a built tree equals the one that inserting its keys gives', () => {
   const random = seededRandom(1)
   for (let i = 0; i < 300; i++) {
     const pairs = randomPairs(random, random.below(random.pick([4, 40, 400])))
@@ -29,7 +29,7 @@ test('the tree is the one that its keys define and that inserting them gives', (
   }
 })
 
-test('each node comes once, after those below it, the root last', () => {
+test('building emits each node once, after those below it, the root last', () => {
   const { root, blocks } = built(randomPairs(seededRandom(2), 2000))
   expect(blocks.at(-1)?.[0]).toBe(root)
   expect(new Set(blocks.map(([cid]) => cid)).size).toBe(blocks.length)
@@ -43,11 +43,11 @@ test('each node comes once, after those below it, the root last', () => {
   }
 })
 
-test('without entries it is the empty tree', () => {
+test('building without entries gives the empty tree', () => {
   expect(built([]).root).toBe(EMPTY_ROOT)
 })
 
-test('keys that do not ascend, and keys that are none, are refused', () => {
+test('building refuses keys that do not ascend and invalid keys', () => {
   const [a, b] = randomPairs(seededRandom(3), 2) as [Pair, Pair]
   expect(() => built([b, a])).toThrow(InvalidNodeError)
   expect(() => built([a, a])).toThrow(InvalidNodeError)

@@ -7,7 +7,7 @@ import { applyOps, netOps } from '#protocol/mst/tree.ts'
 import { seededRandom } from '../../support/random.ts'
 import { creates, randomOps, randomPairs, Store, slowTree, sortedPairs } from './support.ts'
 
-test('the difference of two trees is the ops, the blocks and the nodes between them', () => {
+test('the diff of two trees has the ops, the blocks and the nodes between them', () => {
   for (let seed = 1; seed <= 150; seed++) {
     const random = seededRandom(seed)
     const pairs = randomPairs(random, random.below(random.pick([3, 30, 600])))
@@ -30,7 +30,7 @@ test('the difference of two trees is the ops, the blocks and the nodes between t
   }
 })
 
-test('from no tree everything is new and nothing removed; from the empty tree its node is removed', () => {
+test('a diff from no tree removes nothing; one from the empty tree removes its node', () => {
   const pairs = randomPairs(seededRandom(1), 100)
   const { root, blocks } = slowTree(pairs)
   const store = Store.of(blocks)
@@ -44,7 +44,7 @@ test('from no tree everything is new and nothing removed; from the empty tree it
   expect(diffTrees(store, root, root)).toEqual({ ops: [], created: new Map(), removed: [] })
 })
 
-test('what is equal is not loaded', () => {
+test('a diff does not load equal subtrees', () => {
   const random = seededRandom(2)
   const pairs = randomPairs(random, 20_000)
   const store = Store.of(buildTree(pairs))

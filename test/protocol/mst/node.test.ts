@@ -69,7 +69,7 @@ test.each([
   expect(isValidKey(key)).toBe(valid)
 })
 
-test('the layer is the count of zero bit pairs that the hash begins with', () => {
+test('the MST layer of a key counts the leading zero bit pairs of its hash', () => {
   const random = seededRandom(2)
   for (let i = 0; i < 5000; i++) {
     const key = randomKey(random)
@@ -80,13 +80,13 @@ test('the layer is the count of zero bit pairs that the hash begins with', () =>
   }
 })
 
-test('the common prefix of two strings', () => {
+test('the common prefix length of two keys', () => {
   expect(commonPrefixLength('abc', 'abd')).toBe(2)
   expect(commonPrefixLength('abc', 'abcd')).toBe(3)
   expect(commonPrefixLength('', 'abc')).toBe(0)
 })
 
-test('a source over blocks gives nodes and names the one that is missing', () => {
+test('a node source over blocks gives nodes and names a missing one', () => {
   const { root, blocks } = slowTree(randomPairs(seededRandom(3), 50))
   const source = nodesOf(blocks)
   expect(encodeNode(source.node(root))).toEqual(blocks.get(root))
@@ -108,7 +108,7 @@ describe('blocks that are not nodes', () => {
     )
   const AB = '43612f62' // a/b
 
-  test('the way of writing used here is right', () => {
+  test("the test's own encoder writes valid nodes", () => {
     const entries = [{ key: 'a/b', value: CHILD, right: CHILD }]
     expect(encodeNode({ left: null, entries })).toEqual(
       hex(`a2 6165 81 a4 616b ${AB} 6170 00 6174 L 6176 L 616c f6`),

@@ -12,7 +12,7 @@ const pairs = randomPairs(random, 1000)
 const store = Store.of(buildTree(pairs))
 const root = [...buildTree(pairs)].at(-1)?.[0] as Cid
 
-test('the way to a key shows its value', () => {
+test('an MST proof of a key shows its value', () => {
   for (const { key, value } of pairs) {
     const proof = pathTo(store, root, key)
     expect(getValue(nodesOf(proof), root, key)).toBe(value)
@@ -20,7 +20,7 @@ test('the way to a key shows its value', () => {
   }
 })
 
-test('the way to where a key would be shows that it is not there', () => {
+test('an MST proof of an absent key shows that it is absent', () => {
   for (let i = 0; i < 500; i++) {
     const key = randomKey(random)
     expect(getValue(nodesOf(pathTo(store, root, key)), root, key)).toBe(null)
@@ -39,7 +39,7 @@ test('no block of a proof can be left out', () => {
   }
 })
 
-test('a way that does not end is refused', () => {
+test('an MST proof with a cycle is refused', () => {
   const endless = { node: (cid: Cid) => ({ left: (cid + String(Math.random())) as Cid, entries: [] }) }
   expect(() => pathTo(endless, root, 'a/b')).toThrow(InvalidNodeError)
 })

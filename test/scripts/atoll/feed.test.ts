@@ -291,7 +291,7 @@ describe('publish and unpublish', () => {
     await expect(record(alice.agent, GENERATOR, 'cats')).rejects.toThrow('Could not locate')
   })
 
-  it('works on the reference PDS', async () => {
+  it('works on @atproto/pds', async () => {
     await using reference = await startReferencePds(plc.url)
     const carol = await createUser(reference, 'carol')
     const args = ['feed', 'publish', file('cats.json', cats), '--host', feedgen.url, '--json']
@@ -415,7 +415,7 @@ describe('fork and list', () => {
   })
 })
 
-it('fork copies the algorithm of a built-in feed, which its host tells', async () => {
+it('fork copies the algorithm of a built-in feed from its feed generator', async () => {
   const did = HOST_DID
   const generator = { did, displayName: 'Latest', createdAt: new Date().toISOString() }
   await alice.agent.com.atproto.repo.putRecord({

@@ -94,7 +94,7 @@ const content = (): RepositoryContent => ({
   ),
 })
 
-test('each step is small, and what ends it in the middle leaves it to be done again', async () => {
+test('cleaning after a resync goes in small steps, and starts over when interrupted', async () => {
   const { recorder, steps, shown, count, account } = await stage()
   const left: number[] = []
   class Killed extends Error {}
@@ -120,7 +120,7 @@ test('each step is small, and what ends it in the middle leaves it to be done ag
   expect(await recorder.apply([{ ...commit, changes: [] }])).toEqual(['applied'])
 })
 
-test('events of other accounts are written between steps, and older ones of this say nothing', async () => {
+test('cleaning after a resync lets events of other accounts in between, and older ones of its own are stale', async () => {
   const { recorder, steps, row, shown, account } = await stage()
   const outcomes: unknown[] = []
   steps.after = async (step) => {
@@ -140,7 +140,7 @@ test('events of other accounts are written between steps, and older ones of this
   expect(account()).toEqual({ rev: '3', data: 'three', jumped: 0 })
 })
 
-test('a newer commit of the account ends it: what it brings stays', async () => {
+test('cleaning after a resync stops at a newer commit of the account, whose records stay', async () => {
   const { recorder, steps, row, shown, account } = await stage()
   const outcomes: unknown[] = []
   steps.after = async (step) => {
@@ -155,7 +155,7 @@ test('a newer commit of the account ends it: what it brings stays', async () => 
   expect(account()).toMatchObject({ rev: '4', jumped: 1 })
 })
 
-test('an account that was deleted meanwhile stays so', async () => {
+test('cleaning after a resync does not revive an account deleted meanwhile', async () => {
   const { recorder, steps, count } = await stage()
   steps.after = async (step) => {
     if (step === 2) await recorder.apply([{ kind: 'account', did, active: false, status: 'deleted' }])

@@ -2,9 +2,9 @@
 import { once } from 'node:events'
 import { request } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type AppViewStandIn, appViewEnv, startAppView } from '../support/app-view.ts'
-import { createUser, startPds } from '../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../support/plc.ts'
+import { type AppViewStandIn, appViewEnv, startAppView } from '../../support/app-view.ts'
+import { createUser, startPds } from '../../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../../support/plc.ts'
 
 let plc: PlcDirectory
 let services: AppViewStandIn
@@ -157,7 +157,7 @@ describe('a service', () => {
     ;(await held).destroy()
   })
 
-  test('is asked again when there was no connection, if that is wanted', async () => {
+  test('is retried when there was no connection, if that is wanted', async () => {
     await using host = await start({ ...appViewEnv(services), PDS_PROXY_MAX_RETRIES: '2' })
     let times = 0
     services.answers.set(METHOD, (_, response) => {

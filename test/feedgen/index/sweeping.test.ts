@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { encode } from '#protocol/cbor.ts'
-import { type Index, openIndex } from '../../../../feedgen/index/database.ts'
-import { keepSweeping } from '../../../../feedgen/index/sweeping.ts'
-import { SWEEP_ROWS_MAX } from '../../../../feedgen/index/write/event-batch.ts'
-import type { Change, IndexEvent } from '../../../../feedgen/index/write/events.ts'
-import { eventually } from '../../support.ts'
-import { newLocation, stores, usePostgres, writtenIndex } from '../stores.ts'
+import { type Index, openIndex } from '../../../feedgen/index/database.ts'
+import { keepSweeping } from '../../../feedgen/index/sweeping.ts'
+import { SWEEP_ROWS_MAX } from '../../../feedgen/index/write/event-batch.ts'
+import type { Change, IndexEvent } from '../../../feedgen/index/write/events.ts'
+import { eventually } from '../support.ts'
+import { newLocation, stores, usePostgres, writtenIndex } from './stores.ts'
 
 usePostgres()
 

@@ -200,7 +200,7 @@ describe('the operator', () => {
   })
 })
 
-describe('who is let in', () => {
+describe('admin credentials', () => {
   const methods: [
     name: string,
     forModerators: boolean,

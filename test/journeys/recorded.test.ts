@@ -3,6 +3,7 @@ import path from 'node:path'
 import { cborToLexRecord, readCarWithRoot } from '@atproto/repo'
 import { describe, expect, test } from 'vitest'
 import { type CommitEvent, decodeFrame } from '#protocol/frame.ts'
+import { cursorOf, dump, eventually, SERVICE_DID, startFeedgen } from '../feedgen/support.ts'
 import { type Directory, startDirectory } from '../support/directory.ts'
 import {
   type RunningProcess,
@@ -13,7 +14,6 @@ import {
 import { recordedDocuments, recordedFrames } from '../support/recorded.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
 import { vectorJson } from '../support/vectors.ts'
-import { cursorOf, dump, eventually, SERVICE_DID, startFeedgen } from './support.ts'
 
 interface Manifest {
   frames: number

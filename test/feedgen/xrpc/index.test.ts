@@ -159,7 +159,7 @@ describe('methods that make lists', () => {
     return response.status
   }
 
-  test('are limited by the address of the caller, which the proxy in front tells', async () => {
+  test("are limited by the caller's address, taken from x-forwarded-for", async () => {
     for (let i = 0; i < 6; i++) expect(await list('198.51.100.1')).toBe(200)
     expect(await list('198.51.100.1')).toBe(429)
     expect(await list('198.51.100.2')).toBe(200)
@@ -207,7 +207,7 @@ describe('a token', () => {
     }
   })
 
-  test('tells the viewer, whichever form its audience has', async () => {
+  test('identifies the viewer, with either form of audience', async () => {
     for (const aud of [SERVICE_DID, `${SERVICE_DID}#bsky_fg`]) {
       const { status, body } = await skeleton('following', { limit: '1' }, await token({ aud }))
       expect({ status, feed: body.feed }).toEqual({ status: 200, feed: [{ post: posts[0] }] })
@@ -216,7 +216,7 @@ describe('a token', () => {
     expect(body).toEqual({ feed: [] })
   })
 
-  test('is what the reference’s library makes, with either kind of key', async () => {
+  test('made by @atproto/xrpc-server is accepted, with either kind of key', async () => {
     const keypairs = [
       await Secp256k1Keypair.create({ exportable: true }),
       await P256Keypair.create({ exportable: true }),
@@ -236,7 +236,7 @@ describe('a token', () => {
     }
   })
 
-  test('is good for one use when it has a number', async () => {
+  test('with a jti is accepted once', async () => {
     const headers = await token({ jti: 'number one' })
     expect((await skeleton('following', {}, headers)).status).toBe(200)
     expect(await skeleton('following', {}, headers)).toMatchObject({
@@ -294,7 +294,7 @@ describe('a token', () => {
     }
   })
 
-  test('whose key cannot be looked up now is not called bad', async () => {
+  test('whose key cannot be looked up now is not reported as invalid', async () => {
     const author = new Author()
     directory.failing = 503
     const answer = await skeleton('following', {}, await token({ iss: author.did, key: author.key }))
@@ -339,7 +339,7 @@ describe('a built-in feed', () => {
   const call = (name: string, params: Record<string, string>) =>
     feedgen.get(`social.atoll.feed.${name}`, params)
 
-  test.each(['latest', 'hot', 'following', 'mutuals'])('%s says what its algorithm is', async (name) => {
+  test.each(['latest', 'hot', 'following', 'mutuals'])('%s returns its algorithm', async (name) => {
     const { status, body } = await call('getAlgorithm', { feed: feedUri(name) })
     expect([status, body]).toMatchObject([200, { creator: publisherDid, served: true, builtIn: true }])
     const preview = await fetch(`${feedgen.url}/xrpc/social.atoll.feed.preview`, {

@@ -2,7 +2,7 @@
 import { createServiceJwt } from '@atproto/xrpc-server'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { SigningKey } from '#protocol/keys.ts'
-import { type Ask, ask, type Side, type Sides, startSides } from '../support/sides.ts'
+import { type Ask, ask, type Side, type Sides, startSides } from '../../support/sides.ts'
 
 let sides: Sides
 
@@ -124,7 +124,7 @@ describe('of another AppView', () => {
     })
   })
 
-  test('are set there, where the reference fails', async () => {
+  test('are set there, where @atproto/pds fails', async () => {
     sides.answerWith('app.bsky.actor.putPreferences', () => (_, response) => response.end())
     const { status, reached } = await ask(sides.ours, (side) => putting([unknown], { headers: header(side) }))
     expect(status).toBe(200)

@@ -67,7 +67,7 @@ test('of an account that was taken down', async () => {
   }
 })
 
-test('of nobody', async () => {
+test('records of an unknown account', async () => {
   const { repo } = strangerTo(pds).com.atproto
   const nobody = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa'
   expect(await rejection(repo.getRecord({ repo: nobody, collection, rkey: 'a' }))).toMatchObject({

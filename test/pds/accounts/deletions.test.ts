@@ -371,7 +371,7 @@ describe('the remains of an account', () => {
     },
   })
 
-  test('go in short transactions, and are told to nobody meanwhile', async () => {
+  test('are deleted in short transactions, without further events', async () => {
     const folder = testFolder()
     const { repos, owner, neighbour } = await remains(folder, 3_000)
     await using imports = importsOf(repos, folder)
@@ -391,13 +391,13 @@ describe('the remains of an account', () => {
     let longest = 0
     const isLeft = () => Object.values(rowsOf(folder, owner.id)).some((rows) => rows > 0)
     while (isLeft()) {
-      const began = performance.now()
+      const before = process.threadCpuUsage()
       await repos.store.db.write(() => writes++)
-      longest = Math.max(longest, performance.now() - began)
+      longest = Math.max(longest, process.threadCpuUsage(before).user)
       expect(ofOwner()).toMatchObject([{ kind: 'account', status: 'deleted' }])
     }
     expect(writes).toBeGreaterThan(3)
-    expect(longest).toBeLessThan(250)
+    expect(longest).toBeLessThan(250_000)
     expect(rowsOf(folder, neighbour.id)).toMatchObject({ record: 1, event: 5 })
     expect(ofOwner()).toHaveLength(1)
   })

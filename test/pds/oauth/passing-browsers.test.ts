@@ -121,7 +121,7 @@ test('visits are bounded', () => {
   expect(visits.of(idOf(10))).toEqual(['did:web:a.example'])
 })
 
-test('what a browser says of itself is cut, and it keeps its session', async () => {
+test('an overlong user agent is truncated, and the browser keeps its session', async () => {
   const { handle } = await createUser(pds, 'carol')
   const said = { 'user-agent': 'x'.repeat(12_000) }
   const visitor = new Visitor(pds, '', said)

@@ -24,15 +24,15 @@ import { decodeCommit, verifyCommit } from '#protocol/commit.ts'
 import type { CommitEvent } from '#protocol/frame.ts'
 import { nodesOf } from '#protocol/mst/node.ts'
 import { invertOps } from '#protocol/mst/tree.ts'
-import { Firehose } from '../../pds/firehose/firehose.ts'
-import { SUBSCRIBE_PATH, Subscribers, type SubscribersOptions } from '../../pds/firehose/subscribe.ts'
-import { Store } from '../../pds/store/store.ts'
-import { createUser, type InProcessPds, startPds, type TestUser } from '../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../support/plc.ts'
-import { temporaryFolder } from '../support/processes.ts'
-import { seededRandom } from '../support/random.ts'
-import { Subscriber, seqOf } from '../support/subscriber.ts'
-import { waitFor } from '../support/waiting.ts'
+import { Firehose } from '../../../pds/firehose/firehose.ts'
+import { SUBSCRIBE_PATH, Subscribers, type SubscribersOptions } from '../../../pds/firehose/subscribe.ts'
+import { Store } from '../../../pds/store/store.ts'
+import { createUser, type InProcessPds, startPds, type TestUser } from '../../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+import { temporaryFolder } from '../../support/processes.ts'
+import { seededRandom } from '../../support/random.ts'
+import { Subscriber, seqOf } from '../../support/subscriber.ts'
+import { waitFor } from '../../support/waiting.ts'
 
 let plc: PlcDirectory
 let pds: InProcessPds
@@ -275,7 +275,7 @@ describe('a cursor', () => {
     },
   )
 
-  test('from before the window is told so and begins where the window does', async () => {
+  test('from before the window gets OutdatedCursor and begins where the window does', async () => {
     await using pds = await startPds({ plcUrl: plc.url, env: { PDS_REPO_BACKFILL_LIMIT_MS: '3600000' } })
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 2 * 3_600_000 })
     onTestFinished(() => {
@@ -412,7 +412,7 @@ describe('subscribers', () => {
     expect(same(slow.frames, frames())).toBe(true)
   })
 
-  test('that take nothing are told so and let go; others do not notice', async () => {
+  test('that read nothing get ConsumerTooSlow and are disconnected; others do not notice', async () => {
     const { url, port, frames, subscribers } = await serve(MUCH.events, MUCH.bytes, { stallSecondsMax: 1 })
     const dead = await paused(port, 0)
     const good = await listen(url, 0)
@@ -445,7 +445,7 @@ describe('subscribers', () => {
     expect(seqs.length).toBeLessThan(MUCH.events)
   })
 
-  test('that do not answer a ping are let go', async () => {
+  test('that do not answer a ping are disconnected', async () => {
     const { url, subscribers } = await serve(3, 10, { pingSeconds: 0.4 })
     const mute = await listen(url, 0, { autoPong: false })
     const alive = await listen(url, 0)
@@ -486,7 +486,7 @@ describe('subscribers', () => {
     expect(await talker.closed).toMatchObject({ code: 1009 })
   })
 
-  test('hear when the server stops', async () => {
+  test('are closed with 1001 when the server stops', async () => {
     const { url, subscribers } = await serve(1, 10)
     const subscriber = await listen(url)
     await subscribers[Symbol.asyncDispose]()

@@ -13,10 +13,10 @@ import { startReferencePds } from '../support/reference-pds.ts'
 import { type MailServer, startMailServer } from '../support/smtp.ts'
 import { Subscriber } from '../support/subscriber.ts'
 
-const POSTS = 4_000
-const LIKES = 600
-const FOLLOWS = 400
-const BLOBS = 200
+const POSTS = 1_500
+const LIKES = 300
+const FOLLOWS = 200
+const BLOBS = 100
 const BATCH = 200
 const COUNTS = { 'app.bsky.feed.post': POSTS, 'app.bsky.feed.like': LIKES, 'app.bsky.graph.follow': FOLLOWS }
 const HANDLE = 'traveller.test'
@@ -63,7 +63,7 @@ afterAll(async () => {
   await plc?.[Symbol.asyncDispose]()
 })
 
-test('an account moves in and on, with all that it has', { timeout: 180_000 }, async () => {
+test('an account moves in and on, with all that it has', { timeout: 400_000 }, async () => {
   const envOf = (did: string) => ({
     ...appViewEnv(services),
     PDS_SERVICE_DID: did,

@@ -1,8 +1,8 @@
 /** Requests that other services answer: what reaches them and what comes back, beside `@atproto/pds` with the same services. */
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type AppViewStandIn, type StandInAnswer, startAppView } from '../support/app-view.ts'
-import { type Ask, ask, type Side, type Sides, startSides } from '../support/sides.ts'
+import { type AppViewStandIn, type StandInAnswer, startAppView } from '../../support/app-view.ts'
+import { type Ask, ask, type Side, type Sides, startSides } from '../../support/sides.ts'
 
 let sides: Sides
 let ours: Side
@@ -130,7 +130,7 @@ describe('a request for a method that is not served here', () => {
     expect(reached).toHaveLength(1)
   })
 
-  test('goes to the moderation service when its name says so, also when the reference has not heard of it', async () => {
+  test('goes to the moderation service of its namespace, also for methods unknown to @atproto/pds', async () => {
     const { destinations } = sides.pds.services
     const { did } = ours.services
     expect(await destinations.find('tools.ozone.example.queryNovelties', undefined)).toMatchObject({
@@ -144,7 +144,7 @@ describe('a request for a method that is not served here', () => {
     expect(await agree({ method: 'POST', path: TRENDS, ...JSON_BODY })).toMatchObject({ status: 200 })
   })
 
-  test('is refused when its service cannot be found, where the reference fails', async () => {
+  test('is refused when its service cannot be resolved, where @atproto/pds fails', async () => {
     for (const service of ['did:web:localhost%3A1#a', 'did:key:zzz#a', 'nothing#a']) {
       const headers = { 'atproto-proxy': service }
       expect(await ask(ours, { path: TRENDS, headers }), service).toMatchObject({
@@ -222,7 +222,7 @@ describe('a record of another host', () => {
     await agree({ path })
   })
 
-  test('is asked of no host that a stranger names, where the reference asks it', async () => {
+  test('is sent to no host that a stranger names, where @atproto/pds sends it', async () => {
     const named = { path, token: null, headers: { 'atproto-proxy': 'did:web:elsewhere.example#other' } }
     const before = ours.services.received.length
     expect(await ask(ours, named)).toMatchObject({ status: 200 })

@@ -1,10 +1,10 @@
 /** What stands around every response: headers that keep strangers' bytes from being run, and telling whose mistake an error is. */
 import { expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
-import { startFeedgen } from '../feedgen/support.ts'
-import { createUser, startPds } from '../support/pds.ts'
-import { chunked, RawConnection } from '../support/raw-http.ts'
-import { withPds } from '../support/with-pds.ts'
+import { startFeedgen } from '../../feedgen/support.ts'
+import { createUser, startPds } from '../../support/pds.ts'
+import { chunked, RawConnection } from '../../support/raw-http.ts'
+import { withPds } from '../../support/with-pds.ts'
 
 const shared = withPds('edge')
 

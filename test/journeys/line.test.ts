@@ -3,17 +3,16 @@ import { AtpAgent } from '@atproto/api'
 import { describe, expect, test } from 'vitest'
 import { builtInFeeds } from '../../feedgen/feeds/built-in.ts'
 import { publishBuiltIn, unpublishBuiltIn } from '../../scripts/atoll/feed/built-in.ts'
+import { eventually, SERVICE_DID, startFeedgen, type TestFeedgen } from '../feedgen/support.ts'
 import { createUser, startPds, type TestUser } from '../support/pds.ts'
 import { startPlc } from '../support/plc.ts'
 import { startReferencePds } from '../support/reference-pds.ts'
-import { eventually, SERVICE_DID, startFeedgen, type TestFeedgen } from './support.ts'
 
 const METHOD = 'app.bsky.feed.getFeedSkeleton'
-const visibleMsMax = 1000
 
 const servers = [
-  { name: 'our PDS', start: (plcUrl: string) => startPds({ plcUrl }) },
-  { name: 'the reference', start: (plcUrl: string) => startReferencePds(plcUrl) },
+  { name: 'Atoll', start: (plcUrl: string) => startPds({ plcUrl }) },
+  { name: '@atproto/pds', start: (plcUrl: string) => startReferencePds(plcUrl) },
 ]
 
 /** A page of a feed as the user's PDS asks for it in the user's name. */
@@ -55,11 +54,9 @@ describe.for(servers)('from a post on $name to a feed', ({ start }) => {
     await bob.agent.like(byCarol.uri, byCarol.cid)
     await alice.agent.like(byCarol.uri, byCarol.cid)
     const shared = await bob.agent.repost(byCarol.uri, byCarol.cid)
-    const postedAt = performance.now()
     const last = await carol.agent.post({ text: 'the last word' })
     const latest = async () => (await feedgen.get(METHOD, { feed: uris.latest! })).body.feed?.[0]?.post
     await eventually(async () => (await latest()) === last.uri)
-    expect(performance.now() - postedAt).toBeLessThan(visibleMsMax)
 
     expect(await read(feedgen, uris.latest!, alice)).toEqual(
       [last, byBob, byCarol].map(({ uri }) => ({ post: uri })),

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
-import { type Ask, ask, type Side, type Sides, startSides } from '../support/sides.ts'
+import { type Ask, ask, type Side, type Sides, startSides } from '../../support/sides.ts'
 
 let sides: Sides
 /** For each side the revision that its AppView has seen: the later writes are new to it. */
@@ -152,7 +152,7 @@ function knowQuoted(): void {
 }
 
 describe('a profile', () => {
-  test('of the caller is what he wrote', async () => {
+  test('of the caller is what they wrote', async () => {
     behind('app.bsky.actor.getProfile', ({ user }) => profileView(user.did, { followersCount: 3 }))
     const { json, headers } = await view(({ user }) => `app.bsky.actor.getProfile?actor=${user.did}`)
     expect(json).toMatchObject({ displayName: 'New name', description: 'new', followersCount: 3 })
@@ -165,7 +165,7 @@ describe('a profile', () => {
     expect((await view(`app.bsky.actor.getProfile?actor=${SOMEBODY}`)).json.displayName).toBe('Old name')
   })
 
-  test('among others is what he wrote', async () => {
+  test('among others is what they wrote', async () => {
     behind('app.bsky.actor.getProfiles', ({ user }) => ({
       profiles: [profileView(SOMEBODY), profileView(user.did)],
     }))
@@ -201,7 +201,7 @@ describe('a feed', () => {
     expect(json.feed[0].post.author.displayName).toBe('New name')
   })
 
-  test('of the caller has his new posts, with everything in them', async () => {
+  test('of the caller has their new posts, with everything in them', async () => {
     knowQuoted()
     behind('app.bsky.feed.getAuthorFeed', ({ user }) => ({
       cursor: 'more',
@@ -225,7 +225,7 @@ describe('a feed', () => {
     expect(json.cursor).toBe('more')
   })
 
-  test('of the caller that begins with a repost of his is his', async () => {
+  test('of the caller that begins with their own repost is theirs', async () => {
     knowQuoted()
     behind('app.bsky.feed.getAuthorFeed', ({ user }) => ({
       feed: [

@@ -3,11 +3,11 @@
  * side: status, error, message, the shape of the body, and the mails.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { PASSWORD, secrets, startPds } from '../../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../../support/plc.ts'
-import { startReferencePds } from '../../support/reference-pds.ts'
-import { type MailServer, startMailServer } from '../../support/smtp.ts'
-import { waitFor } from '../../support/waiting.ts'
+import { PASSWORD, secrets, startPds } from '../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../support/plc.ts'
+import { startReferencePds } from '../support/reference-pds.ts'
+import { type MailServer, startMailServer } from '../support/smtp.ts'
+import { waitFor } from '../support/waiting.ts'
 
 interface Host {
   readonly url: string
@@ -267,7 +267,7 @@ function shape(value: unknown): unknown {
  * `didDoc`: it names the host. */
 const BEYOND_THE_REFERENCE = new Set(['emailAuthFactor', 'availableUses', 'didDoc'])
 
-test('the answers are the reference’s', () => {
+test('addresses, passwords, app passwords and invites are answered as by @atproto/pds', () => {
   expect(Object.keys(reference).length).toBeGreaterThan(70)
   expect(ours).toEqual(reference)
 })

@@ -53,7 +53,7 @@ async function moveIdentity({ agent, did }: TestUser, moved: AtpAgent): Promise<
 }
 
 describe('an account with an identity of its own', () => {
-  test('is made, not active and told to nobody, then activated once its identity names this host', async () => {
+  test('is created inactive and without an event, then activated once its identity names this host', async () => {
     const user = await mover()
     const { agent, did, handle } = user
     const reserved = await strangerTo(to).com.atproto.server.reserveSigningKey({ did })
@@ -120,7 +120,7 @@ describe('an account with an identity of its own', () => {
     })
   })
 
-  test('is for whoever proves that it is his', async () => {
+  test("needs a proof that the identity is the caller's", async () => {
     const [user, other] = [await mover(), await mover()]
     const create = (token: string | undefined) => rejection(createWithDid(to, user, token))
     const message = `Missing auth to create account with did: ${user.did}`

@@ -7,12 +7,19 @@ import Database from 'better-sqlite3'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cidToBytes, parseCid } from '#protocol/cid.ts'
-import { type ConfigError, readConfig } from '../../pds/config.ts'
-import { parseRange } from '../../pds/xrpc/ranges.ts'
-import { createUser, type InProcessPds, pdsEnv, rejection, startPds, type TestUser } from '../support/pds.ts'
-import { type PlcDirectory, startPlc } from '../support/plc.ts'
-import { temporaryFolder } from '../support/processes.ts'
-import { type S3Server, startS3, startS3rver } from '../support/s3.ts'
+import { type ConfigError, readConfig } from '../../../pds/config.ts'
+import { parseRange } from '../../../pds/xrpc/ranges.ts'
+import {
+  createUser,
+  type InProcessPds,
+  pdsEnv,
+  rejection,
+  startPds,
+  type TestUser,
+} from '../../support/pds.ts'
+import { type PlcDirectory, startPlc } from '../../support/plc.ts'
+import { temporaryFolder } from '../../support/processes.ts'
+import { type S3Server, startS3, startS3rver } from '../../support/s3.ts'
 
 const DAY_MS = 86_400_000
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
@@ -365,7 +372,7 @@ describe('what an upload that was cut off left behind', () => {
 })
 
 describe('settings', () => {
-  it('receives uploads where it is told to', async () => {
+  it('receives uploads in PDS_BLOBSTORE_DISK_TMP_LOCATION', async () => {
     using elsewhere = temporaryFolder()
     const env = { PDS_BLOBSTORE_DISK_TMP_LOCATION: path.join(elsewhere.path, 'uploads') }
     await using pds = await startPds({ plcUrl: plc.url, env })
@@ -404,7 +411,7 @@ describe('settings', () => {
     expect(rows(pds.folder, 'SELECT mimeType FROM blob')).toEqual([])
   })
 
-  it('a bucket that fails now and then is asked again', async () => {
+  it('a bucket that fails now and then is retried', async () => {
     await using pds = await startPds({ plcUrl: plc.url, env: s3.env('shaky') })
     const user = await createUser(pds, 'patient')
     const bytes = image()
