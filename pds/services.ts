@@ -1,4 +1,4 @@
-/** What pds.ts builds. An endpoint asks for the few it uses: `Pick<Services, 'accounts'>`. */
+/** What wiring.ts builds. An endpoint asks for the few it uses: `Pick<Services, 'accounts'>`. */
 
 import type { Checkups } from './accounts/account-status-report.ts'
 import type { Accounts } from './accounts/accounts.ts'

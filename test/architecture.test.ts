@@ -59,6 +59,8 @@ const mayImport: Record<string, readonly string[]> = {
     'pds/repo',
   ],
   'pds/routes.ts': ['platform', 'pds/services.ts', 'pds/accounts'],
+  'pds/http.ts': [...shared, 'pds'],
+  'pds/wiring.ts': [...shared, 'pds'],
   'pds/pds.ts': [...shared, 'pds'],
   'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'platform', 'pds/repo'],
 
@@ -216,6 +218,6 @@ test('the domain names no HTTP statuses: errors are mapped to XRPC in one place'
   const namers = sources.filter(
     (file) => !file.includes('/xrpc/') && named.test(readFileSync(path.join(root, file), 'utf8')),
   )
-  // The composition root refuses an upgrade that is none.
-  expect(namers.sort()).toEqual(['pds/pds.ts', 'platform/xrpc-errors.ts'])
+  // The HTTP application refuses an upgrade that is none.
+  expect(namers.sort()).toEqual(['pds/http.ts', 'platform/xrpc-errors.ts'])
 })

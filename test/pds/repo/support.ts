@@ -20,7 +20,7 @@ import { temporaryFolder } from '../../support/processes.ts'
 
 export const COLLECTION = 'com.example.thing'
 
-/** What pds.ts would build, as far as repositories go. */
+/** What wiring.ts would build, as far as repositories go. */
 export interface Repos {
   readonly file: string
   readonly store: Store
