@@ -15,7 +15,8 @@ const shared = ['protocol', 'platform']
 const mayImport: Record<string, readonly string[]> = {
   protocol: [],
   platform: ['protocol'],
-  'pds/config.ts': ['platform', 'package.json'],
+  'pds/config.ts': ['platform', 'pds/config', 'package.json'],
+  'pds/config': ['platform'],
   'pds/store': ['protocol', 'platform'],
   'pds/mail': store,
   'pds/identity': store,
@@ -62,7 +63,7 @@ const mayImport: Record<string, readonly string[]> = {
   'pds/http.ts': [...shared, 'pds'],
   'pds/wiring.ts': [...shared, 'pds'],
   'pds/pds.ts': [...shared, 'pds'],
-  'pds/main.ts': ['pds/config.ts', 'pds/pds.ts', 'platform', 'pds/repo'],
+  'pds/main.ts': ['pds/config.ts', 'pds/config', 'pds/pds.ts', 'platform', 'pds/repo'],
 
   'feedgen/config.ts': ['platform'],
   'feedgen/identity': shared,
