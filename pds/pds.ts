@@ -17,7 +17,7 @@ import { LogOutbox, type Outbox, SmtpOutbox } from './mail/transport.ts'
 import { KEY_SECRET_FILE, openKeySecret } from './repo/keys/key-secret.ts'
 import type { Services } from './services.ts'
 import { Store } from './store/store.ts'
-import { createServices, type Substitutes } from './wiring.ts'
+import { createServices, type Substitutes } from './wiring/services.ts'
 
 /** A running PDS. Disposing of it ends connections, finishes writes, and closes the database. */
 export interface Pds extends AsyncDisposable {

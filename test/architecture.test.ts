@@ -61,7 +61,7 @@ const mayImport: Record<string, readonly string[]> = {
   ],
   'pds/routes.ts': ['platform', 'pds/services.ts', 'pds/accounts'],
   'pds/http.ts': [...shared, 'pds'],
-  'pds/wiring.ts': [...shared, 'pds'],
+  'pds/wiring': [...shared, 'pds'],
   'pds/pds.ts': [...shared, 'pds'],
   'pds/main.ts': ['pds/config.ts', 'pds/config', 'pds/pds.ts', 'platform', 'pds/repo'],
 

@@ -1,9 +1,11 @@
 /** An account's address: codes sent to it, confirmed, changed, and used as a second factor. */
+import { isEmailValid } from '@hapi/address'
+import { isDisposableEmail } from 'disposable-email-domains-js'
 import type { Mailer } from '../mail/mailer.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
-import { AccountError, assertEmailSupported, LoginError } from './accounts.ts'
 import type { EmailTokenPurpose, EmailTokens } from './credentials/email-tokens.ts'
+import { AccountError, LoginError } from './errors.ts'
 
 export interface EmailChange {
   readonly email: string
@@ -119,3 +121,10 @@ export class Emails {
 }
 
 const tokenRequired = () => new AccountError('confirmation token required', 'TokenRequired')
+
+/** @throws AccountError for what is no address, or one to be thrown away */
+export function assertEmailSupported(email: string): void {
+  if (!isEmailValid(email) || isDisposableEmail(email)) {
+    throw new AccountError('This email address is not supported, please use a different email.')
+  }
+}

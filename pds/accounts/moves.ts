@@ -5,7 +5,7 @@
 import type { Logger } from '#platform/log.ts'
 import type { Account, Moved, MovesTotal } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
-import { AccountError } from './accounts.ts'
+import { AccountError } from './errors.ts'
 
 export interface MovesOptions {
   readonly unactivatedKeepMs: number

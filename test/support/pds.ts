@@ -2,7 +2,7 @@
 import { AtpAgent } from '@atproto/api'
 import { readConfig } from '../../pds/config.ts'
 import { createPds, type Pds } from '../../pds/pds.ts'
-import type { Substitutes } from '../../pds/wiring.ts'
+import type { Substitutes } from '../../pds/wiring/services.ts'
 import { freePort, type RunningProcess, startProcess, temporaryFolder } from './processes.ts'
 
 /** Where a test finds its PDS. */

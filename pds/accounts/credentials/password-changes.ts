@@ -7,11 +7,11 @@ import type { Tx } from '#platform/sqlite.ts'
 import { MailError } from '../../mail/transport.ts'
 import type { Account } from '../../store/accounts.ts'
 import type { Store } from '../../store/store.ts'
-import { AccountError, assertPasswordLongEnough } from '../accounts.ts'
 import type { Emails } from '../emails.ts'
+import { AccountError } from '../errors.ts'
 import type { EmailTokens } from './email-tokens.ts'
 import type { PasswordProofs } from './password-proofs.ts'
-import { hashPassword, NEW_PASSWORD_CHARACTERS_MAX } from './passwords.ts'
+import { assertPasswordLongEnough, hashPassword, NEW_PASSWORD_CHARACTERS_MAX } from './passwords.ts'
 
 export class PasswordChanges {
   readonly #store: Store

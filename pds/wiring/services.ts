@@ -1,75 +1,69 @@
-/** Constructs the services: who is given what. The only file that does. */
+/** Constructs the services: who is given what. The only folder that does. */
 import path from 'node:path'
 import { DidResolver, HandleResolver } from '@atproto/identity'
-import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { logger } from '#platform/log.ts'
 import { importKey } from '#protocol/keys.ts'
-import { Checkups } from './accounts/account-status-report.ts'
-import { Accounts } from './accounts/accounts.ts'
-import { AppPasswords } from './accounts/credentials/app-passwords.ts'
-import { EmailTokens } from './accounts/credentials/email-tokens.ts'
-import { Passkeys } from './accounts/credentials/passkeys.ts'
-import { PasswordChanges } from './accounts/credentials/password-changes.ts'
-import { PasswordProofs } from './accounts/credentials/password-proofs.ts'
-import { SecondFactors } from './accounts/credentials/second-factors.ts'
-import { Deletions } from './accounts/deletions.ts'
-import { DueAccounts } from './accounts/due-accounts.ts'
-import { Emails } from './accounts/emails.ts'
-import { Identities } from './accounts/identities.ts'
-import { Invites } from './accounts/invites.ts'
-import { Moves } from './accounts/moves.ts'
-import { Preferences } from './accounts/preferences.ts'
-import { Sessions } from './accounts/sessions.ts'
-import { Standing } from './accounts/statuses.ts'
-import { AccountInfos } from './admin/account-infos.ts'
-import { Takedowns } from './admin/takedowns.ts'
-import { type IsProtected, protectedMethods } from './auth/methods.ts'
-import { ServiceTokens } from './auth/service-tokens.ts'
-import { AuthVerifier } from './auth/verifier.ts'
-import { Blobs } from './blobs/blobs.ts'
-import type { BlobFiles } from './blobs/files.ts'
-import type { Uploads } from './blobs/uploads.ts'
-import type { Config } from './config.ts'
-import { Crawlers } from './firehose/crawlers.ts'
-import { Firehose } from './firehose/firehose.ts'
-import { Subscribers } from './firehose/subscribe.ts'
-import type { Entrance } from './http.ts'
-import { DocumentCache } from './identity/did-cache.ts'
-import { DidDocuments } from './identity/did-documents.ts'
-import { Handles } from './identity/handles.ts'
-import { Plc } from './identity/plc.ts'
-import type { DiskSpace } from './limits/disk-space.ts'
-import { type FindAccount, SignIns } from './limits/sign-ins.ts'
-import type { Mailer } from './mail/mailer.ts'
-import { ProviderAppTokens } from './oauth/app-tokens.ts'
-import { Descriptions } from './oauth/descriptions.ts'
-import { Browsers } from './oauth/device-sessions.ts'
-import { createLexiconResolver } from './oauth/lexicon-resolver.ts'
-import { limitingHooks } from './oauth/limits.ts'
-import { pageLinks } from './oauth/page-links.ts'
-import { createProvider } from './oauth/provider.ts'
-import { OAuthPruning } from './oauth/pruning.ts'
-import { ProviderRequests } from './oauth/request-store.ts'
-import { Visits } from './oauth/visits.ts'
-import { SECURITY_PATH } from './pages/paths.ts'
-import { AppView } from './proxy/app-view.ts'
-import { Destinations } from './proxy/destinations.ts'
-import { imageUrl } from './proxy/local-view.ts'
-import { ServiceProxy } from './proxy/proxy.ts'
-import { Upstream } from './proxy/upstream.ts'
-import { Views } from './proxy/views.ts'
-import { Exports } from './repo/export.ts'
-import { Imports } from './repo/import.ts'
-import { ReservedKeys } from './repo/keys/reserved-keys.ts'
-import { SigningKeys } from './repo/keys/signing-keys.ts'
-import { NodeCache } from './repo/node-cache.ts'
-import { RepoReader } from './repo/read.ts'
-import { RepoWriter } from './repo/write.ts'
-import type { Services } from './services.ts'
-import { RepoPages } from './store/repo-pages.ts'
-import type { Store } from './store/store.ts'
-import { PROTECTED_METHODS } from './xrpc/index.ts'
+import { Checkups } from '../accounts/account-status-report.ts'
+import { Accounts } from '../accounts/accounts.ts'
+import { AccountCreation } from '../accounts/create.ts'
+import { AppPasswords } from '../accounts/credentials/app-passwords.ts'
+import { EmailTokens } from '../accounts/credentials/email-tokens.ts'
+import { Passkeys } from '../accounts/credentials/passkeys.ts'
+import { PasswordChanges } from '../accounts/credentials/password-changes.ts'
+import { PasswordProofs } from '../accounts/credentials/password-proofs.ts'
+import { SecondFactors } from '../accounts/credentials/second-factors.ts'
+import { Deletions } from '../accounts/deletions.ts'
+import { DueAccounts } from '../accounts/due-accounts.ts'
+import { Emails } from '../accounts/emails.ts'
+import { HandleChanges } from '../accounts/handles.ts'
+import { Identities } from '../accounts/identities.ts'
+import { Invites } from '../accounts/invites.ts'
+import { Moves } from '../accounts/moves.ts'
+import { PendingNames } from '../accounts/pending-names.ts'
+import { Preferences } from '../accounts/preferences.ts'
+import { Sessions } from '../accounts/sessions.ts'
+import { PasswordSignIn } from '../accounts/sign-in.ts'
+import { Standing } from '../accounts/statuses.ts'
+import { AccountInfos } from '../admin/account-infos.ts'
+import { Takedowns } from '../admin/takedowns.ts'
+import { protectedMethods } from '../auth/methods.ts'
+import { ServiceTokens } from '../auth/service-tokens.ts'
+import { AuthVerifier } from '../auth/verifier.ts'
+import { Blobs } from '../blobs/blobs.ts'
+import type { BlobFiles } from '../blobs/files.ts'
+import type { Uploads } from '../blobs/uploads.ts'
+import type { Config } from '../config.ts'
+import { Crawlers } from '../firehose/crawlers.ts'
+import { Firehose } from '../firehose/firehose.ts'
+import { Subscribers } from '../firehose/subscribe.ts'
+import type { Entrance } from '../http.ts'
+import { DocumentCache } from '../identity/did-cache.ts'
+import { DidDocuments } from '../identity/did-documents.ts'
+import { Handles } from '../identity/handles.ts'
+import { Plc } from '../identity/plc.ts'
+import type { DiskSpace } from '../limits/disk-space.ts'
+import { type FindAccount, SignIns } from '../limits/sign-ins.ts'
+import type { Mailer } from '../mail/mailer.ts'
+import { ProviderAppTokens } from '../oauth/app-tokens.ts'
+import { Browsers } from '../oauth/device-sessions.ts'
+import { limitingHooks } from '../oauth/limits.ts'
+import { OAuthPruning } from '../oauth/pruning.ts'
+import { ProviderRequests } from '../oauth/request-store.ts'
+import { Visits } from '../oauth/visits.ts'
+import { Exports } from '../repo/export.ts'
+import { Imports } from '../repo/import.ts'
+import { ReservedKeys } from '../repo/keys/reserved-keys.ts'
+import { SigningKeys } from '../repo/keys/signing-keys.ts'
+import { NodeCache } from '../repo/node-cache.ts'
+import { RepoReader } from '../repo/read.ts'
+import { RepoWriter } from '../repo/write.ts'
+import type { Services } from '../services.ts'
+import { RepoPages } from '../store/repo-pages.ts'
+import type { Store } from '../store/store.ts'
+import { PROTECTED_METHODS } from '../xrpc/index.ts'
+import { createOAuthProvider } from './oauth.ts'
+import { createProxy } from './proxy.ts'
 
 /** Inside the data folder: archives while they are imported. */
 const IMPORTS_FOLDER = 'imports'
@@ -171,25 +165,26 @@ export async function createServices(
     { ...config.accounts, contactEmail: config.links.contactEmail },
   )
   const moves = new Moves(store, logger('accounts'), config.accounts)
-  const accounts = new Accounts(
+  const accounts = new Accounts({ store, deletions, emailTokens })
+  const pendingNames = new PendingNames()
+  const accountCreation = new AccountCreation(
     {
       store,
       handles,
       plc,
-      didDocuments,
       keys,
       reservedKeys,
-      deletions,
-      emailTokens,
       writer,
-      firehose,
       sessions,
       invites,
       moves,
+      pendingNames,
       log: logger('accounts'),
     },
     { publicUrl: config.publicUrl, recoveryDidKey: identity.recoveryDidKey, ...config.accounts },
   )
+  const passwordSignIn = new PasswordSignIn(store)
+  const handleChanges = new HandleChanges({ store, handles, plc, didDocuments, firehose, pendingNames })
   const isProtected = protectedMethods(PROTECTED_METHODS)
   const serviceTokens = new ServiceTokens((account) => keys.of(account), store.accounts, isProtected)
   const reader = new RepoReader(store, nodes)
@@ -219,6 +214,9 @@ export async function createServices(
       store,
       keySecret,
       accounts,
+      accountCreation,
+      passwordSignIn,
+      handleChanges,
       emails,
       secondFactors,
       passwordProofs,
@@ -240,6 +238,9 @@ export async function createServices(
     config,
     auth,
     accounts,
+    accountCreation,
+    passwordSignIn,
+    handleChanges,
     standing,
     identities,
     deletions,
@@ -287,55 +288,4 @@ export async function createServices(
       log: logger('crawlers'),
     }),
   }
-}
-
-function createProxy(
-  { hostname, proxy: limits, services, identity }: Config,
-  parts: Pick<Services, 'didDocuments' | 'auth' | 'accounts' | 'reader' | 'serviceTokens'> & {
-    isProtected: IsProtected
-  },
-): Pick<Services, 'upstream' | 'destinations' | 'proxy' | 'appView' | 'views'> {
-  const { auth, accounts, reader, serviceTokens: tokens, isProtected } = parts
-  const upstream = new Upstream({ ...limits, allowPrivate: identity.allowPrivateAddresses })
-  const destinations = new Destinations(parts.didDocuments, services)
-  const proxy = new ServiceProxy({ upstream, destinations, auth, tokens, isProtected }, limits)
-  const appView = services.appView && new AppView(services.appView, upstream, tokens)
-  const images = { pattern: services.appView?.cdnUrlPattern, hostname }
-  const views = appView && new Views({ proxy, upstream, appView, auth, accounts, reader }, images)
-  return { upstream, destinations, proxy, appView, views }
-}
-
-function createOAuthProvider(
-  { publicUrl, hostname, serviceDid, secrets, invites, identity, services, branding, links, oauth }: Config,
-  { fetch, clientFetch, hooks }: { fetch: Fetch; clientFetch: Fetch; hooks: OAuthHooks },
-  parts: Omit<Parameters<typeof createProvider>[0], 'descriptions'> & { reader: RepoReader },
-) {
-  const { store, reader } = parts
-  const images = { pattern: services.appView?.cdnUrlPattern, hostname }
-  const descriptions = new Descriptions(reader, {
-    serviceDid,
-    avatarUrl: (did, blob) => imageUrl(images, 'avatar', did, blob),
-  })
-  return createProvider(
-    { ...parts, descriptions },
-    {
-      publicUrl,
-      jwtSecret: secrets.jwt,
-      dpopSecret: oauth.dpopSecret,
-      inviteRequired: invites.required,
-      handleDomains: identity.serviceHandleDomains,
-      hcaptcha: oauth.hcaptcha,
-      trustedClients: oauth.trustedClients,
-      branding: { ...branding, links: pageLinks({ ...links, security: `${publicUrl}${SECURITY_PATH}` }) },
-      fetch: clientFetch,
-      hooks,
-      lexicons: createLexiconResolver({
-        accounts: store.accounts,
-        reader,
-        fetch,
-        plcUrl: identity.plcUrl,
-        authorityDid: oauth.lexiconAuthorityDid,
-      }),
-    },
-  )
 }
