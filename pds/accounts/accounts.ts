@@ -52,7 +52,7 @@ export class Accounts {
 
   /** Accounts with a repository, in order of creation. */
   list(after: { createdAt: string; did: string }, limit: number) {
-    return this.#deps.store.accounts.list(after, limit)
+    return this.#deps.store.repoListings.list(after, limit)
   }
 
   /**
@@ -68,7 +68,11 @@ export class Accounts {
     const dids: string[] = []
     let last = after
     for (let seen = 0; seen < COLLECTION_ACCOUNTS_MAX; seen += COLLECTION_PAGE_ACCOUNTS) {
-      const page = this.#deps.store.accounts.pageWithCollection(collection, last, COLLECTION_PAGE_ACCOUNTS)
+      const page = this.#deps.store.repoListings.pageWithCollection(
+        collection,
+        last,
+        COLLECTION_PAGE_ACCOUNTS,
+      )
       for (const account of page) {
         last = account.id
         if (account.hasCollection === 1 && statusOf(account) === 'active') dids.push(account.did)

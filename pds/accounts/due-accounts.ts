@@ -129,7 +129,7 @@ export class DueAccounts implements AsyncDisposable {
   }
 
   #untilNext(): number {
-    const next = this.#store.accounts.nextEnd(new Date().toISOString())
+    const next = this.#store.accountEnds.next(new Date().toISOString())
     return next === undefined ? SLEEP_MS_MAX : Math.min(Date.parse(next) - Date.now() + 1, SLEEP_MS_MAX)
   }
 
@@ -139,7 +139,7 @@ export class DueAccounts implements AsyncDisposable {
     const soon = new Date(nowMs + noticeOf(this.#options.unactivatedKeepMs)).toISOString()
     let after = 0
     while (!this.#ended) {
-      const due = this.#store.accounts.due({ now, soon, after, limit: ACCOUNTS_AT_ONCE_MAX })
+      const due = this.#store.accountEnds.due({ now, soon, after, limit: ACCOUNTS_AT_ONCE_MAX })
       for (const account of due) {
         if (this.#ended) return
         after = account.id
@@ -187,7 +187,7 @@ export class DueAccounts implements AsyncDisposable {
       await this.#mailer.sendNotice(email, { kind, handle: handle ?? did, endsAt })
     }
     await this.#store.db.write((tx) => {
-      if (this.#isAsBefore(account)) this.#store.accounts.setEndMailed(tx, account.id, endsAt)
+      if (this.#isAsBefore(account)) this.#store.accountEnds.setMailed(tx, account.id, endsAt)
     })
   }
 
@@ -227,7 +227,7 @@ export class DueAccounts implements AsyncDisposable {
   async #putOff(account: Account, ms: number): Promise<void> {
     await this.#store.db.write((tx) => {
       if (this.#isAsBefore(account)) {
-        this.#store.accounts.setEnd(tx, account.id, new Date(Date.parse(tx.now) + ms).toISOString())
+        this.#store.accountEnds.set(tx, account.id, new Date(Date.parse(tx.now) + ms).toISOString())
       }
     })
   }
@@ -235,7 +235,7 @@ export class DueAccounts implements AsyncDisposable {
   /** Empties an account, which can be filled again. A step of its owner's meanwhile leaves what is left. */
   async #clear(account: Account): Promise<void> {
     const { id, did } = account
-    const { db, repos, imports, accounts } = this.#store
+    const { db, repos, imports, moves } = this.#store
     for (let isDone = false; !isDone; ) {
       if (this.#ended) return
       isDone = await db.write(
@@ -249,8 +249,8 @@ export class DueAccounts implements AsyncDisposable {
       if (repo !== undefined) imports.abandon(tx, repo)
       this.#writer.create(tx, { id, did }, null, this.#keys.of(id))
       const endsAt = new Date(Date.parse(tx.now) + this.#options.unactivatedKeepMs).toISOString()
-      accounts.setMoveStep(tx, id, endsAt)
-      accounts.clearMoved(tx, id)
+      moves.setStep(tx, id, endsAt)
+      moves.clearBrought(tx, id)
       tx.afterCommit(() => {
         if (repo !== undefined) this.#exports.stop(repo)
         this.#imports.clearLoose()

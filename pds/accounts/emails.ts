@@ -45,7 +45,7 @@ export class Emails {
     if (account.email !== email.toLowerCase()) throw new AccountError('invalid email', 'InvalidEmail')
     await this.#store.db.write((tx) => {
       this.#tokens.consume(tx, 'confirm_email', account.id, code)
-      this.#store.accounts.confirmEmail(tx, account.id)
+      this.#store.credentials.confirmEmail(tx, account.id)
     })
   }
 
@@ -81,7 +81,7 @@ export class Emails {
    * @throws AccountError, EmailTokenError
    */
   async set({ id }: Account, email: string, code?: string): Promise<void> {
-    const { accounts, db } = this.#store
+    const { accounts, credentials, db } = this.#store
     const address = email.toLowerCase()
     await db.write((tx) => {
       if (code) this.#tokens.assertValid('update_email', id, code)
@@ -89,7 +89,7 @@ export class Emails {
       if (holder !== undefined && holder.id !== id) {
         throw new AccountError('This email address is already in use, please use a different email.')
       }
-      accounts.setEmail(tx, id, address)
+      credentials.setEmail(tx, id, address)
       this.#tokens.deleteAll(tx, id)
     })
   }
@@ -115,7 +115,7 @@ export class Emails {
     if (!on && emailAuthFactor === 1 && !code) throw tokenRequired()
     await this.#store.db.write((tx) => {
       if (code) this.#tokens.consume(tx, 'update_email', id, code)
-      this.#store.accounts.setEmailAuthFactor(tx, id, on)
+      this.#store.credentials.setEmailAuthFactor(tx, id, on)
     })
   }
 }

@@ -30,7 +30,7 @@ export class PasswordSignIn {
     const { accounts } = this.#store
     const name = identifier.toLowerCase()
     const account = name.includes('@') ? accounts.byEmail(name) : accounts.find(name)
-    const stored = account && accounts.password(account.id)
+    const stored = account && this.#store.credentials.password(account.id)
     const right = await isPasswordOf(stored, password)
     const appPassword = right ? undefined : await this.#appPassword(account, password)
     if (account === undefined || !(right || appPassword !== undefined)) throw new LoginError()
@@ -53,7 +53,7 @@ export class PasswordSignIn {
  * @throws LoginError
  */
 export async function assertPassword(store: Store, id: number, password: string): Promise<void> {
-  if (!(await isPasswordOf(store.accounts.password(id), password))) {
+  if (!(await isPasswordOf(store.credentials.password(id), password))) {
     throw new LoginError('Invalid did or password')
   }
 }

@@ -119,7 +119,7 @@ export async function createServices(
     resolver: new HandleResolver({ ...resolver, backupNameservers: [...identity.backupNameservers] }),
   })
   const firehose = new Firehose(store.events)
-  const keys = new SigningKeys(store.accounts, keySecret)
+  const keys = new SigningKeys(store.credentials, keySecret)
   const reservedKeys = new ReservedKeys(store, keys)
   const nodes = new NodeCache(store.repos)
   const exports = new Exports(store, new RepoPages(store.db))

@@ -94,7 +94,7 @@ export class PasswordChanges {
   }
 
   #replace(tx: Tx, account: number, hash: string): void {
-    this.#store.accounts.setPassword(tx, account, hash)
+    this.#store.credentials.setPassword(tx, account, hash)
     this.#tokens.delete(tx, 'reset_password', account)
     this.#store.endSessions(tx, account)
     this.#store.appPasswords.deleteAll(tx, account)
