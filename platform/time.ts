@@ -1,6 +1,5 @@
 /** Lengths of time in milliseconds, the unit of timers and of every `...Ms`. */
 
-export const SECOND_MS = 1_000
-export const MINUTE_MS = 60 * SECOND_MS
+export const MINUTE_MS = 60_000
 export const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS

@@ -2,8 +2,10 @@
  * What is fetched, in the background, because the firehose does not bring it: a viewer's past when he is first seen, whole repositories that changed in ways no event
  * told, profiles of authors, and what definitions speak of. All within bounds, from the servers that the accounts are at.
  */
+
 import { type Logger, logger } from '#platform/log.ts'
 import { pause } from '#platform/retry.ts'
+import { DAY_MS, MINUTE_MS } from '#platform/time.ts'
 import { Wakeup } from '#platform/wakeup.ts'
 import type { Definition } from '../algorithm/definition.ts'
 import type { Pending } from '../index/pending.ts'
@@ -39,13 +41,13 @@ const lookEveryMs = 1000
 /** Of each kind, at one look. */
 const foundMax = 100
 /** For so long nothing is tried again that failed. */
-const failureAgeMsMax = 10 * 60_000
+const failureAgeMsMax = 10 * MINUTE_MS
 const failuresRememberedMax = 10_000
 /** Of lists at one look: as many as cannot be fetched at all must not stand in the way of the others. */
 const blockedListsMax = 2000
 
 /** For so long nobody looks again who follows a viewer back. */
-const MUTUALS_AGE_MS = 24 * 3_600_000
+const MUTUALS_AGE_MS = DAY_MS
 
 const jobsOptions = { atOnceMax: 8, jobsMax: 2000, triesMax: 3 }
 /** Each has a whole repository in memory, and none of them keeps other work waiting. */

@@ -1,6 +1,8 @@
 /** Where labelers are and which keys they sign with, out of their DID documents. */
+
 import { type DidDocument, DidResolver } from '@atproto/identity'
 import type { Fetch } from '#platform/fetch.ts'
+import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import { type PublicKey, parseVerificationMethod } from '#protocol/keys.ts'
 
 export interface Labeler {
@@ -14,9 +16,9 @@ export class UnknownLabelerError extends Error {
   override name = 'UnknownLabelerError'
 }
 
-const ageMsMax = 3_600_000
+const ageMsMax = HOUR_MS
 /** Between two fetches because a signature did not fit. */
-const refreshIntervalMs = 60_000
+const refreshIntervalMs = MINUTE_MS
 const lookupTimeoutMs = 5000
 
 export class Labelers {

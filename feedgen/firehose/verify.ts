@@ -3,6 +3,7 @@
  * after. The signature is checked last, by {@link isSigned}, with a key that somebody else found.
  * https://atproto.com/specs/sync#commit-validation
  */
+import { MINUTE_MS } from '#platform/time.ts'
 import { type Car, CarError, readCar } from '#protocol/car.ts'
 import type { Cid } from '#protocol/cid.ts'
 import { type Commit, CommitError, decodeCommit, verifyCommit } from '#protocol/commit.ts'
@@ -22,7 +23,7 @@ export interface OpenedEvent {
 }
 
 /** How far ahead of our clock a revision may be. One from the far future would hide everything that follows it. */
-const revAheadMsMax = 5 * 60_000
+const revAheadMsMax = 5 * MINUTE_MS
 
 /**
  * Opens a commit event and checks all of it but the signature; of one whose sender is `trusted`, only what is needed to read it.

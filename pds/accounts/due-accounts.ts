@@ -3,8 +3,10 @@
  * mailed before, a takedown keeps everything as it is, and what an account means elsewhere is asked before anything is final: while an identity
  * names this host, or cannot be asked, its signing key stays. What cannot be asked puts the end off.
  */
+
 import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { DAY_MS, HOUR_MS } from '#platform/time.ts'
 import type { Blobs } from '../blobs/blobs.ts'
 import type { Mailer } from '../mail/mailer.ts'
 import type { AccountNotice } from '../mail/templates.ts'
@@ -17,13 +19,12 @@ import type { Store } from '../store/store.ts'
 import type { Deletions } from './deletions.ts'
 import type { Identities } from './identities.ts'
 
-const DAY_MS = 86_400_000
 /** An owner is told this long before, or half of the delay before where that is shorter. */
 const NOTICE_MS_MAX = 7 * DAY_MS
 /** What could not be asked is asked again after this. */
 const PUT_OFF_MS = DAY_MS
 /** The longest time to sleep without a look at the clock: timers do not know that a machine was suspended, and mails are tried again. */
-const SLEEP_MS_MAX = 3_600_000
+const SLEEP_MS_MAX = HOUR_MS
 const RETRY_MS = 30_000
 const ACCOUNTS_AT_ONCE_MAX = 20
 /** Blobs that one transaction takes from an account. */

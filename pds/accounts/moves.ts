@@ -2,7 +2,9 @@
  * Accounts that are moving in: made for an identity from elsewhere, and not active yet. Anybody with an identity can begin a move, so how many
  * there are and how much they bring is limited, from one network and in all. Each step gives the move more time.
  */
+
 import type { Logger } from '#platform/log.ts'
+import { HOUR_MS } from '#platform/time.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Moved, MovesTotal } from '../store/moves.ts'
 import type { Store } from '../store/store.ts'
@@ -17,7 +19,7 @@ export interface MovesOptions {
 }
 
 /** Steps within this time of the last one are not written down. */
-const STEP_MS = 3_600_000
+const STEP_MS = HOUR_MS
 
 export class Moves {
   readonly #store: Store

@@ -13,6 +13,7 @@ import { Turns } from '#platform/keyed-mutex.ts'
 import type { Logger } from '#platform/log.ts'
 import { Slots } from '#platform/semaphore.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { decodeRecord } from '#protocol/record.ts'
 import type { BlobPlace, ReferencedBlob } from '../store/blobs.ts'
@@ -269,7 +270,7 @@ export class Blobs implements AsyncDisposable {
   /** Sweeps now, and from now on at intervals. */
   start(): void {
     void this.sweep()
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_MINUTES * 60_000).unref()
+    this.#timer = setInterval(() => void this.sweep(), SWEEP_MINUTES * MINUTE_MS).unref()
   }
 
   /**
@@ -279,7 +280,7 @@ export class Blobs implements AsyncDisposable {
    */
   sweep(now = Date.now()): Promise<void> {
     return this.#turns.run('', async () => {
-      this.#sweeping = this.#sweep(new Date(now - UNREFERENCED_HOURS_MAX * 3_600_000).toISOString())
+      this.#sweeping = this.#sweep(new Date(now - UNREFERENCED_HOURS_MAX * HOUR_MS).toISOString())
       try {
         await this.#sweeping
       } catch (error) {

@@ -1,7 +1,9 @@
 /** The addresses of hosts that the operator named: looked up in the background, kept, and looked up again. */
+
 import { lookup } from 'node:dns/promises'
 import type { Logger } from '#platform/log.ts'
 import { networkOf } from '#platform/network-of.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 
 const REFRESH_MINUTES = 30
 /** Of one host. */
@@ -25,7 +27,7 @@ export class KnownPeers implements Disposable {
     this.#lookUp = lookUp
     if (this.#hosts.length === 0) return
     void this.refresh()
-    this.#timer = setInterval(() => void this.refresh(), REFRESH_MINUTES * 60_000).unref()
+    this.#timer = setInterval(() => void this.refresh(), REFRESH_MINUTES * MINUTE_MS).unref()
   }
 
   /** Whether the network is one of theirs, as far as is known now. */

@@ -1,11 +1,11 @@
 /** Clears away, in the background, what sign-ins leave behind: requests, sessions and browsers that nobody comes back with. */
+
 import { LEXICON_REFRESH_FREQUENCY, REFRESH_LIFETIME_EXTENDED } from '@atproto/oauth-provider/constants'
 import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { DAY_MS, MINUTE_MS } from '#platform/time.ts'
 import type { Store } from '../store/store.ts'
 
-const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
 const INTERVAL_MINUTES = 10
 /** Rows that one transaction deletes of a table. */
 const ROWS_MAX = 100

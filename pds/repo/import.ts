@@ -17,6 +17,7 @@ import type { Logger } from '#platform/log.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
 import { Slots } from '#platform/semaphore.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import { CarError, CarReader, writeCar } from '#protocol/car.ts'
 import { CborError, type CborValue, isMap } from '#protocol/cbor.ts'
 import { type Cid, isRawCid } from '#protocol/cid.ts'
@@ -51,7 +52,7 @@ const STEPS_AHEAD_MAX = 2
 /** Rows that one transaction clears away. */
 const CLEARED_ROWS_MAX = 500
 /** A revision further ahead than this is accepted by nobody, so ours need not be above it. */
-const REV_AHEAD_MS_MAX = 5 * 60_000
+const REV_AHEAD_MS_MAX = 5 * MINUTE_MS
 
 /** https://atproto.com/specs/record-key */
 const RECORD_KEY_CHARACTERS_MAX = 512

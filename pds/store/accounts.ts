@@ -1,5 +1,7 @@
 /** Accounts: who they are, and whether they are active. */
+
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
+import { HOUR_MS } from '#platform/time.ts'
 import type { Schema } from './schema.ts'
 
 /** An account, without its password and key. */
@@ -284,7 +286,7 @@ export class AccountStore {
 
   /** Deletes the account's own row, and with it its password and key. */
   delete(tx: Tx, id: number): void {
-    const before = new Date(Date.parse(tx.now) - FORMER_ACCOUNT_HOURS * 3_600_000).toISOString()
+    const before = new Date(Date.parse(tx.now) - FORMER_ACCOUNT_HOURS * HOUR_MS).toISOString()
     this.#forgetFormer.run({ before })
     this.#remember.run({ id, now: tx.now })
     this.#delete.run({ id })

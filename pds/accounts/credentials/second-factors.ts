@@ -4,9 +4,11 @@
  *
  * They stay when the password is reset: who reads the mail alone does not get in. They go with the account, or when the operator removes them.
  */
+
 import { DomainError } from '#platform/errors.ts'
 import { seal, unseal } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import type { Account } from '../../store/accounts.ts'
 import type { Passkey, SecondFactorStore } from '../../store/second-factors.ts'
 import type { Store } from '../../store/store.ts'
@@ -236,7 +238,7 @@ export class SecondFactors {
   #recentWrongCodes(tx: Tx, account: number) {
     const wrong = this.#factors.wrongCodes(account)
     const isOver =
-      wrong === undefined || Date.parse(tx.now) - Date.parse(wrong.since) >= WRONG_CODES_MINUTES * 60_000
+      wrong === undefined || Date.parse(tx.now) - Date.parse(wrong.since) >= WRONG_CODES_MINUTES * MINUTE_MS
     return isOver ? { account, count: 0, since: tx.now } : wrong
   }
 
