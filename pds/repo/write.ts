@@ -36,20 +36,20 @@ export const WRITES_MAX = 200
 /** Blocks of one commit in bytes, as the firehose allows. */
 const COMMIT_BYTES_MAX = 2_000_000
 
+interface Deps {
+  readonly store: Store
+  readonly firehose: Firehose
+  readonly keys: SigningKeys
+  readonly nodes: NodeCache
+  readonly exports: Exports
+}
+
 export class RepoWriter {
-  readonly #store: Store
-  readonly #firehose: Firehose
-  readonly #keys: SigningKeys
-  readonly #nodes: NodeCache
-  readonly #exports: Exports
+  readonly #deps: Deps
   readonly #clock = new TidClock()
 
-  constructor(store: Store, firehose: Firehose, keys: SigningKeys, nodes: NodeCache, exports: Exports) {
-    this.#store = store
-    this.#firehose = firehose
-    this.#keys = keys
-    this.#nodes = nodes
-    this.#exports = exports
+  constructor(deps: Deps) {
+    this.#deps = deps
   }
 
   /**
@@ -58,7 +58,7 @@ export class RepoWriter {
    * @throws DomainError, SwapMismatchError, DomainError; then nothing was written
    */
   write(owner: RepoOwner, writes: readonly Write[], swapCommit?: Cid): Promise<CommitRef | null> {
-    return this.#store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
+    return this.#deps.store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
   }
 
   /**
@@ -70,18 +70,18 @@ export class RepoWriter {
     const rev = this.#clock.next()
     const commit = signCommit({ did: owner.did, data: EMPTY_ROOT, rev, prev: null }, key)
     const emptyNode = encodeNode({ left: null, entries: [] })
-    this.#store.repos.setHead(tx, owner.id, {
+    this.#deps.store.repos.setHead(tx, owner.id, {
       commit: commit.cid,
       rev,
       data: EMPTY_ROOT,
       commitBlock: commit.block,
     })
-    this.#store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
+    this.#deps.store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
     const { did } = owner
     if (handle === null) return { cid: commit.cid, rev }
-    this.#firehose.append(tx, owner.id, { kind: 'identity', did, handle })
-    this.#firehose.append(tx, owner.id, { kind: 'account', did, active: true })
-    this.#firehose.append(tx, owner.id, {
+    this.#deps.firehose.append(tx, owner.id, { kind: 'identity', did, handle })
+    this.#deps.firehose.append(tx, owner.id, { kind: 'account', did, active: true })
+    this.#deps.firehose.append(tx, owner.id, {
       kind: 'commit',
       repo: did,
       commit: commit.cid,
@@ -102,24 +102,24 @@ export class RepoWriter {
 
   /** Tells the firehose where a repository stands, whatever was told of it before. */
   appendSync(tx: Tx, { id, did }: RepoOwner): void {
-    const head = this.#store.repos.head(id)
+    const head = this.#deps.store.repos.head(id)
     if (head === undefined) throw repoNotFound(did)
     const { commit, commitBlock, rev } = head
     const blocks = writeCar(commit, [[commit, commitBlock]])
-    this.#firehose.append(tx, id, { kind: 'sync', did, rev, blocks })
+    this.#deps.firehose.append(tx, id, { kind: 'sync', did, rev, blocks })
   }
 
   #apply(tx: Tx, owner: RepoOwner, writes: readonly Write[], swapCommit: Cid | undefined): CommitRef | null {
-    const head = this.#store.repos.head(owner.id)
+    const head = this.#deps.store.repos.head(owner.id)
     if (head === undefined) throw repoNotFound(owner.did)
     this.#assertActive(owner)
     if (writes.length > WRITES_MAX) throw new DomainError('invalid', `Too many writes. Max: ${WRITES_MAX}`)
     const change = new Change(
-      this.#store,
+      this.#deps.store,
       tx,
       owner,
       this.#clock.next(head.rev),
-      this.#exports.isRunning(head.id) ? head.id : undefined,
+      this.#deps.exports.isRunning(head.id) ? head.id : undefined,
       writes,
     )
     if (swapCommit !== undefined && swapCommit !== head.commit) {
@@ -135,17 +135,20 @@ export class RepoWriter {
 
   /** The account may have been taken down or deactivated since the request was let in: its commits would have no event. */
   #assertActive(owner: RepoOwner): void {
-    const account = this.#store.accounts.byDid(owner.did)
+    const account = this.#deps.store.accounts.byDid(owner.did)
     if (account === undefined) throw repoNotFound(owner.did)
     if (account.takedownRef !== null) throw repoInactive('AccountTakedown')
     if (account.deactivatedAt !== null) throw repoInactive('AccountDeactivated')
   }
 
   #commit(tx: Tx, owner: RepoOwner, head: RepoHead, { ops, rev, records, retiresFrom }: Change): CommitRef {
-    const { repos } = this.#store
+    const { repos } = this.#deps.store
     const treeOps: Op[] = ops.map(({ path, cid, prev }) => ({ key: path, value: cid, prev: prev ?? null }))
-    const tree = applyOps(this.#nodes.of(owner.id), head.data, treeOps)
-    const commit = signCommit({ did: owner.did, data: tree.root, rev, prev: null }, this.#keys.of(owner.id))
+    const tree = applyOps(this.#deps.nodes.of(owner.id), head.data, treeOps)
+    const commit = signCommit(
+      { did: owner.did, data: tree.root, rev, prev: null },
+      this.#deps.keys.of(owner.id),
+    )
     const blocks = new Map<Cid, Uint8Array>([
       [commit.cid, commit.block],
       ...tree.created,
@@ -167,9 +170,9 @@ export class RepoWriter {
     for (const [cid, block] of tree.created) {
       repos.insertNode(tx, owner.id, cid, rev, block)
     }
-    for (const [cid, node] of tree.nodes) this.#nodes.put(cid, node)
+    for (const [cid, node] of tree.nodes) this.#deps.nodes.put(cid, node)
     repos.setHead(tx, owner.id, { commit: commit.cid, rev, data: tree.root, commitBlock: commit.block })
-    this.#firehose.append(tx, owner.id, {
+    this.#deps.firehose.append(tx, owner.id, {
       kind: 'commit',
       repo: owner.did,
       commit: commit.cid,

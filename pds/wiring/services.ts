@@ -123,7 +123,7 @@ export async function createServices(
   const reservedKeys = new ReservedKeys(store, keys)
   const nodes = new NodeCache(store.repos)
   const exports = new Exports(store, new RepoPages(store.db))
-  const writer = new RepoWriter(store, firehose, keys, nodes, exports)
+  const writer = new RepoWriter({ store, firehose, keys, nodes, exports })
   const imports = new Imports(
     { store, firehose, keys, exports, disk, log: logger('imports') },
     { folder: path.join(config.dataDirectory, IMPORTS_FOLDER) },
@@ -191,11 +191,7 @@ export async function createServices(
   const standing = new Standing({ store, firehose, writer, exports, dueAccounts, identities })
   const passwordProofs = new PasswordProofs()
   const passwordChanges = new PasswordChanges(
-    store,
-    emailTokens,
-    emails,
-    passwordProofs,
-    logger('accounts'),
+    { store, emailTokens, emails, passwordProofs, log: logger('accounts') },
     config.accounts,
   )
   const secondFactors = new SecondFactors(store, emails, { keySecret, issuer: config.branding.name })
@@ -263,7 +259,7 @@ export async function createServices(
     accountInfos: new AccountInfos(store.accounts, invites),
     serviceTokens,
     oauthProvider,
-    browsers: new Browsers(oauthProvider, new ProviderRequests(store), visits, hooks),
+    browsers: new Browsers({ provider: oauthProvider, requests: new ProviderRequests(store), visits, hooks }),
     oauthPruning: new OAuthPruning(store, logger('oauth')),
     preferences: new Preferences(store),
     handles,

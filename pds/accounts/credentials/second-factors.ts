@@ -36,7 +36,7 @@ export interface SecondFactorOverview {
   readonly backupCodes: number
 }
 
-export const BACKUP_CODES = 10
+const BACKUP_CODES = 10
 export const PASSKEYS_MAX = 20
 export const PASSKEY_NAME_CHARACTERS_MAX = 60
 /** Wrong codes of an account within the time that they are counted for; then none is tried until it is over. */

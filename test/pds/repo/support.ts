@@ -60,7 +60,7 @@ export function openRepos(folder = testFolder()): Repos {
   const keys = new SigningKeys(store.credentials, loadKeySecret(path.join(folder, 'keys.secret')))
   const nodes = new NodeCache(store.repos)
   const exports = new Exports(store, new RepoPages(store.db))
-  const writer = new RepoWriter(store, firehose, keys, nodes, exports)
+  const writer = new RepoWriter({ store, firehose, keys, nodes, exports })
   return {
     file,
     store,
