@@ -36,11 +36,15 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
       { todo: 'reinstall the packages on a machine with a compiler' },
       'secp256k1 has no native binary here: signatures are made in JavaScript, slower',
     )
-  const store = new Store({
-    path: path.join(config.dataDirectory, DATABASE_FILE),
-    disableAutoCheckpoint: config.disableWalAutoCheckpoint,
-    onFatal: endProcess,
-  })
+  // In the order of opening; disposed of in reverse, also when the start fails.
+  await using opened = new AsyncDisposableStack()
+  const store = opened.use(
+    new Store({
+      path: path.join(config.dataDirectory, DATABASE_FILE),
+      disableAutoCheckpoint: config.disableWalAutoCheckpoint,
+      onFatal: endProcess,
+    }),
+  )
   const disk = new DiskSpace({ freeBytesMin: config.diskFreeBytesMin, log: logger('disk') })
   const files = await openBlobFiles(config, disk)
   const uploads = new Uploads(config.blobs.temporary, disk)
@@ -56,6 +60,15 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
     { store, disk, files, uploads, keySecret, mailer, entrance },
     substitutes,
   )
+  opened.use(services.blobs)
+  opened.use(services.imports)
+  opened.use(services.mailer)
+  opened.use(services.oauthPruning)
+  opened.use(services.deletions)
+  opened.use(services.dueAccounts)
+  opened.use(services.upstream)
+  opened.use(services.crawlers)
+  opened.use(entrance.peers)
   services.deletions.start()
   void services.dueAccounts.sweep()
   await services.imports.open()
@@ -67,24 +80,19 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
     host,
     upgrade: upgrades(services, entrance.gate),
   })
+  opened.defer(async () => {
+    // Requests under way end while subscribers are closed.
+    const closed = http[Symbol.asyncDispose]()
+    await services.subscribers[Symbol.asyncDispose]()
+    await closed
+  })
+  const running = opened.move()
   log.info({ port: config.port, did: config.serviceDid }, 'started')
   return {
     services,
     port: http.address.port,
     [Symbol.asyncDispose]: async () => {
-      const closed = http[Symbol.asyncDispose]()
-      await services.subscribers[Symbol.asyncDispose]()
-      await closed
-      entrance.peers[Symbol.dispose]()
-      await services.crawlers[Symbol.asyncDispose]()
-      await services.upstream[Symbol.asyncDispose]()
-      await services.dueAccounts[Symbol.asyncDispose]()
-      await services.deletions[Symbol.asyncDispose]()
-      await services.oauthPruning[Symbol.asyncDispose]()
-      services.mailer[Symbol.dispose]()
-      await services.imports[Symbol.asyncDispose]()
-      await services.blobs[Symbol.asyncDispose]()
-      store[Symbol.dispose]()
+      await running.disposeAsync()
       log.info('stopped')
     },
   }
