@@ -1,4 +1,5 @@
 /** The feed generator, put together: the only file here that constructs services. */
+
 import type { RequestListener } from 'node:http'
 import cors from 'cors'
 import express from 'express'
@@ -10,6 +11,7 @@ import { ListeningHttp } from '#platform/http.ts'
 import { Limiter } from '#platform/limiter.ts'
 import { logger } from '#platform/log.ts'
 import { unmapped } from '#platform/network-of.ts'
+import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import { neighbours } from '#platform/trusted-proxies.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { FindRecord } from './algorithm/references.ts'
@@ -54,7 +56,7 @@ export interface Feedgen extends AsyncDisposable {
 }
 
 /** Lists are served while newer ones are made behind them; all together take some 200 MB at most. */
-const listOptions = { freshMs: 1000, staleMsMax: 60_000, itemsMax: 1_000_000, waitMsMax: 1500 }
+const listOptions = { freshMs: 1000, staleMsMax: MINUTE_MS, itemsMax: 1_000_000, waitMsMax: 1500 }
 /** Lists of feeds that may wait to be made, and what readers ask. */
 const listJobsMax = 500
 const askedJobsMax = 20
@@ -205,7 +207,7 @@ function createApp({ rateLimits }: FeedgenConfig, services: Services): RequestLi
 const CORS_SECONDS = 86_400
 
 const FEED_PATH = '/xrpc/app.bsky.feed.getFeedSkeleton'
-const BUDGET_MS = 5 * 60_000
+const BUDGET_MS = 5 * MINUTE_MS
 
 /** What every request counts against, by the network that it comes from. */
 function requestBudgets({
@@ -281,8 +283,6 @@ const namedByOperator = ({ plcUrl, endpoints, appview }: FeedgenConfig): string[
 
 const createServers = (config: FeedgenConfig, authors: AuthorKeys): Servers =>
   new Servers({ authors, allowPrivate: config.devMode, trusted: namedByOperator(config) })
-
-const HOUR_MS = 3_600_000
 
 const accountAgeMsMax = ({ appview }: FeedgenConfig): number => (appview?.refreshHours ?? 0) * HOUR_MS
 

@@ -1,10 +1,11 @@
 /** The PDS as a process: configuration, start, and an orderly end at a signal. */
 import { DataInUseError, lockDataDirectory } from '#platform/data-lock.ts'
-import { ConfigError } from '#platform/env.ts'
+import { CONFIG_EXIT_STATUS, ConfigError } from '#platform/env.ts'
 import { configureLog } from '#platform/log.ts'
 import { FolderError, PRIVATE_UMASK } from '#platform/private-files.ts'
 import { SchemaTooNewError } from '#platform/sqlite.ts'
-import { CONFIG_EXIT_STATUS, type Config, ForeignDataError, readConfig } from './config.ts'
+import { ForeignDataError } from './config/data-folder.ts'
+import { type Config, readConfig } from './config.ts'
 import { createPds } from './pds.ts'
 import { KeySecretError } from './repo/keys/key-secret.ts'
 

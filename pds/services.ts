@@ -1,7 +1,8 @@
-/** What pds.ts builds. An endpoint asks for the few it uses: `Pick<Services, 'accounts'>`. */
+/** What wiring/ builds. An endpoint asks for the few it uses: `Pick<Services, 'accounts'>`. */
 
 import type { Checkups } from './accounts/account-status-report.ts'
 import type { Accounts } from './accounts/accounts.ts'
+import type { AccountCreation } from './accounts/create.ts'
 import type { AppPasswords } from './accounts/credentials/app-passwords.ts'
 import type { EmailTokens } from './accounts/credentials/email-tokens.ts'
 import type { Passkeys } from './accounts/credentials/passkeys.ts'
@@ -11,11 +12,13 @@ import type { SecondFactors } from './accounts/credentials/second-factors.ts'
 import type { Deletions } from './accounts/deletions.ts'
 import type { DueAccounts } from './accounts/due-accounts.ts'
 import type { Emails } from './accounts/emails.ts'
+import type { HandleChanges } from './accounts/handles.ts'
 import type { Identities } from './accounts/identities.ts'
 import type { Invites } from './accounts/invites.ts'
 import type { Moves } from './accounts/moves.ts'
 import type { Preferences } from './accounts/preferences.ts'
 import type { Sessions } from './accounts/sessions.ts'
+import type { PasswordSignIn } from './accounts/sign-in.ts'
 import type { Standing } from './accounts/statuses.ts'
 import type { AccountInfos } from './admin/account-infos.ts'
 import type { Takedowns } from './admin/takedowns.ts'
@@ -47,6 +50,9 @@ export interface Services {
   readonly config: Config
   readonly auth: AuthVerifier
   readonly accounts: Accounts
+  readonly accountCreation: AccountCreation
+  readonly passwordSignIn: PasswordSignIn
+  readonly handleChanges: HandleChanges
   readonly standing: Standing
   readonly identities: Identities
   readonly deletions: Deletions

@@ -6,6 +6,7 @@
  */
 
 import { isIP } from 'node:net'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from './time.ts'
 
 /** A variable that is not what it must be. */
 export interface ConfigFault {
@@ -241,9 +242,9 @@ const MILLISECONDS = new Map([
   ['', 1],
   ['ms', 1],
   ['s', 1000],
-  ['m', 60_000],
-  ['h', 3_600_000],
-  ['d', 86_400_000],
+  ['m', MINUTE_MS],
+  ['h', HOUR_MS],
+  ['d', DAY_MS],
 ])
 
 function parseDuration(text: string): number {

@@ -94,7 +94,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Levels of JSON in a request, unless a service takes more; definitions have less. */
-export const JSON_DEPTH_MAX = 128
+const JSON_DEPTH_MAX = 128
 
 /** Its name is the XRPC error's. */
 class DeepJsonError extends Error {

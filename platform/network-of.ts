@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 
 /** The network of what is no address. */
-export const NO_NETWORK = 'unknown'
+const NO_NETWORK = 'unknown'
 
 const IPV6_GROUPS = 8
 /** A /64 is what one subscriber has at least. */

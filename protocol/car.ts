@@ -2,8 +2,9 @@
  * CAR files, version 1: a header that names the roots, then blocks with their CIDs. Repositories travel in them, whole or
  * as the difference that a commit makes. https://ipld.io/specs/transport/car/carv1/
  */
-import { CborError, type CborValue, decode, encode, isLink, isMap, Link } from './cbor.ts'
+import { CborError, type CborValue, decode, encode, isMap } from './cbor.ts'
 import { CID_BYTES, type Cid, cidFromBytes, formatCid, InvalidCidError, isBlockOf, linkToCid } from './cid.ts'
+import { isLink, Link } from './link.ts'
 
 /** The roots and blocks of a CAR file. The blocks are views of the file's bytes. */
 export interface Car {

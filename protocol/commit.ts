@@ -1,9 +1,10 @@
 /**
  * The commit of a repository: what its owner signs. Version 3 of https://atproto.com/specs/repository#commit-objects
  */
-import { CborError, type CborObject, type CborValue, decode, encode, isLink, isMap, Link } from './cbor.ts'
+import { CborError, type CborObject, type CborValue, decode, encode, isMap } from './cbor.ts'
 import { type Cid, cidForCbor, InvalidCidError, linkToCid } from './cid.ts'
 import { type PublicKey, type SigningKey, verifySignature } from './keys.ts'
+import { isLink, Link } from './link.ts'
 import { isTid } from './tid.ts'
 
 /** A signed commit. */

@@ -3,17 +3,9 @@
  * the kind and a body. What an event means, and whether its commit is signed and true, is for others to say.
  * https://atproto.com/specs/event-stream
  */
-import {
-  CborError,
-  type CborObject,
-  type CborValue,
-  decodeFirst,
-  encode,
-  isLink,
-  isMap,
-  Link,
-} from './cbor.ts'
+import { CborError, type CborObject, type CborValue, decodeFirst, encode, isMap } from './cbor.ts'
 import { type Cid, InvalidCidError, linkToCid } from './cid.ts'
+import { isLink, Link } from './link.ts'
 
 /** A record that a commit created, changed or deleted. */
 export interface RepoOp {

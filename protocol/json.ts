@@ -4,17 +4,9 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import { CID } from 'multiformats/cid'
-import {
-  CborError,
-  type CborObject,
-  type CborValue,
-  decode,
-  isLink,
-  isMap,
-  isProtocolCid,
-  linkFromBytes,
-} from './cbor.ts'
+import { CborError, type CborObject, type CborValue, decode, isMap } from './cbor.ts'
 import { CborReader, cborDepthMax, PROTO } from './cbor-reader.ts'
+import { isLink, isProtocolCid, linkFromBytes } from './link.ts'
 
 /** JSON that does not stand for a value of the data model. */
 export class JsonError extends Error {

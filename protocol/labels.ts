@@ -3,7 +3,7 @@
  */
 import { CborError, type CborObject, decodeFirst, encode, isMap } from './cbor.ts'
 import { FrameError } from './frame.ts'
-import { type PublicKey, type SigningKey, verifySignature } from './keys.ts'
+import { type PublicKey, verifySignature } from './keys.ts'
 
 /** A label as it is signed; fields that are not there are not signed either. */
 export interface Label {
@@ -37,19 +37,9 @@ export type LabelEvent =
   | { kind: 'error'; error: string; message?: string }
   | { kind: 'unknown'; seq?: number }
 
-/** The label with its labeler's signature. */
-export function signLabel(label: Label, key: SigningKey): Label & { sig: Uint8Array } {
-  return { ...label, sig: key.sign(encode(label)) }
-}
-
 /** Whether the key's owner said it. */
 export function verifyLabel({ message, sig }: SignedLabel, key: PublicKey): boolean {
   return verifySignature(key, message, sig)
-}
-
-/** The frame of signed labels. */
-export function encodeLabelsFrame(seq: number, labels: readonly (Label & { sig: Uint8Array })[]): Buffer {
-  return Buffer.concat([encode({ op: 1, t: '#labels' }), encode({ seq, labels })])
 }
 
 /**

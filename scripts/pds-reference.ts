@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { lockDataDirectory } from '#platform/data-lock.ts'
-import { DATABASE_FILE } from '../pds/config.ts'
+import { DATABASE_FILE } from '../pds/config/data-folder.ts'
 import { CommandError, runCommand } from './command.ts'
 import { pdsEnvironment, pdsSettings } from './environment.ts'
 

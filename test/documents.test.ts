@@ -73,7 +73,13 @@ test.each(documents)('scripts named in $name exist', ({ text }) => {
 })
 
 test('variables named in the documents are read', () => {
-  const read = ['pds/config.ts', 'feedgen/config.ts', 'platform/log.ts', 'scripts/environment.ts']
+  const read = [
+    'pds/config.ts',
+    ...readdirSync(path.join(root, 'pds/config')).map((file) => `pds/config/${file}`),
+    'feedgen/config.ts',
+    'platform/log.ts',
+    'scripts/environment.ts',
+  ]
     .map((file) => readFileSync(path.join(root, file), 'utf8'))
     .join('\n')
   const named = documents.flatMap(({ text }) =>

@@ -1,4 +1,5 @@
 /** What is known of posts and accounts, as algorithms ask for it. */
+import { HOUR_MS } from '#platform/time.ts'
 import type { CborObject } from '#protocol/cbor.ts'
 
 export type PostId = number
@@ -68,7 +69,7 @@ export interface AccountFacts {
 }
 
 /** An account that the AppView did not know may only be new: it is asked about again after this long. */
-const UNKNOWN_MS_MAX = 3_600_000
+const UNKNOWN_MS_MAX = HOUR_MS
 
 /** Until when what is known of an account may be relied on; milliseconds since 1970. */
 export function reliableUntil({ createdAt, followers, readAt }: AccountFacts, ageMsMax: number): number {

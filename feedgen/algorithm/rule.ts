@@ -6,6 +6,7 @@
  * on that. Both go through the same tests.
  */
 
+import { HOUR_MS } from '#platform/time.ts'
 import type { AccountRange, ActorSet, CountName, Filter } from './definition.ts'
 import type { AccountFacts, AccountId, LabelFacts, PostFacts } from './facts.ts'
 import type { PostFeatures } from './features.ts'
@@ -56,8 +57,6 @@ export interface Surroundings {
   /** The posts that are not the first to say, link or show a thing. */
   readonly duplicates: ReadonlyMap<DuplicateOf, ReadonlySet<number>>
 }
-
-const HOUR_MS = 3_600_000
 
 /**
  * Makes a filter ready.

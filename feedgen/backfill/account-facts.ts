@@ -5,11 +5,13 @@
  * The AppView is one server for all, so what it cannot do now keeps everything waiting, with a backoff; but no answer about some accounts keeps the others
  * from theirs. What found no place is wanted again by the next list that lacks it.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isValidDid } from '@atproto/syntax'
 import type { Fetch } from '#platform/fetch.ts'
 import { type Logger, logger } from '#platform/log.ts'
 import { retryDelay } from '#platform/retry.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import { Wakeup } from '#platform/wakeup.ts'
 import type { AccountFacts } from '../algorithm/facts.ts'
 import { reliableUntil } from '../algorithm/facts.ts'
@@ -37,9 +39,9 @@ const REQUEST_PAUSE_MS = 250
 /** An answer that is no good is asked for so often until the accounts are asked about by halves. */
 const TRIES_MAX = 2
 /** For so long nobody asks again about an account of which no answer is any good. */
-const DROPPED_MS = 10 * 60_000
+const DROPPED_MS = 10 * MINUTE_MS
 /** The longest pause that the AppView may ask for. */
-const PAUSE_ASKED_MS_MAX = 5 * 60_000
+const PAUSE_ASKED_MS_MAX = 5 * MINUTE_MS
 const REMEMBERED_MAX = 100_000
 
 /** The AppView refuses the request for what it asks about. */

@@ -1,4 +1,5 @@
 /** Whose past is here: asked for at every page that is made for its viewer, so what was answered is remembered. */
+import { HOUR_MS } from '#platform/time.ts'
 import type { Pending } from '../index/pending.ts'
 
 export interface PastsOptions {
@@ -8,7 +9,7 @@ export interface PastsOptions {
 }
 
 /** After this long it is noted again that a viewer asks. */
-const ASKED_AGE_MS_MAX = 3_600_000
+const ASKED_AGE_MS_MAX = HOUR_MS
 const viewersRememberedMax = 100_000
 /** For so long nobody looks again whether a past that was missing is there. */
 const missingAgeMsMax = 500

@@ -2,8 +2,10 @@
  * What is fetched, in the background, because the firehose does not bring it: a viewer's past when he is first seen, whole repositories that changed in ways no event
  * told, profiles of authors, and what definitions speak of. All within bounds, from the servers that the accounts are at.
  */
+
 import { type Logger, logger } from '#platform/log.ts'
 import { pause } from '#platform/retry.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import { Wakeup } from '#platform/wakeup.ts'
 import type { Definition } from '../algorithm/definition.ts'
 import type { Pending } from '../index/pending.ts'
@@ -43,16 +45,16 @@ const lookEveryMs = 1000
 /** Of each kind, at one look. */
 const foundMax = 100
 /** For so long nothing is tried again that failed; doubled by each failure in a row. */
-const FAILURE_AGE_MS = 10 * 60_000
-const FAILURE_AGE_MS_MAX = 6 * 3_600_000
+const FAILURE_AGE_MS = 10 * MINUTE_MS
+const FAILURE_AGE_MS_MAX = 6 * HOUR_MS
 /** After this long what definitions speak of is looked through for what could not be fetched. */
-const NEEDS_AGAIN_MS = 10 * 60_000
+const NEEDS_AGAIN_MS = 10 * MINUTE_MS
 const failuresRememberedMax = 10_000
 /** Of lists at one look: as many as cannot be fetched at all must not stand in the way of the others. */
 const blockedListsMax = 2000
 
 /** For so long nobody looks again who follows a viewer back. */
-const MUTUALS_AGE_MS = 24 * 3_600_000
+const MUTUALS_AGE_MS = DAY_MS
 
 /** Accounts in all definitions together of which it is looked up who follows them back: each costs as much as a viewer. */
 export const MUTUALS_OF_MAX = 100

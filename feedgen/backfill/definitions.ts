@@ -1,5 +1,7 @@
 /** Fetches what definitions speak of: each thing once in the life of the process. */
+
 import { AtUri } from '@atproto/syntax'
+import { DAY_MS } from '#platform/time.ts'
 import type { Jobs } from './jobs.ts'
 import { fetchList, fetchStarterPack } from './lists.ts'
 import type { Needs } from './needs.ts'
@@ -20,7 +22,7 @@ const authorsMax = 500
 const thingsMax = 100
 const postsPerAuthorMax = 100
 const repostsPerAuthorMax = 50
-const postAgeMsMax = 7 * 24 * 3_600_000
+const postAgeMsMax = 7 * DAY_MS
 const followsMax = 10_000
 /** What is remembered as fetched; with more, the oldest is fetched again when it is wanted again. */
 const fetchedRememberedMax = 100_000

@@ -2,6 +2,7 @@
  * Looks up which of the accounts that a viewer follows follow the viewer, where no stream brought their follows: in their repositories. An account whose
  * mutuals a definition names counts as a viewer. Only follows of viewers are kept, so that an account that many viewers follow is read once for all of them.
  */
+import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import type { Pending } from '../index/pending.ts'
 import { decodeRecord } from './decode.ts'
 import { type FetchedRecord, NotThereError, ServerError } from './pds-client.ts'
@@ -19,11 +20,11 @@ export const FOLLOWED_MAX = 2000
 /** Of an account's follows the newest are looked through, a hundred with each request. */
 export const FOLLOWS_READ_MAX = 5000
 /** An account is not read again within this time, whatever came of it. */
-export const READ_AGAIN_MS = 3_600_000
+export const READ_AGAIN_MS = HOUR_MS
 /** Accounts that are read at once for one viewer. */
 const ACCOUNTS_AT_ONCE_MAX = 4
 /** One account whose server is slow does not take longer. */
-const ACCOUNT_MS_MAX = 60_000
+const ACCOUNT_MS_MAX = MINUTE_MS
 /** After this long the others have their turn, and this viewer is gone on with afterwards. */
 const TURN_MS_MAX = 120_000
 

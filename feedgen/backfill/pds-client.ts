@@ -3,9 +3,11 @@
  *
  * Strangers choose the servers, so everything about a request is bounded: where it goes, how long it takes, how large the answer is, how many go on at once. A record is taken for what its CID names; a whole repository is checked against its owner's signature.
  */
+
 import { setImmediate as immediate } from 'node:timers/promises'
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { Slots } from '#platform/semaphore.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import { CarError, CarReader } from '#protocol/car.ts'
 import { encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, formatCid, InvalidCidError, parseCid } from '#protocol/cid.ts'
@@ -66,7 +68,7 @@ const pageRecords = 100
 const pageBytesMax = 8 * 1024 * 1024
 /** A whole repository is in memory while it is read and written: one at a time (see `backfill.ts`). */
 export const repoBytesMax = 32 * 1024 * 1024
-const repoMsMax = 60_000
+const repoMsMax = MINUTE_MS
 const recordsPerTurn = 1000
 const requestsAtOnceMax = 8
 /** Of one server: it has others to serve. */

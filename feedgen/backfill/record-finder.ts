@@ -1,10 +1,11 @@
 /** Tells whether records exist, by asking the servers of their owners. Strangers choose the records, so answers are remembered. */
+import { MINUTE_MS } from '#platform/time.ts'
 import type { Finding, FindRecord, Reference } from '../algorithm/references.ts'
 import { UnknownAuthorError } from '../identity/identity-cache.ts'
 import { NotThereError, ServerError, type Servers } from './pds-client.ts'
 
 const REMEMBERED_MAX = 10_000
-const REMEMBERED_MS = 10 * 60_000
+const REMEMBERED_MS = 10 * MINUTE_MS
 
 export class RecordFinder {
   readonly #servers: Pick<Servers, 'record'>

@@ -1,5 +1,6 @@
 /** The first stage: the posts that the sources of a definition bring. Each source brings a bounded number. */
 
+import { HOUR_MS } from '#platform/time.ts'
 import { type Intake, isActorSet, type Plan } from '../algorithm/compile.ts'
 import type { Seed, Source } from '../algorithm/definition.ts'
 import type { PostFacts, PostId, RepostFacts } from '../algorithm/facts.ts'
@@ -40,8 +41,6 @@ const colikersMax = 150
 const likesPerColikerMax = 40
 /** Posts around one. */
 const aroundEachMax = 50
-
-const HOUR_MS = 3_600_000
 
 /** What all sources of a definition bring together. */
 export function gather(plan: Plan, inquiry: Inquiry): Promise<Candidates> {

@@ -1,5 +1,6 @@
 /** Evaluations as jobs: plain data in and out, so that they run here or on a thread of their own. */
 
+import { HOUR_MS } from '#platform/time.ts'
 import { compile, type Plan } from '../algorithm/compile.ts'
 import type { Definition, Source } from '../algorithm/definition.ts'
 import type { AccountId, DefinitionId, PostId } from '../algorithm/facts.ts'
@@ -69,7 +70,6 @@ export type Answer<J extends Job> = Answers[J['kind']]
 
 /** How many feeds may be asked through each other. */
 const feedDepthMax = 3
-const HOUR_MS = 3_600_000
 
 /**
  * Does a job over facts. Accounts of which it should know more are wanted of `accounts`.

@@ -1,5 +1,6 @@
 /** The third stage: what each post is worth, and the order that follows from it. */
 
+import { HOUR_MS } from '#platform/time.ts'
 import type { Plan } from '../algorithm/compile.ts'
 import type { Order, Term } from '../algorithm/definition.ts'
 import type { AccountId, PostId } from '../algorithm/facts.ts'
@@ -14,7 +15,6 @@ export interface Scored {
   readonly terms: readonly number[]
 }
 
-const HOUR_MS = 3_600_000
 /** The posts of a random order change places this often. */
 const randomEveryMs = HOUR_MS
 /** Authors that a viewer has to do with. */

@@ -3,6 +3,7 @@
  * alone; whatever else a definition asks was answered when the list was made.
  */
 
+import { HOUR_MS } from '#platform/time.ts'
 import { isActorSet, type Plan } from '../algorithm/compile.ts'
 import type { Source } from '../algorithm/definition.ts'
 import type { AccountId, PostFacts, PostId } from '../algorithm/facts.ts'
@@ -13,7 +14,6 @@ import type { Shown } from '../engine/jobs.ts'
 
 /** For so long the members of sets are remembered that are the same for every viewer. */
 const SETS_MS_MAX = 250
-const HOUR_MS = 3_600_000
 
 export class Hiding {
   readonly #facts: Facts

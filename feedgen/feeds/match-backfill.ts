@@ -2,8 +2,10 @@
  * Takes in the past for definitions that are new or changed: the posts that would have been taken in, had the definition stood there when they came. One
  * definition after the other, in steps between which everything else goes on; until its past is there, a definition is ranked by a search.
  */
+
 import { setImmediate as immediate } from 'node:timers/promises'
 import { type Logger, logger } from '#platform/log.ts'
+import { HOUR_MS } from '#platform/time.ts'
 import type { PostFacts } from '../algorithm/facts.ts'
 import { sift } from '../engine/candidates.ts'
 import { Inquiry } from '../engine/context.ts'
@@ -19,7 +21,6 @@ export interface FillOptions {
 const stepPosts = 500
 /** Posts that are looked at for one definition; those before are found by nobody. */
 const filledPostsMax = 500_000
-const HOUR_MS = 3_600_000
 
 export class Fill implements AsyncDisposable {
   readonly #options: FillOptions

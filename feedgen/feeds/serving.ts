@@ -1,4 +1,5 @@
 /** Pages of a feed: read from the index where its algorithm needs no ranking, otherwise of lists that are made behind them. */
+import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import type { Plan } from '../algorithm/compile.ts'
 import { isRead, type ReadLanguages } from '../algorithm/languages.ts'
 import { DeadlineError } from '../engine/deadline.ts'
@@ -15,8 +16,8 @@ import type { List, Lists } from './ranked-lists.ts'
 import type { Visibility } from './visibility.ts'
 
 /** A list that took too long is tried again after this long, and after twice as long each time that it takes too long again. */
-const RETRY_MS = 60_000
-const RETRY_MS_MAX = 3_600_000
+const RETRY_MS = MINUTE_MS
+const RETRY_MS_MAX = HOUR_MS
 /** Posts that are looked at together for their languages. */
 const LOOKED_AT_ONCE = 200
 

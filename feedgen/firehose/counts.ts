@@ -1,5 +1,7 @@
 /** What went by on the firehose, counted; and what was wrong with what was passed over, logged, but not a line for each. */
+
 import { type Logger, logger } from '#platform/log.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 
 /** Why an event or a record was passed over. */
 export type Fault =
@@ -40,7 +42,7 @@ export class EventFault extends Error {
 
 /** Lines of the log for each kind of fault. */
 const faultLinesPerPeriodMax = 5
-const periodMs = 60_000
+const periodMs = MINUTE_MS
 
 /** Numbers since the start of the process. */
 export class Counts {

@@ -8,6 +8,7 @@ import {
   UnsupportedDidWebPathError,
 } from '@atproto/identity'
 import type { Fetch } from '#platform/fetch.ts'
+import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import { KeyError, type PublicKey, parseVerificationMethod } from '#protocol/keys.ts'
 
 export interface Labeler {
@@ -26,9 +27,9 @@ export class UnreachableLabelerError extends Error {
   override name = 'UnreachableLabelerError'
 }
 
-const ageMsMax = 3_600_000
+const ageMsMax = HOUR_MS
 /** Between two fetches because a signature did not fit. */
-const refreshIntervalMs = 60_000
+const refreshIntervalMs = MINUTE_MS
 const lookupTimeoutMs = 5000
 /** For so long the last document is used where a newer one cannot be had. */
 const RETRY_MS = 30_000

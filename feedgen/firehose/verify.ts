@@ -3,13 +3,16 @@
  * after. The signature is checked last, by {@link isSigned}, with a key that somebody else found.
  * https://atproto.com/specs/sync#commit-validation
  */
+import { MINUTE_MS } from '#platform/time.ts'
 import { type Car, CarError, readCar } from '#protocol/car.ts'
 import type { Cid } from '#protocol/cid.ts'
 import { type Commit, CommitError, decodeCommit, verifyCommit } from '#protocol/commit.ts'
 import type { CommitEvent, SyncEvent } from '#protocol/frame.ts'
 import type { PublicKey } from '#protocol/keys.ts'
-import { InvalidKeyError, InvalidNodeError, MissingNodeError, nodesOf } from '#protocol/mst/node.ts'
-import { getValue, invertOps, OpError } from '#protocol/mst/tree.ts'
+import { InvalidKeyError } from '#protocol/mst/key.ts'
+import { InvalidNodeError, MissingNodeError, nodesOf } from '#protocol/mst/node.ts'
+import { OpError } from '#protocol/mst/ops.ts'
+import { getValue, invertOps } from '#protocol/mst/tree.ts'
 import { isTid, microsOfTid } from '#protocol/tid.ts'
 import { EventFault } from './counts.ts'
 
@@ -20,7 +23,7 @@ export interface OpenedEvent {
 }
 
 /** How far ahead of our clock a revision may be. One from the far future would hide everything that follows it. */
-const revAheadMsMax = 5 * 60_000
+const revAheadMsMax = 5 * MINUTE_MS
 
 /**
  * Opens a commit event and checks all of it but the signature; of one whose sender is `trusted`, only what is needed to read it.

@@ -3,6 +3,7 @@
  *
  * Strangers choose which DIDs are looked up, so look-ups are bounded in number and, by the fetch that is handed in, in time, size and where they go.
  */
+
 import {
   type DidDocument,
   DidNotFoundError,
@@ -14,6 +15,7 @@ import {
 } from '@atproto/identity'
 import type { Fetch } from '#platform/fetch.ts'
 import { Slots } from '#platform/semaphore.ts'
+import { DAY_MS } from '#platform/time.ts'
 import { KeyError, type PublicKey, parseVerificationMethod } from '#protocol/keys.ts'
 
 /** There is no key for a DID: it does not exist, cannot be fetched from its host, or has no signing key. */
@@ -40,7 +42,7 @@ export interface AuthorKeysOptions {
 
 const keysMaxDefault = 200_000
 /** A document that no event spoke about may still have changed. */
-const keyAgeMsMax = 24 * 3_600_000
+const keyAgeMsMax = DAY_MS
 /** For how long a DID without a key is not asked for again. */
 const absenceAgeMsMax = 30_000
 /** Between two fetches because a signature did not fit: forged events must not become a flood of requests to the directory. */

@@ -3,8 +3,10 @@
  * their likes and reposts; one that a definition still has stays until the definition's window has passed over it, and while a definition does
  * not have all of its past yet, everything in its window stays.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { logger } from '#platform/log.ts'
+import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import type { DefinitionId } from '../algorithm/facts.ts'
 import type { Store } from './store.ts'
 
@@ -29,13 +31,12 @@ export interface PruneStep {
 const seenHoursDefault = 30 * 24
 const interactionHoursDefault = 180 * 24
 const accountHoursDefault = 60 * 24
-const HOUR_MS = 3_600_000
 const postsPerStep = 200
 const rowsPerStep = 1000
 /** Between two steps, so that pruning takes a small part of the writer's time. */
 const stepPauseMs = 20
 /** Between the end of the posts and the next walk over them. */
-const restMs = 10 * 60_000
+const restMs = 10 * MINUTE_MS
 
 export class Retention {
   readonly #store: Store

@@ -4,9 +4,11 @@
  * What a question costs is known only afterwards, so one is answered while anything is left, and its time is charged when it ends, however it
  * ends. A caller is a network: anybody can make accounts.
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
 import { networkOf } from '#platform/network-of.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import type { Asker } from '../feeds/inquiries.ts'
 
 /** Time that a caller may use in a minute, and at once after a pause. */
@@ -16,7 +18,6 @@ const CALLERS_MAX = 10_000
 /** By this header a page says which it is, so that its newer question takes the place of the older. */
 export const PAGE_HEADER = 'atoll-page'
 const PAGE_CHARACTERS_MAX = 64
-const MINUTE_MS = 60_000
 
 interface Use {
   readonly ms: number

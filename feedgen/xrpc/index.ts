@@ -1,7 +1,9 @@
 /** The XRPC methods as one server. */
+
 import { createServer, MethodNotImplementedError, type Server } from '@atproto/xrpc-server'
 import { documents } from '#platform/lexicon-documents.ts'
 import { Limiter, xrpcLimiter } from '#platform/limiter.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import { toXrpcError } from '#platform/xrpc-errors.ts'
 import type { Services } from '../services.ts'
 import { type AnyEndpoint, ASKING, methodWith, network } from './endpoint.ts'
@@ -12,7 +14,6 @@ export const endpoints: Readonly<Record<string, AnyEndpoint>> = served
 
 /** Points that a network has for evaluations: a preview costs 1, a backtest 10. `askers.ts` charges the time they take. */
 const ASKING_POINTS_PER_MINUTE = 60
-const MINUTE_MS = 60_000
 
 /** The methods, to be mounted on an HTTP server. Requests and answers are checked against the lexicons, the official ones and ours. */
 export function createXrpc(services: Services): Server {

@@ -3,8 +3,11 @@
  * mailed before, a takedown keeps everything as it is, and what an account means elsewhere is asked before anything is final: while an identity
  * names this host, or cannot be asked, its signing key stays. What cannot be asked puts the end off.
  */
+
+import { BackgroundTask } from '#platform/background-task.ts'
 import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { DAY_MS, HOUR_MS } from '#platform/time.ts'
 import type { Blobs } from '../blobs/blobs.ts'
 import type { Mailer } from '../mail/mailer.ts'
 import type { AccountNotice } from '../mail/templates.ts'
@@ -17,13 +20,12 @@ import type { Store } from '../store/store.ts'
 import type { Deletions } from './deletions.ts'
 import type { Identities } from './identities.ts'
 
-const DAY_MS = 86_400_000
 /** An owner is told this long before, or half of the delay before where that is shorter. */
 const NOTICE_MS_MAX = 7 * DAY_MS
 /** What could not be asked is asked again after this. */
 const PUT_OFF_MS = DAY_MS
 /** The longest time to sleep without a look at the clock: timers do not know that a machine was suspended, and mails are tried again. */
-const SLEEP_MS_MAX = 3_600_000
+const SLEEP_MS_MAX = HOUR_MS
 const RETRY_MS = 30_000
 const ACCOUNTS_AT_ONCE_MAX = 20
 /** Blobs that one transaction takes from an account. */
@@ -38,49 +40,41 @@ export interface DueAccountsOptions {
   readonly contactEmail: string | undefined
 }
 
-export class DueAccounts implements AsyncDisposable {
-  readonly #store: Store
-  readonly #deletions: Deletions
-  readonly #identities: Pick<Identities, 'whereIs'>
-  readonly #mailer: Pick<Mailer, 'sendNotice'>
-  readonly #blobs: Pick<Blobs, 'deleteSome'>
-  readonly #writer: RepoWriter
-  readonly #keys: SigningKeys
-  readonly #imports: Imports
-  readonly #exports: Exports
-  readonly #log: Logger
-  readonly #options: DueAccountsOptions
-  #timer: NodeJS.Timeout | undefined
-  #sweeping: Promise<void> | undefined
-  #isAsked = false
-  #ended = false
+interface Deps {
+  readonly store: Store
+  readonly deletions: Deletions
+  readonly identities: Pick<Identities, 'whereIs'>
+  readonly mailer: Pick<Mailer, 'sendNotice'>
+  readonly blobs: Pick<Blobs, 'deleteSome'>
+  readonly writer: RepoWriter
+  readonly keys: SigningKeys
+  readonly imports: Imports
+  readonly exports: Exports
+  readonly log: Logger
+}
 
-  constructor(
-    parts: {
-      store: Store
-      deletions: Deletions
-      identities: Pick<Identities, 'whereIs'>
-      mailer: Pick<Mailer, 'sendNotice'>
-      blobs: Pick<Blobs, 'deleteSome'>
-      writer: RepoWriter
-      keys: SigningKeys
-      imports: Imports
-      exports: Exports
-      log: Logger
-    },
-    options: DueAccountsOptions,
-  ) {
-    this.#store = parts.store
-    this.#deletions = parts.deletions
-    this.#identities = parts.identities
-    this.#mailer = parts.mailer
-    this.#blobs = parts.blobs
-    this.#writer = parts.writer
-    this.#keys = parts.keys
-    this.#imports = parts.imports
-    this.#exports = parts.exports
-    this.#log = parts.log
+export class DueAccounts implements AsyncDisposable {
+  readonly #deps: Deps
+  readonly #options: DueAccountsOptions
+  readonly #task: BackgroundTask
+
+  constructor(deps: Deps, options: DueAccountsOptions) {
+    this.#deps = deps
     this.#options = options
+    this.#task = new BackgroundTask(
+      async () => {
+        await this.#attendAll()
+        return this.#untilNext()
+      },
+      {
+        log: deps.log,
+        failure: {
+          message: 'accounts whose time is up could not be looked at',
+          todo: 'look at the error: the database may be full or damaged; it is tried again',
+        },
+        retryMs: RETRY_MS,
+      },
+    )
   }
 
   /** When an account goes that is deactivated now, as its owner wishes; null for one that stays. */
@@ -92,44 +86,15 @@ export class DueAccounts implements AsyncDisposable {
 
   /** Looks now at whose end has come and who is to be told of theirs, and from now on when the next one comes. */
   sweep(): Promise<void> {
-    this.#isAsked = true
-    this.#sweeping ??= this.#sweepWhileAsked()
-    return this.#sweeping
+    return this.#task.run()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended = true
-    clearTimeout(this.#timer)
-    await this.#sweeping
-  }
-
-  async #sweepWhileAsked(): Promise<void> {
-    // Not before whoever began it knows of it.
-    await Promise.resolve()
-    clearTimeout(this.#timer)
-    let wait = SLEEP_MS_MAX
-    while (this.#isAsked && !this.#ended) {
-      this.#isAsked = false
-      try {
-        await this.#attendAll()
-        wait = this.#untilNext()
-      } catch (error) {
-        this.#log.error(
-          { err: error, todo: 'look at the error: the database may be full or damaged; it is tried again' },
-          'accounts whose time is up could not be looked at',
-        )
-        wait = RETRY_MS
-      }
-    }
-    // In one step with the last look at whether it was asked for: who asks from now on begins anew.
-    this.#sweeping = undefined
-    if (this.#ended) return
-    this.#timer = setTimeout(() => void this.sweep(), wait)
-    this.#timer.unref()
+    await this.#task[Symbol.asyncDispose]()
   }
 
   #untilNext(): number {
-    const next = this.#store.accounts.nextEnd(new Date().toISOString())
+    const next = this.#deps.store.accountEnds.next(new Date().toISOString())
     return next === undefined ? SLEEP_MS_MAX : Math.min(Date.parse(next) - Date.now() + 1, SLEEP_MS_MAX)
   }
 
@@ -138,16 +103,16 @@ export class DueAccounts implements AsyncDisposable {
     const now = new Date(nowMs).toISOString()
     const soon = new Date(nowMs + noticeOf(this.#options.unactivatedKeepMs)).toISOString()
     let after = 0
-    while (!this.#ended) {
-      const due = this.#store.accounts.due({ now, soon, after, limit: ACCOUNTS_AT_ONCE_MAX })
+    while (!this.#task.signal.aborted) {
+      const due = this.#deps.store.accountEnds.due({ now, soon, after, limit: ACCOUNTS_AT_ONCE_MAX })
       for (const account of due) {
-        if (this.#ended) return
+        if (this.#task.signal.aborted) return
         after = account.id
         try {
           await this.#attend(account)
         } catch (error) {
           // Nothing happened to this one; it is looked at again.
-          this.#log.error(
+          this.#deps.log.error(
             {
               err: error,
               did: account.did,
@@ -174,7 +139,7 @@ export class DueAccounts implements AsyncDisposable {
     const notice = noticeOf(isMove ? unactivatedKeepMs : deleteDelayMs)
     const endsAt = later(account.endsAt!, new Date(Date.now() + notice).toISOString())
     if (email === null)
-      this.#log.warn(
+      this.#deps.log.warn(
         {
           did,
           endsAt,
@@ -184,36 +149,36 @@ export class DueAccounts implements AsyncDisposable {
       )
     else if (!isMove || !this.#isEmpty(account.id)) {
       const kind: AccountNotice['kind'] = isMove ? 'move_stands_still' : 'account_will_be_deleted'
-      await this.#mailer.sendNotice(email, { kind, handle: handle ?? did, endsAt })
+      await this.#deps.mailer.sendNotice(email, { kind, handle: handle ?? did, endsAt })
     }
-    await this.#store.db.write((tx) => {
-      if (this.#isAsBefore(account)) this.#store.accounts.setEndMailed(tx, account.id, endsAt)
+    await this.#deps.store.db.write((tx) => {
+      if (this.#isAsBefore(account)) this.#deps.store.accountEnds.setMailed(tx, account.id, endsAt)
     })
   }
 
   async #endAsWished(account: Account): Promise<void> {
     const { did, deleteAfter } = account
-    await this.#store.db.write((tx) => {
+    await this.#deps.store.db.write((tx) => {
       if (!this.#isAsBefore(account)) return
-      this.#log.info({ did, deleteAfter }, 'a deactivated account ends as its owner asked')
-      this.#deletions.begin(tx, account)
+      this.#deps.log.info({ did, deleteAfter }, 'a deactivated account ends as its owner asked')
+      this.#deps.deletions.begin(tx, account)
     })
   }
 
   /** Ends a move that stands still: all of it where the identity lives elsewhere, and all but the account and its key otherwise. */
   async #endMove(account: Account): Promise<void> {
     const { id, did } = account
-    const where = await this.#identities.whereIs(account)
+    const where = await this.#deps.identities.whereIs(account)
     if (where === 'unknown') {
-      this.#log.warn(
+      this.#deps.log.warn(
         { did, todo: 'see whether the PLC directory answers; it is asked again' },
         'a move that stands still: its identity cannot be asked, everything stays',
       )
       await this.#putOff(account, PUT_OFF_MS)
     } else if (where === 'elsewhere') {
-      await this.#store.db.write((tx) => {
+      await this.#deps.store.db.write((tx) => {
         if (!this.#isAsBefore(account)) return
-        this.#deletions.begin(tx, account)
+        this.#deps.deletions.begin(tx, account)
         tx.afterCommit(() => void this.#tellOperator(account, 'move_was_given_up'))
       })
     } else if (this.#isEmpty(id)) await this.#putOff(account, this.#options.unactivatedKeepMs)
@@ -221,13 +186,15 @@ export class DueAccounts implements AsyncDisposable {
   }
 
   #isEmpty(id: number): boolean {
-    return this.#store.records.counts(id).records === 0 && this.#store.blobs.counts(id).received === 0
+    return (
+      this.#deps.store.records.counts(id).records === 0 && this.#deps.store.blobs.counts(id).received === 0
+    )
   }
 
   async #putOff(account: Account, ms: number): Promise<void> {
-    await this.#store.db.write((tx) => {
+    await this.#deps.store.db.write((tx) => {
       if (this.#isAsBefore(account)) {
-        this.#store.accounts.setEnd(tx, account.id, new Date(Date.parse(tx.now) + ms).toISOString())
+        this.#deps.store.accountEnds.set(tx, account.id, new Date(Date.parse(tx.now) + ms).toISOString())
       }
     })
   }
@@ -235,11 +202,11 @@ export class DueAccounts implements AsyncDisposable {
   /** Empties an account, which can be filled again. A step of its owner's meanwhile leaves what is left. */
   async #clear(account: Account): Promise<void> {
     const { id, did } = account
-    const { db, repos, imports, accounts } = this.#store
+    const { db, repos, imports, moves } = this.#deps.store
     for (let isDone = false; !isDone; ) {
-      if (this.#ended) return
+      if (this.#task.signal.aborted) return
       isDone = await db.write(
-        (tx) => !this.#isAsBefore(account) || this.#blobs.deleteSome(tx, account, BLOBS_AT_ONCE_MAX),
+        (tx) => !this.#isAsBefore(account) || this.#deps.blobs.deleteSome(tx, account, BLOBS_AT_ONCE_MAX),
       )
     }
     await db.write((tx) => {
@@ -247,13 +214,13 @@ export class DueAccounts implements AsyncDisposable {
       const repo = repos.head(id)?.id
       repos.deleteHead(tx, id)
       if (repo !== undefined) imports.abandon(tx, repo)
-      this.#writer.create(tx, { id, did }, null, this.#keys.of(id))
+      this.#deps.writer.create(tx, { id, did }, null, this.#deps.keys.of(id))
       const endsAt = new Date(Date.parse(tx.now) + this.#options.unactivatedKeepMs).toISOString()
-      accounts.setMoveStep(tx, id, endsAt)
-      accounts.clearMoved(tx, id)
+      moves.setStep(tx, id, endsAt)
+      moves.clearBrought(tx, id)
       tx.afterCommit(() => {
-        if (repo !== undefined) this.#exports.stop(repo)
-        this.#imports.clearLoose()
+        if (repo !== undefined) this.#deps.exports.stop(repo)
+        this.#deps.imports.clearLoose()
         void this.#tellOperator(account, 'move_was_cleared')
       })
     })
@@ -264,16 +231,16 @@ export class DueAccounts implements AsyncDisposable {
     { did, handle }: Account,
     kind: 'move_was_cleared' | 'move_was_given_up',
   ): Promise<void> {
-    this.#log.warn(
+    this.#deps.log.warn(
       { did, handle, kind, todo: 'nothing, unless its owner asks you' },
       'a move to here stood still',
     )
     const { contactEmail } = this.#options
     if (contactEmail === undefined) return
     try {
-      await this.#mailer.sendNotice(contactEmail, { kind, handle: handle ?? did, did })
+      await this.#deps.mailer.sendNotice(contactEmail, { kind, handle: handle ?? did, did })
     } catch (error) {
-      this.#log.error(
+      this.#deps.log.error(
         { err: error, did, todo: 'see whether PDS_EMAIL_SMTP_URL and PDS_CONTACT_EMAIL_ADDRESS are right' },
         'the operator could not be mailed',
       )
@@ -282,7 +249,7 @@ export class DueAccounts implements AsyncDisposable {
 
   /** Whether nothing was done to an account since it was looked at; inside a transaction. */
   #isAsBefore(account: Account): boolean {
-    const now = this.#store.accounts.byId(account.id)
+    const now = this.#deps.store.accounts.byId(account.id)
     return (
       now !== undefined &&
       now.takedownRef === null &&

@@ -1,9 +1,11 @@
 /** An account's address: codes sent to it, confirmed, changed, and used as a second factor. */
+import { isEmailValid } from '@hapi/address'
+import { isDisposableEmail } from 'disposable-email-domains-js'
 import type { Mailer } from '../mail/mailer.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
-import { AccountError, assertEmailSupported, LoginError } from './accounts.ts'
 import type { EmailTokenPurpose, EmailTokens } from './credentials/email-tokens.ts'
+import { AccountError, LoginError } from './errors.ts'
 
 export interface EmailChange {
   readonly email: string
@@ -43,7 +45,7 @@ export class Emails {
     if (account.email !== email.toLowerCase()) throw new AccountError('invalid email', 'InvalidEmail')
     await this.#store.db.write((tx) => {
       this.#tokens.consume(tx, 'confirm_email', account.id, code)
-      this.#store.accounts.confirmEmail(tx, account.id)
+      this.#store.credentials.confirmEmail(tx, account.id)
     })
   }
 
@@ -79,7 +81,7 @@ export class Emails {
    * @throws AccountError, EmailTokenError
    */
   async set({ id }: Account, email: string, code?: string): Promise<void> {
-    const { accounts, db } = this.#store
+    const { accounts, credentials, db } = this.#store
     const address = email.toLowerCase()
     await db.write((tx) => {
       if (code) this.#tokens.assertValid('update_email', id, code)
@@ -87,7 +89,7 @@ export class Emails {
       if (holder !== undefined && holder.id !== id) {
         throw new AccountError('This email address is already in use, please use a different email.')
       }
-      accounts.setEmail(tx, id, address)
+      credentials.setEmail(tx, id, address)
       this.#tokens.deleteAll(tx, id)
     })
   }
@@ -113,9 +115,16 @@ export class Emails {
     if (!on && emailAuthFactor === 1 && !code) throw tokenRequired()
     await this.#store.db.write((tx) => {
       if (code) this.#tokens.consume(tx, 'update_email', id, code)
-      this.#store.accounts.setEmailAuthFactor(tx, id, on)
+      this.#store.credentials.setEmailAuthFactor(tx, id, on)
     })
   }
 }
 
 const tokenRequired = () => new AccountError('confirmation token required', 'TokenRequired')
+
+/** @throws AccountError for what is no address, or one to be thrown away */
+export function assertEmailSupported(email: string): void {
+  if (!isEmailValid(email) || isDisposableEmail(email)) {
+    throw new AccountError('This email address is not supported, please use a different email.')
+  }
+}

@@ -39,32 +39,21 @@ const PDS_TYPE = 'AtprotoPersonalDataServer'
 /** What the directory answers for a tombstone. */
 const GONE = 410
 
+interface Deps {
+  readonly store: Store
+  readonly firehose: Firehose
+  readonly plc: Plc
+  readonly didDocuments: DidDocuments
+  readonly keys: SigningKeys
+  readonly emailTokens: EmailTokens
+}
+
 export class Identities {
-  readonly #store: Store
-  readonly #firehose: Firehose
-  readonly #plc: Plc
-  readonly #didDocuments: DidDocuments
-  readonly #keys: SigningKeys
-  readonly #tokens: EmailTokens
+  readonly #deps: Deps
   readonly #options: IdentitiesOptions
 
-  constructor(
-    parts: {
-      store: Store
-      firehose: Firehose
-      plc: Plc
-      didDocuments: DidDocuments
-      keys: SigningKeys
-      emailTokens: EmailTokens
-    },
-    options: IdentitiesOptions,
-  ) {
-    this.#store = parts.store
-    this.#firehose = parts.firehose
-    this.#plc = parts.plc
-    this.#didDocuments = parts.didDocuments
-    this.#keys = parts.keys
-    this.#tokens = parts.emailTokens
+  constructor(deps: Deps, options: IdentitiesOptions) {
+    this.#deps = deps
     this.#options = options
   }
 
@@ -73,8 +62,8 @@ export class Identities {
     const { recoveryDidKey, publicUrl } = this.#options
     return {
       alsoKnownAs: handle === null ? undefined : [`at://${handle}`],
-      verificationMethods: { atproto: this.#keys.of(id).did },
-      rotationKeys: [...(recoveryDidKey === undefined ? [] : [recoveryDidKey]), this.#plc.rotationKey],
+      verificationMethods: { atproto: this.#deps.keys.of(id).did },
+      rotationKeys: [...(recoveryDidKey === undefined ? [] : [recoveryDidKey]), this.#deps.plc.rotationKey],
       services: { atproto_pds: { type: PDS_TYPE, endpoint: publicUrl } },
     }
   }
@@ -85,12 +74,12 @@ export class Identities {
    * @throws IdentityError, DidError, PlcError
    */
   async assertNamesUs(did: string): Promise<void> {
-    const account = this.#store.accounts.byDid(did)
+    const account = this.#deps.store.accounts.byDid(did)
     const said = await this.#whatItSays(did)
     if (said.pds !== this.#options.publicUrl) {
       throw new IdentityError('DID document atproto_pds service endpoint does not match PDS public url')
     }
-    if (account === undefined || said.signingKey !== this.#keys.of(account.id).did) {
+    if (account === undefined || said.signingKey !== this.#deps.keys.of(account.id).did) {
       throw new IdentityError('DID document verification method does not match expected signing key')
     }
   }
@@ -103,7 +92,7 @@ export class Identities {
     try {
       const { pds, signingKey } = await this.#whatItSays(did)
       const isHere =
-        originOf(pds) === originOf(this.#options.publicUrl) || signingKey === this.#keys.of(id).did
+        originOf(pds) === originOf(this.#options.publicUrl) || signingKey === this.#deps.keys.of(id).did
       return isHere ? 'here' : 'elsewhere'
     } catch (error) {
       // An identity that is over for good is nowhere. Any other answer, a document that is gone from its site too, may be a mistake.
@@ -129,8 +118,8 @@ export class Identities {
    * @throws EmailTokenError, IdentityError, PlcError
    */
   async sign({ id, did }: Account, code: string, changes: OperationChanges): Promise<Operation> {
-    await this.#store.db.write((tx) => this.#tokens.consume(tx, 'plc_operation', id, code))
-    return this.#plc.formatUpdate(did, changes)
+    await this.#deps.store.db.write((tx) => this.#deps.emailTokens.consume(tx, 'plc_operation', id, code))
+    return this.#deps.plc.formatUpdate(did, changes)
   }
 
   /**
@@ -138,34 +127,34 @@ export class Identities {
    * @throws IdentityError, PlcError
    */
   async submit(account: Account, value: unknown): Promise<void> {
-    const operation = this.#plc.parse(value)
+    const operation = this.#deps.plc.parse(value)
     const { services, verificationMethods, alsoKnownAs } = operation
     const pds = services.atproto_pds
     if (pds?.type !== PDS_TYPE) throw new IdentityError('Incorrect type on atproto_pds service')
     if (pds.endpoint !== this.#options.publicUrl) {
       throw new IdentityError('Incorrect endpoint on atproto_pds service')
     }
-    if (verificationMethods.atproto !== this.#keys.of(account.id).did) {
+    if (verificationMethods.atproto !== this.#deps.keys.of(account.id).did) {
       throw new IdentityError('Incorrect signing key')
     }
     if (account.handle !== null && alsoKnownAs[0] !== `at://${account.handle}`) {
       throw new IdentityError('Incorrect handle in alsoKnownAs')
     }
-    await this.#plc.send(account.did, operation)
-    await this.#didDocuments.forget(account.did)
-    await this.#store.db.write((tx) => {
-      if (this.#store.accounts.byId(account.id) === undefined) return
-      this.#firehose.append(tx, account.id, { kind: 'identity', did: account.did })
+    await this.#deps.plc.send(account.did, operation)
+    await this.#deps.didDocuments.forget(account.did)
+    await this.#deps.store.db.write((tx) => {
+      if (this.#deps.store.accounts.byId(account.id) === undefined) return
+      this.#deps.firehose.append(tx, account.id, { kind: 'identity', did: account.did })
     })
   }
 
   async #whatItSays(did: string) {
     // The directory itself is asked: its documents may be served from caches.
     if (did.startsWith('did:plc:')) {
-      await this.#didDocuments.forget(did)
-      return this.#plc.data(did)
+      await this.#deps.didDocuments.forget(did)
+      return this.#deps.plc.data(did)
     }
-    return identityData(await this.#didDocuments.resolve(did, { fresh: true }))
+    return identityData(await this.#deps.didDocuments.resolve(did, { fresh: true }))
   }
 }
 

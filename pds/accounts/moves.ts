@@ -2,10 +2,13 @@
  * Accounts that are moving in: made for an identity from elsewhere, and not active yet. Anybody with an identity can begin a move, so how many
  * there are and how much they bring is limited, from one network and in all. Each step gives the move more time.
  */
+
 import type { Logger } from '#platform/log.ts'
-import type { Account, Moved, MovesTotal } from '../store/accounts.ts'
+import { HOUR_MS } from '#platform/time.ts'
+import type { Account } from '../store/accounts.ts'
+import type { Moved, MovesTotal } from '../store/moves.ts'
 import type { Store } from '../store/store.ts'
-import { AccountError } from './accounts.ts'
+import { AccountError } from './errors.ts'
 
 export interface MovesOptions {
   readonly unactivatedKeepMs: number
@@ -16,7 +19,7 @@ export interface MovesOptions {
 }
 
 /** Steps within this time of the last one are not written down. */
-const STEP_MS = 3_600_000
+const STEP_MS = HOUR_MS
 
 export class Moves {
   readonly #store: Store
@@ -41,10 +44,10 @@ export class Moves {
   assertPlace(network: string): void {
     const { movesMax, movesPerNetworkMax } = this.#options
     const isFull = ({ accounts }: MovesTotal, max: number) => accounts >= max
-    if (isFull(this.#store.accounts.moves(network), movesPerNetworkMax)) {
+    if (isFull(this.#store.moves.total(network), movesPerNetworkMax)) {
       throw quotaExceeded('Too many accounts are moving here from your network. Activate one of them first.')
     }
-    if (isFull(this.#store.accounts.moves(), movesMax)) {
+    if (isFull(this.#store.moves.total(), movesMax)) {
       throw quotaExceeded('Too many accounts are moving here at the moment. Please try again later.')
     }
   }
@@ -56,11 +59,11 @@ export class Moves {
   assertRoom({ id, moveStepAt }: Pick<Account, 'id' | 'moveStepAt'>, bytes: number): void {
     if (moveStepAt === null) return
     const { moveBytesMax, moveBytesPerNetworkMax } = this.#options
-    const network = this.#store.accounts.moveNetwork(id)
+    const network = this.#store.moves.network(id)
     const isOver = (total: MovesTotal, max: number) => total.bytes + bytes > max
     if (
-      isOver(this.#store.accounts.moves(), moveBytesMax) ||
-      (network !== undefined && isOver(this.#store.accounts.moves(network), moveBytesPerNetworkMax))
+      isOver(this.#store.moves.total(), moveBytesMax) ||
+      (network !== undefined && isOver(this.#store.moves.total(network), moveBytesPerNetworkMax))
     ) {
       throw quotaExceeded('Accounts that are moving here take up too much room. Activate this one first.')
     }
@@ -69,14 +72,14 @@ export class Moves {
   /** Counts what a move has brought; nothing for an account that has moved in. */
   async brought({ id, moveStepAt }: Pick<Account, 'id' | 'moveStepAt'>, moved: Moved): Promise<void> {
     if (moveStepAt === null) return
-    await this.#store.db.write((tx) => this.#store.accounts.addMoved(tx, id, moved))
+    await this.#store.db.write((tx) => this.#store.moves.addBrought(tx, id, moved))
   }
 
   /** Gives a move more time, because its owner does something. Nobody waits for it. */
   step({ id, did, moveStepAt }: Pick<Account, 'id' | 'did' | 'moveStepAt'>): void {
     if (moveStepAt === null || Date.now() - Date.parse(moveStepAt) < STEP_MS) return
     this.#store.db
-      .write((tx) => this.#store.accounts.setMoveStep(tx, id, this.endsAt(tx.now)))
+      .write((tx) => this.#store.moves.setStep(tx, id, this.endsAt(tx.now)))
       .catch((error: unknown) =>
         this.#log.error(
           { err: error, did, todo: 'look at the error: the database may be full or damaged' },

@@ -3,11 +3,13 @@
  * refresh token that is looked up. The tokens' form is that of `@atproto/pds`, so that those it issued go on working here: they carry no
  * generation, which stands for the first.
  */
+
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { isValidDid } from '@atproto/syntax'
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import { digestOf, sealUnder, unsealUnder } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { HOUR_MS } from '#platform/time.ts'
 import { type Account, FIRST_SESSION_GENERATION } from '../store/accounts.ts'
 import type { AppPassword } from '../store/app-passwords.ts'
 import type { RefreshToken, SessionStore } from '../store/sessions.ts'
@@ -136,7 +138,7 @@ export class Sessions {
       const current = this.#sessions.get(id)
       if (current === undefined) return 'over'
       if (current.nextId !== null && current.nextId !== sealedNext) return 'overtaken'
-      const graceEndsMs = Date.parse(tx.now) + REFRESH_GRACE_HOURS * 3_600_000
+      const graceEndsMs = Date.parse(tx.now) + REFRESH_GRACE_HOURS * HOUR_MS
       const expiresAt = new Date(Math.min(graceEndsMs, Date.parse(current.expiresAt))).toISOString()
       this.#sessions.rotate(tx, id, expiresAt, sealedNext)
       this.#sessions.insert(tx, next)

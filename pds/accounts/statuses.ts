@@ -6,8 +6,8 @@ import type { Exports } from '../repo/export.ts'
 import type { RepoWriter } from '../repo/write.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
-import { AccountError } from './accounts.ts'
 import type { DueAccounts } from './due-accounts.ts'
+import { AccountError } from './errors.ts'
 import type { Identities } from './identities.ts'
 import { statusOf } from './status.ts'
 
@@ -22,28 +22,20 @@ export interface Deactivation {
   readonly endApps?: { readonly except?: string }
 }
 
-export class Standing {
-  readonly #store: Store
-  readonly #firehose: Firehose
-  readonly #writer: RepoWriter
-  readonly #exports: Exports
-  readonly #dueAccounts: DueAccounts
-  readonly #identities: Identities
+interface Deps {
+  readonly store: Store
+  readonly firehose: Firehose
+  readonly writer: RepoWriter
+  readonly exports: Exports
+  readonly dueAccounts: DueAccounts
+  readonly identities: Identities
+}
 
-  constructor(parts: {
-    store: Store
-    firehose: Firehose
-    writer: RepoWriter
-    exports: Exports
-    dueAccounts: DueAccounts
-    identities: Identities
-  }) {
-    this.#store = parts.store
-    this.#firehose = parts.firehose
-    this.#writer = parts.writer
-    this.#exports = parts.exports
-    this.#dueAccounts = parts.dueAccounts
-    this.#identities = parts.identities
+export class Standing {
+  readonly #deps: Deps
+
+  constructor(deps: Deps) {
+    this.#deps = deps
   }
 
   /**
@@ -56,19 +48,19 @@ export class Standing {
   async deactivate(did: string, { deleteAfter, endApps }: Deactivation = {}): Promise<void> {
     await this.#change(did, (tx, account) => {
       if (endApps !== undefined) {
-        this.#store.oauthTokens.deleteOfAccount(tx, account.id, endApps.except)
-        this.#store.authorizedClients.deleteOfAccount(tx, account.id)
-        this.#store.appPasswords.deleteAll(tx, account.id)
+        this.#deps.store.oauthTokens.deleteOfAccount(tx, account.id, endApps.except)
+        this.#deps.store.authorizedClients.deleteOfAccount(tx, account.id)
+        this.#deps.store.appPasswords.deleteAll(tx, account.id)
       }
       const wish = account.takedownRef === null ? deleteAfter : undefined
       // A move that was never finished has an end already, which looks at the identity first.
-      const endsAt = account.moveStepAt === null ? this.#dueAccounts.endOfWish(tx, wish) : account.endsAt
-      this.#store.accounts.setDeactivated(tx, account.id, {
+      const endsAt = account.moveStepAt === null ? this.#deps.dueAccounts.endOfWish(tx, wish) : account.endsAt
+      this.#deps.store.accounts.setDeactivated(tx, account.id, {
         deactivatedAt: tx.now,
         deleteAfter: wish?.toISOString() ?? null,
         endsAt,
       })
-      tx.afterCommit(() => void this.#dueAccounts.sweep())
+      tx.afterCommit(() => void this.#deps.dueAccounts.sweep())
     })
   }
 
@@ -77,17 +69,17 @@ export class Standing {
    * @throws AccountError, DidError, PlcError
    */
   async activate(did: string): Promise<void> {
-    await this.#identities.assertNamesUs(did)
-    await this.#store.db.write((tx) => {
-      const account = this.#store.accounts.byDid(did)
+    await this.#deps.identities.assertNamesUs(did)
+    await this.#deps.store.db.write((tx) => {
+      const account = this.#deps.store.accounts.byDid(did)
       if (account === undefined || account.takedownRef !== null) {
         throw new AccountError('user not found', 'AccountNotFound')
       }
-      this.#store.accounts.setActive(tx, account.id)
+      this.#deps.store.accounts.setActive(tx, account.id)
       this.#announce(tx, account.id, did)
       const handle = account.handle ?? INVALID_HANDLE
-      this.#firehose.append(tx, account.id, { kind: 'identity', did, handle })
-      this.#writer.appendSync(tx, account)
+      this.#deps.firehose.append(tx, account.id, { kind: 'identity', did, handle })
+      this.#deps.writer.appendSync(tx, account)
     })
   }
 
@@ -97,12 +89,12 @@ export class Standing {
    */
   async setTakedown(did: string, takedown: Takedown): Promise<void> {
     await this.#change(did, (tx, account) => {
-      this.#store.accounts.setTakedown(tx, account.id, takedownRef(tx, takedown))
-      if (takedown.applied) this.#store.endSessions(tx, account.id)
-      else this.#store.endRefreshing(tx, account.id)
-      const repo = this.#store.repos.head(account.id)?.id
-      if (takedown.applied && repo !== undefined) tx.afterCommit(() => this.#exports.stop(repo))
-      if (!takedown.applied) tx.afterCommit(() => void this.#dueAccounts.sweep())
+      this.#deps.store.accounts.setTakedown(tx, account.id, takedownRef(tx, takedown))
+      if (takedown.applied) this.#deps.store.endSessions(tx, account.id)
+      else this.#deps.store.endRefreshing(tx, account.id)
+      const repo = this.#deps.store.repos.head(account.id)?.id
+      if (takedown.applied && repo !== undefined) tx.afterCommit(() => this.#deps.exports.stop(repo))
+      if (!takedown.applied) tx.afterCommit(() => void this.#deps.dueAccounts.sweep())
     })
   }
 
@@ -116,8 +108,8 @@ export class Standing {
 
   /** Changes an account and says on the firehose how it stands then. */
   async #change(did: string, change: (tx: Tx, account: Account) => void): Promise<void> {
-    await this.#store.db.write((tx) => {
-      const account = this.#store.accounts.byDid(did)
+    await this.#deps.store.db.write((tx) => {
+      const account = this.#deps.store.accounts.byDid(did)
       if (account === undefined) throw new AccountError('Account not found')
       change(tx, account)
       this.#announce(tx, account.id, did)
@@ -125,10 +117,10 @@ export class Standing {
   }
 
   #announce(tx: Tx, id: number, did: string): void {
-    const account = this.#store.accounts.byDid(did)
+    const account = this.#deps.store.accounts.byDid(did)
     if (account === undefined) throw new AccountError('Account not found')
     const status = statusOf(account)
-    this.#firehose.append(
+    this.#deps.firehose.append(
       tx,
       id,
       status === 'active'

@@ -39,7 +39,7 @@ export interface AccessRules extends StatusRules {
   readonly scopes?: readonly SessionScope[]
 }
 
-export const SCOPES_STANDARD: readonly SessionScope[] = [
+const SCOPES_STANDARD: readonly SessionScope[] = [
   'com.atproto.access',
   'com.atproto.appPassPrivileged',
   'com.atproto.appPass',
@@ -65,31 +65,22 @@ export interface AuthVerifierOptions {
   readonly moderationDid?: string
 }
 
+interface Deps {
+  readonly sessions: Sessions
+  readonly accounts: AccountStore
+  readonly didDocuments: DidDocuments
+  readonly appTokens: AppTokens
+  /** Told of each step that the owner of an account makes which moves in. */
+  readonly moves: Pick<Moves, 'step'>
+}
+
 export class AuthVerifier {
-  readonly #sessions: Sessions
-  readonly #accounts: AccountStore
-  readonly #didDocuments: DidDocuments
-  readonly #appTokens: AppTokens
-  readonly #moves: Pick<Moves, 'step'>
+  readonly #deps: Deps
   readonly #options: AuthVerifierOptions
   readonly #isAdminPassword: (text: string) => boolean
 
-  constructor(
-    parts: {
-      sessions: Sessions
-      accounts: AccountStore
-      didDocuments: DidDocuments
-      appTokens: AppTokens
-      /** Told of each step that the owner of an account makes which moves in. */
-      moves: Pick<Moves, 'step'>
-    },
-    options: AuthVerifierOptions,
-  ) {
-    this.#sessions = parts.sessions
-    this.#accounts = parts.accounts
-    this.#didDocuments = parts.didDocuments
-    this.#appTokens = parts.appTokens
-    this.#moves = parts.moves
+  constructor(deps: Deps, options: AuthVerifierOptions) {
+    this.#deps = deps
     this.#options = options
     this.#isAdminPassword = comparerOf(options.adminPassword)
   }
@@ -111,18 +102,18 @@ export class AuthVerifier {
     token: string,
     { scopes = SCOPES_STANDARD, ...status }: AccessRules,
   ): Promise<AccessCredentials> {
-    const { did, scope, generation } = await this.#verified(this.#sessions.verifyAccess(token))
+    const { did, scope, generation } = await this.#verified(this.#deps.sessions.verifyAccess(token))
     const allowed = scopes.find((allowed) => allowed === scope)
     const refused = status.checkTakedown && allowed === 'com.atproto.takendown'
     if (allowed === undefined || refused) throw new AuthError('invalid', 'Bad token scope', 'InvalidToken')
-    const account = this.#accounts.byDid(did)
+    const account = this.#deps.accounts.byDid(did)
     if (status.checkTakedown || status.checkDeactivated) assertMayAct(account, status)
     // What is said of an account that is gone is for the method to say.
     if (account !== undefined && account.sessionGeneration !== generation) {
       assertMayAct(account, { checkTakedown: true })
       throw new AuthError('invalid', 'Token has been revoked', 'ExpiredToken')
     }
-    if (account !== undefined && request.method === 'POST') this.#moves.step(account)
+    if (account !== undefined && request.method === 'POST') this.#deps.moves.step(account)
     return { type: 'access', did, scope: allowed, account }
   }
 
@@ -130,17 +121,17 @@ export class AuthVerifier {
     { request, response }: Exchange,
     { permission, ...status }: AccessRules,
   ): Promise<AppCredentials> {
-    const nonce = this.#appTokens.nextNonce()
+    const nonce = this.#deps.appTokens.nextNonce()
     if (nonce !== undefined) setExposed(response, 'DPoP-Nonce', nonce)
-    const { did, tokenId, scopes } = await this.#appTokens.verify(request).catch((error: unknown) => {
+    const { did, tokenId, scopes } = await this.#deps.appTokens.verify(request).catch((error: unknown) => {
       if (error instanceof AuthError && error.challenge !== undefined) {
         setExposed(response, 'WWW-Authenticate', error.challenge)
       }
       throw error
     })
-    const account = this.#accounts.byDid(did)
+    const account = this.#deps.accounts.byDid(did)
     if (status.checkTakedown || status.checkDeactivated) assertMayAct(account, status)
-    if (account !== undefined && request.method === 'POST') this.#moves.step(account)
+    if (account !== undefined && request.method === 'POST') this.#deps.moves.step(account)
     const permissions = new Permissions(scopes)
     permission(permissions, request)
     return { type: 'app', did, permissions, tokenId, account }
@@ -153,7 +144,7 @@ export class AuthVerifier {
   ): Promise<RefreshCredentials> {
     const { kind, value: token } = authorization(request)
     if (kind !== 'bearer') throw new AuthError('unauthenticated', undefined, 'AuthMissing')
-    const { did, scope, tokenId } = await this.#verified(this.#sessions.verifyRefresh(token, options))
+    const { did, scope, tokenId } = await this.#verified(this.#deps.sessions.verifyRefresh(token, options))
     if (scope !== 'com.atproto.refresh') throw new AuthError('invalid', 'Bad token scope', 'InvalidToken')
     if (tokenId === undefined)
       throw new AuthError('unauthenticated', 'Unexpected missing refresh token id', 'MissingTokenId')
@@ -257,14 +248,14 @@ export class AuthVerifier {
    * @throws AuthError
    */
   account(identifier: string, rules: StatusRules): Account {
-    return assertMayAct(this.#accounts.find(identifier), rules)
+    return assertMayAct(this.#deps.accounts.find(identifier), rules)
   }
 
   async #service(request: IncomingMessage, issuers?: readonly string[]): Promise<ServiceCredentials> {
     const { kind, value } = authorization(request)
     if (kind !== 'bearer') throw new AuthError('unauthenticated', 'missing jwt', 'MissingJwt')
     const rules = { audience: this.#options.serviceDid, method: parseReqNsid(request), issuers }
-    return { type: 'service', did: await verifyServiceToken(value, rules, this.#didDocuments) }
+    return { type: 'service', did: await verifyServiceToken(value, rules, this.#deps.didDocuments) }
   }
 
   async #verified<T>(claims: Promise<T>): Promise<T> {

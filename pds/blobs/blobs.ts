@@ -15,10 +15,11 @@ import { Slots } from '#platform/semaphore.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
 import { decodeRecord } from '#protocol/record.ts'
-import type { BlobPlace, ReferencedBlob } from '../store/blobs.ts'
+import type { ReferencedBlob } from '../store/blobs.ts'
 import type { Store } from '../store/store.ts'
 import type { BlobFiles, ByteRange } from './files.ts'
 import { saysNothing, typeInRecord } from './references.ts'
+import { BlobSweep, keyOf } from './sweep.ts'
 import type { Uploads } from './uploads.ts'
 
 /** A blob that may be referred to by a record. */
@@ -44,42 +45,34 @@ const blobIsForm = (): DomainError =>
     'A blob is not sent as a form: send the bytes of the file alone, with its type as Content-Type',
   )
 
-/** How long a blob that no record refers to is kept after its upload. */
-const UNREFERENCED_HOURS_MAX = 24
-const SWEEP_MINUTES = 60
 const FORM = /^multipart\//i
 /** The type of bytes that nobody says anything of. */
 const ANY_BYTES = 'application/octet-stream'
-/** Blobs that one step looks at, or removes. */
-const STEP_BLOBS_MAX = 500
 /** Records that are asked for a blob's type when neither its bytes nor its upload say one. */
 const TYPE_RECORDS_MAX = 4
 /** Blobs that are looked for in the blob store for one page of missing ones, and for all callers at the same time. */
 const LOOKS_MAX = 2_000
 const LOOKS_AT_ONCE_MAX = 16
 
+interface Deps {
+  readonly store: Store
+  readonly files: BlobFiles
+  readonly uploads: Uploads
+  readonly log: Logger
+}
+
 export class Blobs implements AsyncDisposable {
-  readonly #store: Store
-  readonly #files: BlobFiles
-  readonly #uploads: Uploads
-  readonly #log: Logger
+  readonly #deps: Deps
   readonly #bytesMax: number
   /** A blob's bytes are put or removed by one at a time. */
   readonly #turns = new Turns<string>()
   readonly #looks = new Slots(LOOKS_AT_ONCE_MAX)
-  #timer: NodeJS.Timeout | undefined
-  #sweeping: Promise<void> | undefined
-  #disposed = false
+  readonly #sweep: BlobSweep
 
-  constructor(
-    parts: { store: Store; files: BlobFiles; uploads: Uploads; log: Logger },
-    { bytesMax }: { bytesMax: number },
-  ) {
-    this.#store = parts.store
-    this.#files = parts.files
-    this.#uploads = parts.uploads
-    this.#log = parts.log
+  constructor(deps: Deps, { bytesMax }: { bytesMax: number }) {
+    this.#deps = deps
     this.#bytesMax = bytesMax
+    this.#sweep = new BlobSweep({ ...deps, turns: this.#turns })
   }
 
   /**
@@ -97,22 +90,22 @@ export class Blobs implements AsyncDisposable {
     // may refer to a form that another host took.
     const isForm = FORM.test(claimedType)
     if (isForm && !this.#isIncomplete(owner.id)) throw blobIsForm()
-    const file = await this.#uploads.receive(stream, this.#bytesMax)
+    const file = await this.#deps.uploads.receive(stream, this.#bytesMax)
     const { cid, size } = file
     try {
-      if (isForm && !this.#store.blobs.isReferenced(owner.id, cid)) throw blobIsForm()
+      if (isForm && !this.#deps.store.blobs.isReferenced(owner.id, cid)) throw blobIsForm()
       const ownType = (await fileTypeFromBuffer(file.head))?.mime
       const mimeType = await this.#turns.run(keyOf(owner.did, cid), async () => {
-        const { db, blobs } = this.#store
+        const { db, blobs } = this.#deps.store
         await db.write((tx) => {
           if (blobs.get(owner.id, cid)?.takedownRef) {
             throw new DomainError('invalid', 'Blob has been takendown, cannot re-upload')
           }
           blobs.loosen(tx, owner.did, cid)
         })
-        await this.#files.keep(owner.did, file)
+        await this.#deps.files.keep(owner.did, file)
         return await db.write((tx) => {
-          if (this.#store.accounts.byId(owner.id) === undefined) {
+          if (this.#deps.store.accounts.byId(owner.id) === undefined) {
             throw new DomainError('notFound', 'Account not found')
           }
           const mimeType = this.#typeOf(owner.id, cid, ownType, claimedType)
@@ -123,21 +116,21 @@ export class Blobs implements AsyncDisposable {
       })
       return { cid, size, mimeType }
     } finally {
-      await this.#uploads.discard(file)
+      await this.#deps.uploads.discard(file)
     }
   }
 
   /** A blob that a present record refers to; undefined when there is none, or it was taken down. */
   find({ id, did }: { id: number; did: string }, cid: Cid): FoundBlob | undefined {
-    const blob = this.#store.blobs.get(id, cid)
-    if (blob === undefined || blob.takedownRef !== null || !this.#store.blobs.isReferenced(id, cid))
+    const blob = this.#deps.store.blobs.get(id, cid)
+    if (blob === undefined || blob.takedownRef !== null || !this.#deps.store.blobs.isReferenced(id, cid))
       return undefined
     const { size } = blob
     // Stored when an upload's word was the only one that counted.
     const mimeType = saysNothing(blob.mimeType) ? (this.#typeInRecords(id, cid) ?? ANY_BYTES) : blob.mimeType
     const open = async (range?: ByteRange): Promise<Readable | undefined> => {
       if (blob.lostAt !== null && !(await this.#isKept({ id, did }, cid))) return undefined
-      const bytes = await this.#files.read(did, cid, range)
+      const bytes = await this.#deps.files.read(did, cid, range)
       if (bytes === undefined) await this.#isKept({ id, did }, cid)
       return bytes
     }
@@ -146,7 +139,7 @@ export class Blobs implements AsyncDisposable {
 
   /** The size in bytes of a blob that records may refer to; undefined when there is none, or it was taken down. */
   sizeOf({ id }: { id: number }, cid: Cid): number | undefined {
-    const blob = this.#store.blobs.get(id, cid)
+    const blob = this.#deps.store.blobs.get(id, cid)
     return blob === undefined || blob.takedownRef !== null ? undefined : blob.size
   }
 
@@ -164,7 +157,7 @@ export class Blobs implements AsyncDisposable {
     for (let cursor = options.cursor; ; ) {
       const limit = Math.min(LOOKS_AT_ONCE_MAX, options.limit - blobs.length, left)
       if (limit === 0) return { blobs, cursor }
-      const page = this.#store.blobs.referenced(owner.id, cursor ?? '', limit)
+      const page = this.#deps.store.blobs.referenced(owner.id, cursor ?? '', limit)
       const isMissing = await Promise.all(page.map((blob) => this.#isMissing(owner, blob, looks)))
       for (const [n, { cid, collection, rkey }] of page.entries()) {
         if (isMissing[n]) blobs.push({ cid, recordUri: `at://${owner.did}/${collection}/${rkey}` })
@@ -177,7 +170,7 @@ export class Blobs implements AsyncDisposable {
 
   /** The blobs that records refer to, in the order of their CIDs: those after `cursor`, from revisions after `since`. */
   list(owner: { id: number }, options: { since?: string; cursor?: Cid; limit: number }): Cid[] {
-    return this.#store.blobs.list(owner.id, options.since ?? '', options.cursor ?? '', options.limit)
+    return this.#deps.store.blobs.list(owner.id, options.since ?? '', options.cursor ?? '', options.limit)
   }
 
   /**
@@ -185,10 +178,10 @@ export class Blobs implements AsyncDisposable {
    * @returns whether that was the last of them
    */
   deleteSome(tx: Tx, owner: { id: number; did: string }, limit: number): boolean {
-    const cids = this.#store.blobs.some(owner.id, limit)
+    const cids = this.#deps.store.blobs.some(owner.id, limit)
     for (const cid of cids) {
-      this.#store.blobs.delete(tx, owner.id, cid)
-      this.#store.blobs.loosen(tx, owner.did, cid)
+      this.#deps.store.blobs.delete(tx, owner.id, cid)
+      this.#deps.store.blobs.loosen(tx, owner.did, cid)
     }
     if (cids.length > 0) tx.afterCommit(() => void this.sweep())
     return cids.length < limit
@@ -196,7 +189,7 @@ export class Blobs implements AsyncDisposable {
 
   /** Whether records refer to blobs that are not here. */
   #isIncomplete(account: number): boolean {
-    const { received, referenced } = this.#store.blobs.counts(account)
+    const { received, referenced } = this.#deps.store.blobs.counts(account)
     return received < referenced
   }
 
@@ -214,7 +207,7 @@ export class Blobs implements AsyncDisposable {
       return !(await this.#isKept(owner, cid))
     } catch (error) {
       if (!looks.failed)
-        this.#log.error(
+        this.#deps.log.error(
           { err: error, did: owner.did, todo: 'see whether the blob folder or bucket can be read' },
           'the blob store cannot be asked',
         )
@@ -227,17 +220,17 @@ export class Blobs implements AsyncDisposable {
   async #isKept({ id, did }: { id: number; did: string }, cid: Cid): Promise<boolean> {
     // In its turn: an upload puts the bytes there before it notes them.
     return await this.#turns.run(keyOf(did, cid), async () => {
-      const { db, blobs } = this.#store
-      const size = await this.#looks.run(() => this.#files.size(did, cid))
+      const { db, blobs } = this.#deps.store
+      const size = await this.#looks.run(() => this.#deps.files.size(did, cid))
       const blob = blobs.get(id, cid)
       if (blob === undefined) return false
       const isKept = size === blob.size
       if (isKept === (blob.lostAt === null)) return isKept
       await db.write((tx) => blobs.setLost(tx, id, cid, isKept ? null : tx.now))
-      if (isKept) this.#log.info({ did, cid: formatCid(cid) }, 'the bytes of a lost blob are back')
+      if (isKept) this.#deps.log.info({ did, cid: formatCid(cid) }, 'the bytes of a lost blob are back')
       else {
         const found = { did, cid: formatCid(cid), expectedBytes: blob.size, foundBytes: size ?? 0 }
-        this.#log.error(
+        this.#deps.log.error(
           { ...found, todo: 'restore the file from a backup, or have its owner upload it again' },
           'the bytes of a blob are gone',
         )
@@ -248,18 +241,18 @@ export class Blobs implements AsyncDisposable {
 
   /** The type that a blob gets which is uploaded now, perhaps again. */
   #typeOf(account: number, cid: Cid, ownType: string | undefined, claimedType: string): string {
-    const stored = this.#store.blobs.get(account, cid)?.mimeType
+    const stored = this.#deps.store.blobs.get(account, cid)?.mimeType
     // Records and those who read them go by the type that it has.
     if (stored !== undefined && !saysNothing(stored)) return stored
     const better = ownType ?? this.#typeInRecords(account, cid)
     if (better !== undefined) return better
-    const isFree = stored === undefined || !this.#store.blobs.isReferenced(account, cid)
+    const isFree = stored === undefined || !this.#deps.store.blobs.isReferenced(account, cid)
     return stored !== undefined && (!isFree || saysNothing(claimedType)) ? stored : claimedType
   }
 
   /** The type that records give a blob; undefined when none of them says one. */
   #typeInRecords(account: number, cid: Cid): string | undefined {
-    for (const block of this.#store.blobs.referrers(account, cid, TYPE_RECORDS_MAX)) {
+    for (const block of this.#deps.store.blobs.referrers(account, cid, TYPE_RECORDS_MAX)) {
       const type = typeInRecord(decodeRecord(block), cid)
       if (type !== undefined) return type
     }
@@ -269,80 +262,20 @@ export class Blobs implements AsyncDisposable {
   /** Sweeps now, and from now on at intervals. */
   start(): void {
     void this.sweep()
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_MINUTES * 60_000).unref()
   }
 
   /**
-   * Deletes blobs that no record refers to and that were uploaded some time ago, and removes bytes that are no blob's, all in small steps.
-   * One sweep at a time: a call while one runs waits for that, and then for another.
+   * Clears away the blobs that no record refers to, as `BlobSweep` does.
    * @param now the time, milliseconds since 1970
    */
-  sweep(now = Date.now()): Promise<void> {
-    return this.#turns.run('', async () => {
-      this.#sweeping = this.#sweep(new Date(now - UNREFERENCED_HOURS_MAX * 3_600_000).toISOString())
-      try {
-        await this.#sweeping
-      } catch (error) {
-        // Whatever it was, the next sweep tries again.
-        this.#log.error(
-          {
-            err: error,
-            todo: 'see whether the blob folder or bucket can be written; it is tried again within the hour',
-          },
-          'unreferenced blobs were not cleared away',
-        )
-      }
-    })
+  sweep(now?: number): Promise<void> {
+    return this.#sweep.run(now)
   }
 
   /** Ends sweeping after the step that is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true
-    clearInterval(this.#timer)
-    await this.#sweeping?.catch(() => undefined)
-    this.#files[Symbol.dispose]?.()
-  }
-
-  async #sweep(before: string): Promise<void> {
-    const { db, blobs } = this.#store
-    for (let after: BlobPlace = { account: 0, cid: '' }; !this.#disposed; ) {
-      const page = blobs.page(after, STEP_BLOBS_MAX)
-      const last = page.at(-1)
-      if (last === undefined) break
-      const old = page.filter((blob) => blob.createdAt < before && blob.takedownRef === null)
-      if (old.length > 0) {
-        await db.write((tx) => {
-          for (const { account, did, cid } of old) {
-            if (blobs.isReferenced(account, cid)) continue
-            blobs.delete(tx, account, cid)
-            blobs.loosen(tx, did, cid)
-          }
-        })
-      } else await new Promise(setImmediate)
-      after = last
-    }
-    await this.#removeLoose()
-  }
-
-  async #removeLoose(): Promise<void> {
-    const { db, blobs, accounts } = this.#store
-    let after: { did: string; cid: Cid | '' } = { did: '', cid: '' }
-    while (!this.#disposed) {
-      const page = blobs.loose(after, STEP_BLOBS_MAX)
-      const last = page.at(-1)
-      if (last === undefined) return
-      for (const { did, cid } of page) {
-        if (this.#disposed) return
-        await this.#turns.run(keyOf(did, cid), async () => {
-          const account = accounts.byDid(did)
-          if (account === undefined || blobs.get(account.id, cid) === undefined) {
-            await this.#files.remove(did, cid)
-          }
-          await db.write((tx) => blobs.bind(tx, did, cid))
-        })
-      }
-      after = last
-    }
+    await this.#sweep[Symbol.asyncDispose]()
+    this.#deps.files[Symbol.dispose]?.()
   }
 }
 
@@ -350,5 +283,3 @@ export class Blobs implements AsyncDisposable {
 interface Looks {
   failed: boolean
 }
-
-const keyOf = (did: string, cid: Cid): string => `${did}/${formatCid(cid)}`

@@ -1,6 +1,7 @@
 /** The blobs that a decoded record refers to, whatever its lexicon says of them. https://atproto.com/specs/data-model#blob-type */
-import { type CborObject, type CborValue, isLink, isMap } from '#protocol/cbor.ts'
+import { type CborObject, type CborValue, isMap } from '#protocol/cbor.ts'
 import { type Cid, InvalidCidError, linkToCid, parseCid } from '#protocol/cid.ts'
+import { isLink } from '#protocol/link.ts'
 
 /** Each blob once, those named in the form of old times (`{cid, mimeType}`) among them. */
 export function blobsOf(record: CborValue): Cid[] {

@@ -1,7 +1,9 @@
 /** Relays are told that there is something to fetch: that is how a new host becomes known to the network, and one that was away is found again. */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fetch } from '#platform/fetch.ts'
 import type { Logger } from '#platform/log.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import type { Firehose } from './firehose.ts'
 
 export interface CrawlersOptions {
@@ -82,4 +84,4 @@ export class Crawlers implements AsyncDisposable {
 }
 
 const pauseMinutes = (signal: AbortSignal): Promise<unknown> =>
-  delay(PAUSE_MINUTES * 60_000, undefined, { signal, ref: false }).catch(() => undefined)
+  delay(PAUSE_MINUTES * MINUTE_MS, undefined, { signal, ref: false }).catch(() => undefined)

@@ -7,6 +7,7 @@
 import { statfs } from 'node:fs/promises'
 import { DomainError } from '#platform/errors.ts'
 import type { Logger } from '#platform/log.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 
 /** Bytes of a file system that are free. */
 export type FreeBytes = (folder: string) => Promise<number>
@@ -15,7 +16,7 @@ export type FreeBytes = (folder: string) => Promise<number>
 const CLAIM_BYTES_MAX = 16 * 1024 * 1024
 /** Others write to the same disk, so what was read holds only this long. */
 const CLAIM_MS_MAX = 1_000
-const WARNING_MS = 60_000
+const WARNING_MS = MINUTE_MS
 
 export class DiskSpace {
   readonly #freeBytesMin: number

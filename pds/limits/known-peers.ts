@@ -1,9 +1,12 @@
 /** The addresses of hosts that the operator named: looked up in the background, kept, and looked up again. */
+
 import { lookup } from 'node:dns/promises'
+import { BackgroundTask } from '#platform/background-task.ts'
 import type { Logger } from '#platform/log.ts'
 import { networkOf } from '#platform/network-of.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 
-const REFRESH_MINUTES = 30
+const REFRESH_MS = 30 * MINUTE_MS
 /** Of one host. */
 const ADDRESSES_MAX = 64
 
@@ -13,19 +16,31 @@ const lookUpInDns: LookUp = async (host) => (await lookup(host, { all: true })).
 
 export class KnownPeers implements Disposable {
   readonly #hosts: readonly string[]
-  readonly #log: Pick<Logger, 'warn'>
+  readonly #log: Pick<Logger, 'warn' | 'error'>
   readonly #lookUp: LookUp
   readonly #networks = new Map<string, ReadonlySet<string>>()
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #task: BackgroundTask
 
   /** @param urls of the hosts */
-  constructor(urls: readonly string[], log: Pick<Logger, 'warn'>, lookUp = lookUpInDns) {
+  constructor(urls: readonly string[], log: Pick<Logger, 'warn' | 'error'>, lookUp = lookUpInDns) {
     this.#hosts = [...new Set(urls.map((url) => new URL(url).hostname))]
     this.#log = log
     this.#lookUp = lookUp
-    if (this.#hosts.length === 0) return
-    void this.refresh()
-    this.#timer = setInterval(() => void this.refresh(), REFRESH_MINUTES * 60_000).unref()
+    this.#task = new BackgroundTask(
+      async () => {
+        await this.refresh()
+        return REFRESH_MS
+      },
+      {
+        log,
+        failure: {
+          message: 'the addresses of hosts in the settings cannot be looked up',
+          todo: 'look at the error',
+        },
+        retryMs: REFRESH_MS,
+      },
+    )
+    if (this.#hosts.length > 0) void this.#task.run()
   }
 
   /** Whether the network is one of theirs, as far as is known now. */
@@ -57,6 +72,6 @@ export class KnownPeers implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer)
+    this.#task.end()
   }
 }

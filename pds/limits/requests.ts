@@ -1,10 +1,12 @@
 /** What every request counts against, by the network that it comes from, and who is not counted. */
+
 import type { Caller } from '#platform/callers.ts'
 import type { GateOptions } from '#platform/gate.ts'
 import { Limiter } from '#platform/limiter.ts'
 import { comparerOf } from '#platform/sealing.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 
-const DURATION_MS = 5 * 60_000
+const DURATION_MS = 5 * MINUTE_MS
 /** What relays and others that mirror repositories ask for. It has a budget of its own: readers of it take nothing from people. */
 const SYNC_PATH = '/xrpc/com.atproto.sync.'
 const BYPASS_HEADER = 'x-ratelimit-bypass'

@@ -2,14 +2,12 @@
  * How often somebody tries to sign in, by any way in. An account is counted under whatever name it is called. From one network it is
  * refused for a while after some attempts; over all networks attempts only have to wait, so that no stranger locks the owner out.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Caller } from '#platform/callers.ts'
 import { isExceeded, Limiter, type LimitStatus } from '#platform/limiter.ts'
 import { digestOf } from '#platform/sealing.ts'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 
 /** Of a name or an address that somebody signs in with. */
 export const IDENTIFIER_CHARACTERS_MAX = 2_048

@@ -18,12 +18,16 @@ import type {
   DeviceId,
   Did,
 } from '@atproto/oauth-provider/store'
-import { AccountError, type Accounts, LoginError } from '../accounts/accounts.ts'
+import type { Accounts } from '../accounts/accounts.ts'
+import type { AccountCreation } from '../accounts/create.ts'
 import { EmailTokenError } from '../accounts/credentials/email-tokens.ts'
 import type { PasswordChanges } from '../accounts/credentials/password-changes.ts'
 import type { PasswordProofs } from '../accounts/credentials/password-proofs.ts'
 import type { SecondFactors } from '../accounts/credentials/second-factors.ts'
 import type { Emails } from '../accounts/emails.ts'
+import { AccountError, LoginError } from '../accounts/errors.ts'
+import type { HandleChanges } from '../accounts/handles.ts'
+import type { PasswordSignIn } from '../accounts/sign-in.ts'
 import type { Standing } from '../accounts/statuses.ts'
 import type { Account } from '../store/accounts.ts'
 import type { DeviceAccount as StoredDeviceAccount } from '../store/devices.ts'
@@ -36,9 +40,12 @@ import type { Visits } from './visits.ts'
 
 type Data<K extends keyof AccountStore> = Parameters<AccountStore[K]>[0]
 
-export interface ProviderAccountsParts {
+export interface ProviderAccountsDeps {
   readonly store: Store
   readonly accounts: Accounts
+  readonly accountCreation: AccountCreation
+  readonly passwordSignIn: PasswordSignIn
+  readonly handleChanges: HandleChanges
   readonly emails: Emails
   readonly secondFactors: SecondFactors
   readonly passwordProofs: PasswordProofs
@@ -50,38 +57,20 @@ export interface ProviderAccountsParts {
 }
 
 export class ProviderAccounts implements AccountStore {
-  readonly #store: Store
-  readonly #accounts: Accounts
-  readonly #emails: Emails
-  readonly #secondFactors: SecondFactors
-  readonly #passwordProofs: PasswordProofs
-  readonly #passwordChanges: PasswordChanges
-  readonly #standing: Standing
-  readonly #descriptions: Descriptions
-  readonly #devices: ProviderDevices
-  readonly #visits: Visits
+  readonly #deps: ProviderAccountsDeps
 
-  constructor(parts: ProviderAccountsParts) {
-    this.#store = parts.store
-    this.#accounts = parts.accounts
-    this.#emails = parts.emails
-    this.#secondFactors = parts.secondFactors
-    this.#passwordProofs = parts.passwordProofs
-    this.#passwordChanges = parts.passwordChanges
-    this.#standing = parts.standing
-    this.#descriptions = parts.descriptions
-    this.#devices = parts.devices
-    this.#visits = parts.visits
+  constructor(deps: ProviderAccountsDeps) {
+    this.#deps = deps
   }
 
   async createAccount({ handle, email, password, inviteCode }: CreateAccountData): Promise<DescribedAccount> {
     return inProviderTerms(async () => {
       // The page knows this one by its words.
-      if (this.#store.accounts.byEmail(email.toLowerCase()) !== undefined) {
+      if (this.#deps.store.accounts.byEmail(email.toLowerCase()) !== undefined) {
         throw new InvalidRequestError('Email already taken')
       }
-      await this.#accounts.assertHandleAvailable(handle)
-      const { did } = await this.#accounts.create(
+      await this.#deps.handleChanges.assertAvailable(handle)
+      const { did } = await this.#deps.accountCreation.create(
         { handle, email, password, inviteCode },
         { keepSession: false },
       )
@@ -95,16 +84,16 @@ export class ProviderAccounts implements AccountStore {
     emailOtp,
   }: AuthenticateAccountData): Promise<DescribedAccount> {
     const account = await this.#login(username, password)
-    if (this.#secondFactors.areSetUp(account.id)) {
-      throw new SecondStepRequiredError(this.#passwordProofs.give(account, 'sign-in'))
+    if (this.#deps.secondFactors.areSetUp(account.id)) {
+      throw new SecondStepRequiredError(this.#deps.passwordProofs.give(account, 'sign-in'))
     }
     await this.#assertMailedCode(account, emailOtp)
-    return this.#descriptions.of(account)
+    return this.#deps.descriptions.of(account)
   }
 
   async #login(username: string, password: string): Promise<Account> {
     try {
-      const { account, appPassword } = await this.#accounts.login(username, password)
+      const { account, appPassword } = await this.#deps.passwordSignIn.login(username, password)
       if (appPassword !== undefined) throw new InvalidRequestError('App passwords are not allowed')
       return account
     } catch (error) {
@@ -116,7 +105,7 @@ export class ProviderAccounts implements AccountStore {
 
   async #assertMailedCode(account: Account, code: string | undefined): Promise<void> {
     try {
-      await this.#emails.assertSecondFactor(account, code)
+      await this.#deps.emails.assertSecondFactor(account, code)
     } catch (error) {
       if (error instanceof LoginError) {
         throw new SecondAuthenticationFactorRequiredError('emailOtp', hintOf(account.email), error)
@@ -130,42 +119,42 @@ export class ProviderAccounts implements AccountStore {
 
   async setAuthorizedClient(did: Did, clientId: ClientId, data: AuthorizedClientData): Promise<void> {
     const { id } = this.#present(did)
-    await this.#store.db.write((tx) =>
-      this.#store.authorizedClients.put(tx, id, clientId, JSON.stringify(data)),
+    await this.#deps.store.db.write((tx) =>
+      this.#deps.store.authorizedClients.put(tx, id, clientId, JSON.stringify(data)),
     )
   }
 
   getAccount(did: Did): { account: DescribedAccount; authorizedClients: AuthorizedClients } {
     const account = this.#present(did)
     return {
-      account: this.#descriptions.of(account),
+      account: this.#deps.descriptions.of(account),
       authorizedClients: this.#authorizedClients(account.id),
     }
   }
 
   async upsertDeviceAccount(deviceId: DeviceId, did: Did): Promise<void> {
     const { id } = this.#present(did)
-    if (!(await this.#devices.signIn(deviceId, id)))
+    if (!(await this.#deps.devices.signIn(deviceId, id)))
       throw new InvalidRequestError('This page was open for too long. Load it again.')
   }
 
   getDeviceAccount(deviceId: DeviceId, did: Did): DeviceAccount | null {
     const account = this.#find(did)
-    const found = account && this.#store.devices.account(deviceId, account.id)
+    const found = account && this.#deps.store.devices.account(deviceId, account.id)
     return account !== undefined && found !== undefined ? this.#deviceAccount(found, account) : null
   }
 
   async removeDeviceAccount(deviceId: DeviceId, did: Did): Promise<void> {
-    this.#visits.end(deviceId, did)
-    const account = this.#store.accounts.byDid(did)
+    this.#deps.visits.end(deviceId, did)
+    const account = this.#deps.store.accounts.byDid(did)
     if (account === undefined) return
-    await this.#store.db.write((tx) => this.#store.devices.deleteAccount(tx, deviceId, account.id))
+    await this.#deps.store.db.write((tx) => this.#deps.store.devices.deleteAccount(tx, deviceId, account.id))
   }
 
   listDeviceAccounts(filter: { did: Did } | { deviceId: DeviceId }): DeviceAccount[] {
     if ('deviceId' in filter) {
-      return this.#store.devices.accountsOn(filter.deviceId).flatMap((found) => {
-        const account = this.#store.accounts.byId(found.account)
+      return this.#deps.store.devices.accountsOn(filter.deviceId).flatMap((found) => {
+        const account = this.#deps.store.accounts.byId(found.account)
         return account === undefined || account.takedownRef !== null
           ? []
           : this.#deviceAccount(found, account)
@@ -173,14 +162,14 @@ export class ProviderAccounts implements AccountStore {
     }
     const account = this.#find(filter.did)
     if (account === undefined) return []
-    return this.#store.devices.devicesOf(account.id).map((found) => this.#deviceAccount(found, account))
+    return this.#deps.store.devices.devicesOf(account.id).map((found) => this.#deviceAccount(found, account))
   }
 
   async resetPasswordRequest({ email }: Data<'resetPasswordRequest'>): Promise<DescribedAccount | null> {
-    const account = this.#store.accounts.byEmail(email.toLowerCase())
+    const account = this.#deps.store.accounts.byEmail(email.toLowerCase())
     if (account === undefined || account.takedownRef !== null) return null
-    this.#passwordChanges.requestUnseen(email)
-    return this.#descriptions.of(account)
+    this.#deps.passwordChanges.requestUnseen(email)
+    return this.#deps.descriptions.of(account)
   }
 
   async resetPasswordConfirm({
@@ -188,8 +177,10 @@ export class ProviderAccounts implements AccountStore {
     password,
   }: Data<'resetPasswordConfirm'>): Promise<DescribedAccount | null> {
     try {
-      const account = this.#store.accounts.byId(await this.#passwordChanges.reset(token, password))
-      return account === undefined || account.takedownRef !== null ? null : this.#descriptions.of(account)
+      const account = this.#deps.store.accounts.byId(await this.#deps.passwordChanges.reset(token, password))
+      return account === undefined || account.takedownRef !== null
+        ? null
+        : this.#deps.descriptions.of(account)
     } catch (error) {
       if (error instanceof AccountError && error.code === 'InvalidPassword') {
         throw new InvalidRequestError(error.message, error)
@@ -200,12 +191,12 @@ export class ProviderAccounts implements AccountStore {
   }
 
   verifyHandleAvailability(handle: string): Promise<void> {
-    return inProviderTerms(() => this.#accounts.assertHandleAvailable(handle))
+    return inProviderTerms(() => this.#deps.handleChanges.assertAvailable(handle))
   }
 
   async updateEmailRequest({ did }: Data<'updateEmailRequest'>): Promise<{ tokenRequired: boolean }> {
     return inProviderTerms(async () => ({
-      tokenRequired: await this.#emails.requestUpdate(this.#present(did)),
+      tokenRequired: await this.#deps.emails.requestUpdate(this.#present(did)),
     }))
   }
 
@@ -215,14 +206,14 @@ export class ProviderAccounts implements AccountStore {
     token,
   }: Data<'updateEmailConfirm'>): Promise<DescribedAccount | null> {
     return inProviderTerms(async () => {
-      await this.#emails.update(this.#present(did), { email, code: token })
-      await this.#emails.sendCode('confirm_email', this.#present(did))
+      await this.#deps.emails.update(this.#present(did), { email, code: token })
+      await this.#deps.emails.sendCode('confirm_email', this.#present(did))
       return this.#describe(did)
     })
   }
 
   async verifyEmailRequest({ did }: Data<'verifyEmailRequest'>): Promise<void> {
-    await inProviderTerms(() => this.#emails.sendCode('confirm_email', this.#present(did)))
+    await inProviderTerms(() => this.#deps.emails.sendCode('confirm_email', this.#present(did)))
   }
 
   async verifyEmailConfirm({
@@ -231,14 +222,14 @@ export class ProviderAccounts implements AccountStore {
     token,
   }: Data<'verifyEmailConfirm'>): Promise<DescribedAccount | null> {
     return inProviderTerms(async () => {
-      await this.#emails.confirm(this.#present(did), email, token)
+      await this.#deps.emails.confirm(this.#present(did), email, token)
       return this.#describe(did)
     })
   }
 
   async updateHandle({ did, handle }: Data<'updateHandle'>): Promise<DescribedAccount> {
     return inProviderTerms(async () => {
-      await this.#accounts.updateHandle(this.#present(did), handle)
+      await this.#deps.handleChanges.update(this.#present(did), handle)
       return this.#describe(did)
     })
   }
@@ -246,29 +237,29 @@ export class ProviderAccounts implements AccountStore {
   async deactivateAccount({ did, deleteAfter }: Data<'deactivateAccount'>): Promise<DescribedAccount> {
     return inProviderTerms(async () => {
       const time = deleteAfter === undefined ? undefined : new Date(deleteAfter)
-      await this.#standing.deactivate(did, { deleteAfter: time, endApps: {} })
+      await this.#deps.standing.deactivate(did, { deleteAfter: time, endApps: {} })
       return this.#describe(did)
     })
   }
 
   async reactivateAccount({ did }: Data<'reactivateAccount'>): Promise<DescribedAccount> {
     return inProviderTerms(async () => {
-      await this.#standing.activate(did)
+      await this.#deps.standing.activate(did)
       return this.#describe(did)
     })
   }
 
   async deleteAccountRequest({ did }: Data<'deleteAccountRequest'>): Promise<void> {
-    await inProviderTerms(() => this.#emails.sendCode('delete_account', this.#present(did)))
+    await inProviderTerms(() => this.#deps.emails.sendCode('delete_account', this.#present(did)))
   }
 
   async deleteAccountConfirm({ did, token, password }: Data<'deleteAccountConfirm'>): Promise<void> {
-    await inProviderTerms(() => this.#accounts.delete(did, password, token))
+    await inProviderTerms(() => this.#deps.accounts.delete(did, password, token))
   }
 
   /** An account that may be shown: whoever was taken down is as good as gone here. */
   #find(did: string): Account | undefined {
-    const account = this.#store.accounts.byDid(did)
+    const account = this.#deps.store.accounts.byDid(did)
     return account === undefined || account.takedownRef !== null ? undefined : account
   }
 
@@ -280,14 +271,14 @@ export class ProviderAccounts implements AccountStore {
   }
 
   #describe(did: string): DescribedAccount {
-    return this.#descriptions.of(this.#present(did))
+    return this.#deps.descriptions.of(this.#present(did))
   }
 
   #deviceAccount(found: StoredDeviceAccount, account: Account): DeviceAccount {
     return {
       deviceId: found.device as DeviceId,
-      deviceData: this.#devices.dataOf(found),
-      account: this.#descriptions.of(account),
+      deviceData: this.#deps.devices.dataOf(found),
+      account: this.#deps.descriptions.of(account),
       authorizedClients: this.#authorizedClients(account.id),
       createdAt: new Date(found.createdAt),
       updatedAt: new Date(found.updatedAt),
@@ -295,7 +286,7 @@ export class ProviderAccounts implements AccountStore {
   }
 
   #authorizedClients(account: number): AuthorizedClients {
-    const rows = this.#store.authorizedClients.ofAccount(account)
+    const rows = this.#deps.store.authorizedClients.ofAccount(account)
     return new Map(
       rows.map(({ clientId, data }) => [clientId as ClientId, JSON.parse(data) as AuthorizedClientData]),
     )

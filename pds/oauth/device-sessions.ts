@@ -14,33 +14,29 @@ export class TooManySignInsError extends Error {
   override name = 'TooManySignInsError'
 }
 
-export class Browsers {
-  readonly #provider: OAuthProvider
-  readonly #hooks: Pick<OAuthHooks, 'onSignInAttempt'>
-  readonly #visits: Pick<Visits, 'of'>
-  readonly #requests: Pick<RequestStore, 'readRequest' | 'updateRequest'>
+interface Deps {
+  readonly provider: OAuthProvider
+  readonly requests: Pick<RequestStore, 'readRequest' | 'updateRequest'>
+  readonly visits: Pick<Visits, 'of'>
+  /** The provider's, which refuse who tries passwords too often. */
+  readonly hooks: Pick<OAuthHooks, 'onSignInAttempt'>
+}
 
-  /** @param hooks the provider's, which say when somebody tries passwords too often */
-  constructor(
-    provider: OAuthProvider,
-    requests: Pick<RequestStore, 'readRequest' | 'updateRequest'>,
-    visits: Pick<Visits, 'of'>,
-    hooks: Pick<OAuthHooks, 'onSignInAttempt'>,
-  ) {
-    this.#hooks = hooks
-    this.#provider = provider
-    this.#requests = requests
-    this.#visits = visits
+export class Browsers {
+  readonly #deps: Deps
+
+  constructor(deps: Deps) {
+    this.#deps = deps
   }
 
   /** The DIDs that are signed in on a browser, freshly enough for the account pages, for this visit alone among them. */
   async signedIn(request: IncomingMessage, response: ServerResponse): Promise<string[]> {
-    const { deviceId } = await this.#provider.deviceManager.load(request, response)
-    const found = await this.#provider.accountManager.listDeviceAccounts(deviceId)
+    const { deviceId } = await this.#deps.provider.deviceManager.load(request, response)
+    const found = await this.#deps.provider.accountManager.listDeviceAccounts(deviceId)
     const remembered = found
-      .filter((deviceAccount) => !this.#provider.checkLoginRequired(deviceAccount))
+      .filter((deviceAccount) => !this.#deps.provider.checkLoginRequired(deviceAccount))
       .map(({ account }) => account.did)
-    return [...new Set<string>([...remembered, ...this.#visits.of(deviceId)])]
+    return [...new Set<string>([...remembered, ...this.#deps.visits.of(deviceId)])]
   }
 
   /**
@@ -48,10 +44,10 @@ export class Browsers {
    * @throws TooManySignInsError
    */
   async countSignIn(request: IncomingMessage, response: ServerResponse, username: string): Promise<void> {
-    const device = await this.#provider.deviceManager.load(request, response)
+    const device = await this.#deps.provider.deviceManager.load(request, response)
     const data = { username, password: '', locale: 'en' }
     try {
-      await this.#hooks.onSignInAttempt?.({ data, ...device, clientId: undefined })
+      await this.#deps.hooks.onSignInAttempt?.({ data, ...device, clientId: undefined })
     } catch (error) {
       if (!(error instanceof OAuthError)) throw error
       throw new TooManySignInsError(error.message, { cause: error })
@@ -68,19 +64,19 @@ export class Browsers {
     did: string,
     requestUri: string | undefined,
   ): Promise<void> {
-    const { deviceId } = await this.#provider.deviceManager.load(request, response, true)
-    await this.#provider.accountManager.upsertDeviceAccount(deviceId, did as Did)
+    const { deviceId } = await this.#deps.provider.deviceManager.load(request, response, true)
+    await this.#deps.provider.accountManager.upsertDeviceAccount(deviceId, did as Did)
     const id = requestUri === undefined ? undefined : REQUEST_URI.exec(requestUri)?.[1]
     if (id !== undefined) await this.#select(id as RequestId, deviceId, did)
   }
 
   /** Takes the sign-in that just happened for the one that the app asked for. */
   async #select(id: RequestId, deviceId: DeviceId, did: string): Promise<void> {
-    const request = await this.#requests.readRequest(id)
+    const request = await this.#deps.requests.readRequest(id)
     if (request === null || request.deviceId !== deviceId || request.did !== null) return
     const { prompt, ...parameters } = request.parameters
     const stays = prompt === 'consent' ? { prompt } : {}
-    await this.#requests.updateRequest(id, {
+    await this.#deps.requests.updateRequest(id, {
       parameters: { ...parameters, ...stays, login_hint: did as Did },
     })
   }

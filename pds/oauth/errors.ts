@@ -6,7 +6,7 @@ import { HandleError } from '../identity/handles.ts'
 import { PlcError } from '../identity/plc.ts'
 
 /** What an error looks like to the library; one that is none of the caller's doing stays as it is. */
-export function toProviderError(error: unknown): unknown {
+function toProviderError(error: unknown): unknown {
   if (error instanceof HandleError) return new HandleUnavailableError(error.reason, error.message, error)
   if (error instanceof InviteError) {
     return new InvalidRequestError(`This invite code is invalid. ${error.message}`, error)

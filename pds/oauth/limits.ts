@@ -2,16 +2,14 @@
  * How often the pages may be asked for what costs much or can be guessed at. The limits are those of the XRPC methods that do the same;
  * sign-ins count together with theirs, the rest for itself.
  */
+
 import { OAuthError } from '@atproto/oauth-provider/errors'
 import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import type { Caller, Trust } from '#platform/callers.ts'
 import { isExceeded, Limiter } from '#platform/limiter.ts'
 import { networkOf, unmapped } from '#platform/network-of.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import { type SignIns, SignInsBusyError } from '../limits/sign-ins.ts'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 
 /** What there may be of each, of one network or, of mails, of one account. */
 export interface PageLimits {

@@ -2,8 +2,10 @@
  * Browsers that opened a sign-in or account page and are not bound to an account: kept in memory, for an hour, a bounded
  * number of them. Strangers leave no rows behind.
  */
+
 import type { DeviceData, DeviceId } from '@atproto/oauth-provider/store'
 import { networkOf } from '#platform/network-of.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 
 const BROWSERS_MAX = 20_000
 /** The oldest of a network makes room for its newest, so that nobody pushes out others. */
@@ -54,7 +56,7 @@ export class PassingBrowsers {
   }
 
   #forget(): void {
-    const before = Date.now() - BROWSER_MINUTES * 60_000
+    const before = Date.now() - BROWSER_MINUTES * MINUTE_MS
     for (const [id, { cameAtMs }] of this.#browsers) {
       if (cameAtMs > before) return
       this.delete(id)

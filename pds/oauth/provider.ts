@@ -9,7 +9,7 @@ import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
 import { AccessTokenMode, JoseKey, OAuthProvider } from '@atproto/oauth-provider/provider'
 import type { Fetch } from '#platform/fetch.ts'
 import type { Store } from '../store/store.ts'
-import { ProviderAccounts, type ProviderAccountsParts } from './account-store.ts'
+import { ProviderAccounts, type ProviderAccountsDeps } from './account-store.ts'
 import { ProviderDevices } from './device-store.ts'
 import { ProviderLexicons } from './lexicon-store.ts'
 import { ProviderRequests } from './request-store.ts'
@@ -184,7 +184,7 @@ const isUnverified = (error: unknown): boolean =>
   String((error as { code?: unknown } | null)?.code).startsWith('ERR_JW')
 
 export async function createProvider(
-  parts: Omit<ProviderAccountsParts, 'devices'> & { readonly store: Store; readonly keySecret: Buffer },
+  parts: Omit<ProviderAccountsDeps, 'devices'> & { readonly store: Store; readonly keySecret: Buffer },
   options: ProviderOptions,
 ): Promise<OAuthProvider> {
   const { branding } = options

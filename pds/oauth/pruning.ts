@@ -1,12 +1,13 @@
 /** Clears away, in the background, what sign-ins leave behind: requests, sessions and browsers that nobody comes back with. */
+
 import { LEXICON_REFRESH_FREQUENCY, REFRESH_LIFETIME_EXTENDED } from '@atproto/oauth-provider/constants'
+import { BackgroundTask } from '#platform/background-task.ts'
 import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { DAY_MS, MINUTE_MS } from '#platform/time.ts'
 import type { Store } from '../store/store.ts'
 
-const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
-const INTERVAL_MINUTES = 10
+const INTERVAL_MS = 10 * MINUTE_MS
 /** Rows that one transaction deletes of a table. */
 const ROWS_MAX = 100
 /** How long requests that are over are kept, so that whoever comes late is told so. */
@@ -16,23 +17,27 @@ const DEVICE_UNSEEN_DAYS = 180
 
 export class OAuthPruning implements AsyncDisposable {
   readonly #store: Store
-  readonly #log: Logger
-  #timer: NodeJS.Timeout | undefined
-  #running: Promise<void> | undefined
-  #ended = false
+  readonly #task: BackgroundTask
 
   constructor(store: Store, log: Logger) {
     this.#store = store
-    this.#log = log
+    this.#task = new BackgroundTask(() => this.prune(), {
+      log,
+      failure: {
+        message: 'old sign-ins could not be cleared away',
+        todo: 'look at the error: the database may be full or damaged; it is tried again',
+      },
+      retryMs: INTERVAL_MS,
+    })
   }
 
   /** Begins now, and again some time after it has ended. */
   start(): void {
-    this.#running = this.#run()
+    void this.#task.run()
   }
 
-  /** Clears away what is over by now. */
-  async prune(): Promise<void> {
+  /** Clears away what is over by now. @returns when to do it again */
+  async prune(): Promise<number> {
     const { oauthRequests, oauthTokens, devices, lexicons } = this.#store
     const ago = (ms: number) => new Date(Date.now() - ms).toISOString()
     const requestsBefore = ago(REQUEST_GRACE_MINUTES * MINUTE_MS)
@@ -43,30 +48,15 @@ export class OAuthPruning implements AsyncDisposable {
     await this.#each((tx) => devices.deleteUnseen(tx, devicesBefore, ROWS_MAX))
     const lexiconsBefore = ago(LEXICON_REFRESH_FREQUENCY)
     await this.#each((tx) => lexicons.deleteNeverFound(tx, lexiconsBefore, ROWS_MAX))
+    return INTERVAL_MS
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended = true
-    clearTimeout(this.#timer)
-    await this.#running
-  }
-
-  async #run(): Promise<void> {
-    try {
-      await this.prune()
-    } catch (error) {
-      this.#log.error(
-        { err: error, todo: 'look at the error: the database may be full or damaged; it is tried again' },
-        'old sign-ins could not be cleared away',
-      )
-    }
-    if (this.#ended) return
-    this.#timer = setTimeout(() => this.start(), INTERVAL_MINUTES * MINUTE_MS)
-    this.#timer.unref()
+    await this.#task[Symbol.asyncDispose]()
   }
 
   /** Deletes a few at a time until there are no more. */
   async #each(deleteSome: (tx: Tx) => number): Promise<void> {
-    while (!this.#ended && (await this.#store.db.write(deleteSome)) === ROWS_MAX);
+    while (!this.#task.signal.aborted && (await this.#store.db.write(deleteSome)) === ROWS_MAX);
   }
 }

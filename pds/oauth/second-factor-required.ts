@@ -2,7 +2,7 @@
 import { OAuthError } from '@atproto/oauth-provider/errors'
 
 /** The error's name, which the script on the library's pages waits for: `pages/browser/sign-in.ts`. */
-export const SECOND_STEP_REQUIRED = 'second_step_required'
+const SECOND_STEP_REQUIRED = 'second_step_required'
 
 /** The password is right, and the rest of the sign-in is on a page of ours, to which the proof of the password goes. */
 export class SecondStepRequiredError extends OAuthError {

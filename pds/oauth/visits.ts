@@ -2,7 +2,9 @@
  * Who signed in at the account page for this visit alone, without being remembered: kept in memory for as long as the page itself stays
  * signed in, a bounded number of them.
  */
+
 import type { DeviceId } from '@atproto/oauth-provider/store'
+import { MINUTE_MS } from '#platform/time.ts'
 import type { Store } from '../store/store.ts'
 
 /** How long the token lives that the library's page keeps for such a visit. */
@@ -60,7 +62,7 @@ export class Visits {
   }
 
   #forget(): void {
-    const before = Date.now() - VISIT_MINUTES * 60_000
+    const before = Date.now() - VISIT_MINUTES * MINUTE_MS
     for (const [key, { beganAtMs }] of this.#visits) {
       if (beganAtMs > before) return
       this.#visits.delete(key)

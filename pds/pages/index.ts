@@ -14,6 +14,7 @@ export function pageRoutes(
   services: Pick<
     Services,
     | 'accounts'
+    | 'passwordSignIn'
     | 'secondFactors'
     | 'passkeys'
     | 'passwordProofs'

@@ -4,9 +4,9 @@
  */
 import { type Request, type Response, Router } from 'express'
 import { awaited } from '#platform/express.ts'
-import { LoginError } from '../accounts/accounts.ts'
 import { EmailTokenError } from '../accounts/credentials/email-tokens.ts'
 import { SecondFactorError } from '../accounts/credentials/second-factors.ts'
+import { LoginError } from '../accounts/errors.ts'
 import { IDENTIFIER_CHARACTERS_MAX } from '../limits/sign-ins.ts'
 import { TooManySignInsError } from '../oauth/device-sessions.ts'
 import type { Services } from '../services.ts'
@@ -20,11 +20,11 @@ const PAGES_BEFORE: readonly string[] = ['/oauth/authorize', SECURITY_PATH]
 
 type Parts = Pick<
   Services,
-  'accounts' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'browsers' | 'config'
+  'accounts' | 'passwordSignIn' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'browsers' | 'config'
 >
 
 export function secondFactorStep(parts: Parts, pages: Pages): Router {
-  const { accounts, secondFactors, passkeys, passwordProofs, browsers } = parts
+  const { accounts, passwordSignIn, secondFactors, passkeys, passwordProofs, browsers } = parts
   const { origin } = new URL(parts.config.publicUrl)
   const router = Router()
 
@@ -74,7 +74,7 @@ export function secondFactorStep(parts: Parts, pages: Pages): Router {
     if (username.length > IDENTIFIER_CHARACTERS_MAX) return refuse('This is no username.')
     try {
       await browsers.countSignIn(request, response, username)
-      const { account, appPassword } = await accounts.login(username, field(request, 'password'))
+      const { account, appPassword } = await passwordSignIn.login(username, field(request, 'password'))
       if (appPassword !== undefined) return refuse('An app password does not sign in here.')
       if (await secondFactors.isCodeNeeded(account)) {
         return await askFactor(response, { back, proof: passwordProofs.give(account, 'sign-in') })

@@ -5,13 +5,13 @@
 import { type Request, type Response, Router } from 'express'
 import QRCode from 'qrcode'
 import { awaited } from '#platform/express.ts'
-import { AccountError, LoginError } from '../accounts/accounts.ts'
 import type { PasswordProof } from '../accounts/credentials/password-proofs.ts'
 import {
   PASSKEY_NAME_CHARACTERS_MAX,
   PASSKEYS_MAX,
   SecondFactorError,
 } from '../accounts/credentials/second-factors.ts'
+import { AccountError, LoginError } from '../accounts/errors.ts'
 import { TooManySignInsError } from '../oauth/device-sessions.ts'
 import type { Services } from '../services.ts'
 import { endingOf } from './ending.ts'
@@ -22,7 +22,7 @@ import { scriptPath } from './scripts.ts'
 
 type Parts = Pick<
   Services,
-  'accounts' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'sessions' | 'browsers'
+  'accounts' | 'passwordSignIn' | 'secondFactors' | 'passkeys' | 'passwordProofs' | 'sessions' | 'browsers'
 >
 type Account = NonNullable<ReturnType<Parts['accounts']['find']>>
 
@@ -41,7 +41,7 @@ interface Visit {
 }
 
 export function securityPage(parts: Parts, pages: Pages): Router {
-  const { accounts, secondFactors, passkeys, passwordProofs, sessions, browsers } = parts
+  const { accounts, passwordSignIn, secondFactors, passkeys, passwordProofs, sessions, browsers } = parts
   const router = Router()
 
   router.get(
@@ -177,7 +177,7 @@ ${who}
     if (!(await browsers.signedIn(request, response)).includes(did)) return askPassword(request, response)
     try {
       await browsers.countSignIn(request, response, did)
-      const { account, appPassword } = await accounts.login(did, field(request, 'password'))
+      const { account, appPassword } = await passwordSignIn.login(did, field(request, 'password'))
       if (appPassword !== undefined) throw new LoginError()
       const proof = passwordProofs.give(account, 'settings')
       await show(response, { account, proof, known: passwordProofs.find(proof, 'settings')! }, {})

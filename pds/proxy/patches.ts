@@ -73,7 +73,7 @@ export async function newThread(
 }
 
 /** Whether a part of a thread is a post that can be seen. */
-export function isThread(part: unknown): part is ThreadView {
+function isThread(part: unknown): part is ThreadView {
   return (part as Json | undefined)?.$type === THREAD_VIEW
 }
 

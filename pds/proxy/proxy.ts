@@ -48,30 +48,21 @@ export interface ProxiedCall {
   readonly request: IncomingMessage
 }
 
+interface Deps {
+  readonly upstream: Upstream
+  readonly destinations: Destinations
+  readonly auth: AuthVerifier
+  readonly tokens: ServiceTokens
+  readonly isProtected: IsProtected
+}
+
 export class ServiceProxy {
-  readonly #upstream: Upstream
-  readonly #destinations: Destinations
-  readonly #auth: AuthVerifier
-  readonly #tokens: ServiceTokens
-  readonly #isProtected: IsProtected
+  readonly #deps: Deps
   readonly #preferCompressed: boolean
   readonly #log = logger('proxy')
 
-  constructor(
-    parts: {
-      upstream: Upstream
-      destinations: Destinations
-      auth: AuthVerifier
-      tokens: ServiceTokens
-      isProtected: IsProtected
-    },
-    { preferCompressed }: { preferCompressed: boolean },
-  ) {
-    this.#upstream = parts.upstream
-    this.#destinations = parts.destinations
-    this.#auth = parts.auth
-    this.#tokens = parts.tokens
-    this.#isProtected = parts.isProtected
+  constructor(deps: Deps, { preferCompressed }: { preferCompressed: boolean }) {
+    this.#deps = deps
     this.#preferCompressed = preferCompressed
   }
 
@@ -84,11 +75,11 @@ export class ServiceProxy {
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
       throw new DomainError('invalid', 'XRPC requests only supports GET and POST')
     }
-    if (this.#isProtected(nsid)) throw new DomainError('invalid', 'Bad token method', 'InvalidToken')
-    const destination = await this.#destinations.find(nsid, proxyHeader(request))
+    if (this.#deps.isProtected(nsid)) throw new DomainError('invalid', 'Bad token method', 'InvalidToken')
+    const destination = await this.#deps.destinations.find(nsid, proxyHeader(request))
     forbidCaching(response)
     const audience = `${destination.did}#${destination.serviceId}`
-    const credentials = await this.#auth.access(
+    const credentials = await this.#deps.auth.access(
       { request, response },
       { permission: (permissions) => permissions.assertRpc({ lxm: nsid, aud: audience }) },
     )
@@ -102,7 +93,7 @@ export class ServiceProxy {
     const body = method === 'POST' ? request : undefined
     const gone = new AbortController()
     response.once('close', () => gone.abort())
-    const asked = this.#upstream.request({
+    const asked = this.#deps.upstream.request({
       origin: destination.url,
       method,
       path: pathOf(request),
@@ -139,8 +130,8 @@ export class ServiceProxy {
    */
   async pass({ nsid, request }: ProxiedCall, sender?: Sender): Promise<PassedAnswer> {
     // Only who has an account here says where a request goes: this is no relay to hosts that strangers name.
-    const destination = await this.#destinations.find(nsid, sender && proxyHeader(request))
-    const { headers, body } = await this.#upstream.request({
+    const destination = await this.#deps.destinations.find(nsid, sender && proxyHeader(request))
+    const { headers, body } = await this.#deps.upstream.request({
       origin: destination.url,
       method: request.method === 'HEAD' ? 'HEAD' : 'GET',
       path: pathOf(request),
@@ -167,8 +158,8 @@ export class ServiceProxy {
    * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async send(call: ProxiedCall, sender: Sender, input: unknown, destination?: Destination): Promise<void> {
-    await this.#upstream.read(
-      await this.#upstream.request(await this.#post(call, sender, input, destination)),
+    await this.#deps.upstream.read(
+      await this.#deps.upstream.request(await this.#post(call, sender, input, destination)),
     )
   }
 
@@ -177,7 +168,7 @@ export class ServiceProxy {
    * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async ask(call: ProxiedCall, sender: Sender, input: unknown): Promise<unknown> {
-    return this.#upstream.json(await this.#post(call, sender, input))
+    return this.#deps.upstream.json(await this.#post(call, sender, input))
   }
 
   /**
@@ -187,14 +178,14 @@ export class ServiceProxy {
    */
   permission(nsid: string, ...more: string[]): PermissionRule {
     return (permissions, request) => {
-      const aud = this.#destinations.audience(nsid, proxyHeader(request))
+      const aud = this.#deps.destinations.audience(nsid, proxyHeader(request))
       for (const lxm of [nsid, ...more]) permissions.assertRpc({ lxm, aud })
     }
   }
 
   /** Whether a request is meant for the AppView of this server. */
   isForAppView({ nsid, request }: ProxiedCall): boolean {
-    return this.#destinations.isAppView(nsid, proxyHeader(request))
+    return this.#deps.destinations.isAppView(nsid, proxyHeader(request))
   }
 
   async #post(
@@ -203,7 +194,7 @@ export class ServiceProxy {
     input: unknown,
     destination?: Destination,
   ): Promise<UpstreamRequest> {
-    const target = destination ?? (await this.#destinations.find(nsid, proxyHeader(request)))
+    const target = destination ?? (await this.#deps.destinations.find(nsid, proxyHeader(request)))
     return {
       origin: target.url,
       method: 'POST',
@@ -218,8 +209,8 @@ export class ServiceProxy {
 
   /** @throws AuthError when there is no such account any more */
   async #authorization(sender: Sender, { did }: Destination, nsid: string): Promise<string> {
-    const account = this.#auth.account(sender.did, {})
-    const token = await this.#tokens.sign(account, {
+    const account = this.#deps.auth.account(sender.did, {})
+    const token = await this.#deps.tokens.sign(account, {
       audience: sender.audience ?? did,
       method: sender.method ?? nsid,
     })

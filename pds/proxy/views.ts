@@ -33,33 +33,22 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 /** Says how many milliseconds the AppView is behind. */
 const LAG_HEADER = 'Atproto-Upstream-Lag'
 
+interface Deps {
+  readonly proxy: ServiceProxy
+  readonly upstream: Upstream
+  readonly appView: AppView
+  readonly auth: AuthVerifier
+  readonly accounts: Accounts
+  readonly reader: RepoReader
+}
+
 export class Views {
-  readonly #proxy: ServiceProxy
-  readonly #upstream: Upstream
-  readonly #appView: AppView
-  readonly #auth: AuthVerifier
-  readonly #accounts: Accounts
-  readonly #reader: RepoReader
+  readonly #deps: Deps
   readonly #images: ImageUrls
   readonly #log = logger('read-after-write')
 
-  constructor(
-    parts: {
-      proxy: ServiceProxy
-      upstream: Upstream
-      appView: AppView
-      auth: AuthVerifier
-      accounts: Accounts
-      reader: RepoReader
-    },
-    images: ImageUrls,
-  ) {
-    this.#proxy = parts.proxy
-    this.#upstream = parts.upstream
-    this.#appView = parts.appView
-    this.#auth = parts.auth
-    this.#accounts = parts.accounts
-    this.#reader = parts.reader
+  constructor(deps: Deps, images: ImageUrls) {
+    this.#deps = deps
     this.#images = images
   }
 
@@ -68,10 +57,10 @@ export class Views {
    * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async get(nsid: PatchedView, request: IncomingMessage, did: string): Promise<PassedAnswer | ReadAnswer> {
-    const account = this.#auth.account(did, {})
+    const account = this.#deps.auth.account(did, {})
     let answer: PassedAnswer
     try {
-      answer = await this.#proxy.pass({ nsid, request }, { did })
+      answer = await this.#deps.proxy.pass({ nsid, request }, { did })
     } catch (error) {
       const thread =
         nsid === THREAD && error instanceof UpstreamError
@@ -82,7 +71,7 @@ export class Views {
     }
     const rev = answer.headers[REPO_REV_HEADER]
     if (rev === undefined || !mayBeJson(answer.headers['content-type'])) return answer
-    const records = this.#reader.recentRecords(account, rev)
+    const records = this.#deps.reader.recentRecords(account, rev)
     return records.length === 0 ? answer : this.#patched(nsid, answer, account, records)
   }
 
@@ -92,7 +81,7 @@ export class Views {
     account: Account,
     records: readonly RecentRecord[],
   ): Promise<ReadAnswer> {
-    const buffer = await this.#upstream.read({ headers: answer.headers, body: answer.stream })
+    const buffer = await this.#deps.upstream.read({ headers: answer.headers, body: answer.stream })
     try {
       const body = JSON.parse(buffer.toString('utf8')) as Json
       assertValidOutput(nsid, body)
@@ -123,9 +112,9 @@ export class Views {
     if (code !== 'NotFound' || rev === undefined) return undefined
     const { searchParams } = new URL(request.url ?? '/', 'http://localhost')
     const uri = new AtUri(searchParams.get('uri') ?? '')
-    const author = uri.host.startsWith('did:') ? uri.host : this.#accounts.find(uri.host)?.did
+    const author = uri.host.startsWith('did:') ? uri.host : this.#deps.accounts.find(uri.host)?.did
     if (author !== account.did) return undefined
-    const local = localRecords(account.did, this.#reader.recentRecords(account, rev))
+    const local = localRecords(account.did, this.#deps.reader.recentRecords(account, rev))
     const wanted = `at://${author}/${uri.collection}/${uri.rkey}`
     const post = local.posts.find((post) => post.uri === wanted)
     if (post === undefined) return undefined
@@ -140,7 +129,7 @@ export class Views {
   async #parents(uri: string, parentHeight: string | null, account: Account): Promise<Json | undefined> {
     try {
       const params = { uri, parentHeight: parentHeight ?? undefined, depth: 0 }
-      return ((await this.#appView.query(THREAD, params, account)) as { thread?: Json }).thread
+      return ((await this.#deps.appView.query(THREAD, params, account)) as { thread?: Json }).thread
     } catch (error) {
       const isAnswer = error instanceof UpstreamError && error.status < 500
       if (!isAnswer) {
@@ -159,8 +148,8 @@ export class Views {
   }
 
   #view(account: Account): LocalView {
-    const profile = this.#reader.record(account, PROFILE)
-    return new LocalView(account, profile && recordJson(profile.block), this.#appView, this.#images)
+    const profile = this.#deps.reader.record(account, PROFILE)
+    return new LocalView(account, profile && recordJson(profile.block), this.#deps.appView, this.#images)
   }
 }
 

@@ -10,31 +10,27 @@
  * The archive's signature is not looked at: its owner brings it, and what counts is ours, which the identity's document names.
  */
 
-import { isValidNsid } from '@atproto/syntax'
+import { BackgroundTask } from '#platform/background-task.ts'
 import { DomainError } from '#platform/errors.ts'
 import { Turns } from '#platform/keyed-mutex.ts'
 import type { Logger } from '#platform/log.ts'
 import { makePrivateFolder } from '#platform/private-files.ts'
 import { Slots } from '#platform/semaphore.ts'
 import type { Tx } from '#platform/sqlite.ts'
-import { CarError, CarReader, writeCar } from '#protocol/car.ts'
-import { CborError, type CborValue, isMap } from '#protocol/cbor.ts'
-import { type Cid, isRawCid } from '#protocol/cid.ts'
+import { MINUTE_MS } from '#platform/time.ts'
+import { CarError, writeCar } from '#protocol/car.ts'
+import type { Cid } from '#protocol/cid.ts'
 import { type Commit, CommitError, decodeCommit, signCommit } from '#protocol/commit.ts'
-import { decodeNode, InvalidNodeError, layerOf, MissingNodeError } from '#protocol/mst/node.ts'
-import { Cursor } from '#protocol/mst/walk.ts'
-import { decodeRecord } from '#protocol/record.ts'
+import { InvalidNodeError, MissingNodeError } from '#protocol/mst/node.ts'
 import { microsOfTid, TidClock } from '#protocol/tid.ts'
-import { blobsOf } from '../blobs/references.ts'
 import type { Firehose } from '../firehose/firehose.ts'
 import type { DiskSpace } from '../limits/disk-space.ts'
-import type { NewRecord } from '../store/records.ts'
 import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
+import { type Row, receive, rowsOf } from './archive.ts'
 import { type RepoOwner, repoNotFound, SwapMismatchError } from './errors.ts'
 import type { Exports } from './export.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
-import { subjectOf } from './prepare.ts'
 import { BlockSpool } from './spool.ts'
 import type { CommitRef } from './write.ts'
 
@@ -50,24 +46,19 @@ const STEPS_AHEAD_MAX = 2
 /** Rows that one transaction clears away. */
 const CLEARED_ROWS_MAX = 500
 /** A revision further ahead than this is accepted by nobody, so ours need not be above it. */
-const REV_AHEAD_MS_MAX = 5 * 60_000
+const REV_AHEAD_MS_MAX = 5 * MINUTE_MS
 
-/** https://atproto.com/specs/record-key */
-const RECORD_KEY_CHARACTERS_MAX = 512
-
-/** A row of the repository that is being filled. */
-type Row =
-  | { readonly kind: 'node'; readonly cid: Cid; readonly block: Buffer }
-  | { readonly kind: 'record'; readonly record: NewRecord; readonly blobs: readonly Cid[] }
+interface Deps {
+  readonly store: Store
+  readonly firehose: Firehose
+  readonly keys: SigningKeys
+  readonly exports: Exports
+  readonly disk: DiskSpace
+}
 
 export class Imports implements AsyncDisposable {
-  readonly #store: Store
-  readonly #firehose: Firehose
-  readonly #keys: SigningKeys
-  readonly #exports: Exports
+  readonly #deps: Deps
   readonly #folder: string
-  readonly #disk: DiskSpace
-  readonly #log: Logger
   readonly #clock = new TidClock()
   /** Imports of one account come one after the other. */
   readonly #turns = new Turns<number>()
@@ -75,29 +66,20 @@ export class Imports implements AsyncDisposable {
   readonly #places = new Slots(IMPORTS_AT_ONCE_MAX)
   /** Repositories that an import fills now, by their ids. */
   readonly #filling = new Set<number>()
-  #toClear = false
-  #clearing: Promise<void> | undefined
-  #disposed = false
+  readonly #clearing: BackgroundTask
 
   /** @param options `folder`: where archives are spooled while they are imported */
-  constructor(
-    parts: {
-      store: Store
-      firehose: Firehose
-      keys: SigningKeys
-      exports: Exports
-      disk: DiskSpace
-      log: Logger
-    },
-    options: { folder: string },
-  ) {
-    this.#store = parts.store
-    this.#firehose = parts.firehose
-    this.#keys = parts.keys
-    this.#exports = parts.exports
-    this.#disk = parts.disk
-    this.#log = parts.log
+  constructor({ log, ...deps }: Deps & { readonly log: Logger }, options: { folder: string }) {
+    this.#deps = deps
     this.#folder = options.folder
+    this.#clearing = new BackgroundTask((signal) => this.#clearAll(signal), {
+      log,
+      failure: {
+        message: 'left-over repositories were not cleared away',
+        todo: 'look at the error: the database may be full or damaged; the next start tries again',
+      },
+      retryMs: undefined,
+    })
   }
 
   /** Clears away what an earlier process did not finish. */
@@ -125,19 +107,16 @@ export class Imports implements AsyncDisposable {
 
   /** Clears away, step by step, what imports left over. Does nothing while that is under way. */
   clearLoose(): void {
-    if (this.#disposed) return
-    this.#toClear = true
-    this.#clearing ??= this.#clearWhileAsked()
+    void this.#clearing.run()
   }
 
   /** Ends clearing after the step that is under way; the next start goes on with it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true
-    await this.#clearing
+    await this.#clearing[Symbol.asyncDispose]()
   }
 
   async #import(owner: RepoOwner, archive: AsyncIterable<Uint8Array>): Promise<CommitRef> {
-    await using spool = await BlockSpool.open(this.#folder, this.#disk)
+    await using spool = await BlockSpool.open(this.#folder, this.#deps.disk)
     const root = await receive(archive, spool)
     const commitBlock = spool.get(root)
     if (commitBlock === undefined) throw new DomainError('invalid', 'the commit is not in the archive')
@@ -149,29 +128,31 @@ export class Imports implements AsyncDisposable {
 
   /** Fills a repository with what the spool holds and gives it to the account. */
   async #replace(owner: RepoOwner, brought: Commit, spool: BlockSpool): Promise<CommitRef> {
-    const old = this.#store.repos.head(owner.id)
+    const old = this.#deps.store.repos.head(owner.id)
     if (old === undefined) throw repoNotFound(owner.did)
 
     const rev = this.#clock.next(revAbove(old.rev, brought.rev))
-    const id = await this.#store.db.write((tx) => {
-      const id = this.#store.imports.begin(tx)
+    const id = await this.#deps.store.db.write((tx) => {
+      const id = this.#deps.store.imports.begin(tx)
       this.#filling.add(id)
       return id
     })
     try {
       await this.#fill(id, rev, rowsOf(spool, brought.data))
-      return await this.#store.db.write((tx) => this.#finish(tx, owner, { id, rev, data: brought.data }, old))
+      return await this.#deps.store.db.write((tx) =>
+        this.#finish(tx, owner, { id, rev, data: brought.data }, old),
+      )
     } finally {
       this.#filling.delete(id)
     }
   }
 
   async #fill(id: number, rev: string, rows: Iterator<Row>): Promise<void> {
-    const { db, imports } = this.#store
+    const { db, imports } = this.#deps.store
     const underWay: Promise<void>[] = []
     try {
       for (let step = take(rows); step.length > 0; step = take(rows)) {
-        const room = this.#disk.claim(this.#folder, bytesOf(step))
+        const room = this.#deps.disk.claim(this.#folder, bytesOf(step))
         if (room !== undefined) await room
         const written = db.write((tx) => {
           for (const row of step) {
@@ -199,131 +180,40 @@ export class Imports implements AsyncDisposable {
     { id, rev, data }: { id: number; rev: string; data: Cid },
     old: RepoHead,
   ): CommitRef {
-    const { repos, imports, accounts } = this.#store
+    const { repos, imports, accounts } = this.#deps.store
     const head = repos.head(owner.id)
     if (head === undefined) throw repoNotFound(owner.did)
     if (head.commit !== old.commit) throw new SwapMismatchError('Commit', head.commit)
-    const commit = signCommit({ did: owner.did, data, rev, prev: null }, this.#keys.of(owner.id))
+    const commit = signCommit({ did: owner.did, data, rev, prev: null }, this.#deps.keys.of(owner.id))
     imports.finish(tx, owner.id, { id, rev, data, commit: commit.cid, commitBlock: commit.block }, old.id)
     const account = accounts.byDid(owner.did)
     // Of an account that is not active, its activation tells.
     if (account !== undefined && account.deactivatedAt === null && account.takedownRef === null) {
       const blocks = writeCar(commit.cid, [[commit.cid, commit.block]])
-      this.#firehose.append(tx, owner.id, { kind: 'sync', did: owner.did, rev, blocks })
+      this.#deps.firehose.append(tx, owner.id, { kind: 'sync', did: owner.did, rev, blocks })
     }
     return { cid: commit.cid, rev }
   }
 
-  async #clearWhileAsked(): Promise<void> {
-    try {
-      while (this.#toClear && !this.#disposed) {
-        this.#toClear = false
-        await this.#clearAll()
-      }
-    } catch (error) {
-      this.#log.error(
-        {
-          err: error,
-          todo: 'look at the error: the database may be full or damaged; the next start tries again',
-        },
-        'left-over repositories were not cleared away',
-      )
-    } finally {
-      this.#clearing = undefined
-    }
-  }
-
-  async #clearAll(): Promise<void> {
-    const { db, imports } = this.#store
+  async #clearAll(signal: AbortSignal): Promise<undefined> {
+    const { db, imports } = this.#deps.store
     for (const id of imports.loose()) {
-      const unread = this.#exports.untilUnread(id)
+      const unread = this.#deps.exports.untilUnread(id)
       if (unread !== undefined) {
         void unread.then(() => this.clearLoose())
         continue
       }
-      for (let done = this.#filling.has(id); !done && !this.#disposed; ) {
+      for (let done = this.#filling.has(id); !done && !signal.aborted; ) {
         done = await db.write((tx) => imports.clear(tx, id, CLEARED_ROWS_MAX))
       }
     }
   }
 }
 
-/** Spools an archive. @returns its root */
-async function receive(archive: AsyncIterable<Uint8Array>, spool: BlockSpool): Promise<Cid> {
-  const reader = new CarReader()
-  for await (const chunk of archive) {
-    const sections = reader.push(chunk)
-    for (const { cid, block } of sections) {
-      const written = spool.add(cid, block)
-      if (written !== undefined) await written
-    }
-  }
-  reader.end()
-  await spool.finish()
-  const [root, ...others] = reader.roots ?? []
-  if (root === undefined || others.length > 0) throw new DomainError('invalid', 'expected one root')
-  return root
-}
-
 /** The revision that ours must be above. */
 function revAbove(own: string, brought: string): string {
   const isCredible = microsOfTid(brought) <= (Date.now() + REV_AHEAD_MS_MAX) * 1000
   return isCredible && brought > own ? brought : own
-}
-
-/** The rows of the repository whose tree has this root: each node before what is below it, records in the order of their keys. */
-function* rowsOf(spool: BlockSpool, root: Cid): Generator<Row> {
-  let read: { cid: Cid; block: Buffer } | undefined
-  const source = {
-    node(cid: Cid) {
-      const block = read?.cid === cid ? read.block : spool.get(cid)
-      if (block === undefined) throw new MissingNodeError(cid)
-      read = { cid, block }
-      return decodeNode(block)
-    },
-  }
-  let collection = ''
-  const cursor = new Cursor(source, root)
-  while (cursor.at !== null) {
-    if (typeof cursor.at === 'string') {
-      const cid = cursor.at
-      cursor.enter()
-      yield { kind: 'node', cid, block: read?.block as Buffer }
-      continue
-    }
-    const { key, value } = cursor.at
-    if (layerOf(key) !== cursor.layer + 1)
-      throw new DomainError('invalid', `the key ${key} is on a wrong layer`)
-    cursor.next()
-    const slash = key.indexOf('/')
-    if (!(key.startsWith(collection) && collection.length === slash)) {
-      collection = key.slice(0, slash)
-      if (!isValidNsid(collection)) throw new DomainError('invalid', `Not a collection: ${collection}`)
-    }
-    yield recordOf(collection, key.slice(slash + 1), value, spool.get(value))
-  }
-}
-
-function recordOf(collection: string, rkey: string, cid: Cid, block: Buffer | undefined): Row {
-  const fault = (why: string) =>
-    new DomainError('invalid', `Could not parse record at '${collection}/${rkey}': ${why}`)
-  // That it has the right characters was looked at with its node.
-  if (rkey === '.' || rkey === '..' || rkey.length > RECORD_KEY_CHARACTERS_MAX)
-    throw fault('not a record key')
-  if (block === undefined) throw fault('it is not in the archive')
-  if (isRawCid(cid)) throw fault('not DAG-CBOR')
-  let value: CborValue
-  try {
-    value = decodeRecord(block)
-  } catch (error) {
-    throw error instanceof CborError ? fault(error.message) : error
-  }
-  if (!isMap(value)) throw fault('not a map')
-  return {
-    kind: 'record',
-    record: { collection, rkey, cid, block, subject: subjectOf(value) },
-    blobs: blobsOf(value),
-  }
 }
 
 /** The rows of the next step; none at the end. */

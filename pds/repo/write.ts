@@ -8,34 +8,22 @@
 import { DomainError } from '#platform/errors.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import { writeCar } from '#protocol/car.ts'
-import { type Cid, formatCid } from '#protocol/cid.ts'
+import type { Cid } from '#protocol/cid.ts'
 import { signCommit } from '#protocol/commit.ts'
 import type { RepoOp } from '#protocol/frame.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import { EMPTY_ROOT, encodeNode, nodesOf } from '#protocol/mst/node.ts'
-import { applyOps, invertOps, netOps, type Op } from '#protocol/mst/tree.ts'
+import { netOps, type Op } from '#protocol/mst/ops.ts'
+import { applyOps, invertOps } from '#protocol/mst/tree.ts'
 import { TidClock } from '#protocol/tid.ts'
 import type { Firehose } from '../firehose/firehose.ts'
-import type { RecordPath, RecordRef } from '../store/records.ts'
 import type { RepoHead } from '../store/repos.ts'
 import type { Store } from '../store/store.ts'
-import { badBlobReference, type RepoOwner, repoInactive, repoNotFound, SwapMismatchError } from './errors.ts'
+import { Change, type Write } from './change.ts'
+import { type RepoOwner, repoInactive, repoNotFound, SwapMismatchError } from './errors.ts'
 import type { Exports } from './export.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { NodeCache } from './node-cache.ts'
-import type { BlobReference, PreparedRecord } from './prepare.ts'
-
-/** One change to a repository. `swapRecord`: the record must be this one now; null: there must be none. */
-export type Write =
-  | { readonly action: 'create'; readonly record: PreparedRecord; readonly replaceSameSubject?: boolean }
-  | { readonly action: 'update'; readonly record: PreparedRecord }
-  | { readonly action: 'put'; readonly record: PreparedRecord; readonly swapRecord?: Cid | null }
-  | {
-      readonly action: 'delete'
-      readonly path: RecordPath
-      readonly ifThere?: boolean
-      readonly swapRecord?: Cid
-    }
 
 /** The commit that writes made. */
 export interface CommitRef {
@@ -48,20 +36,20 @@ export const WRITES_MAX = 200
 /** Blocks of one commit in bytes, as the firehose allows. */
 const COMMIT_BYTES_MAX = 2_000_000
 
+interface Deps {
+  readonly store: Store
+  readonly firehose: Firehose
+  readonly keys: SigningKeys
+  readonly nodes: NodeCache
+  readonly exports: Exports
+}
+
 export class RepoWriter {
-  readonly #store: Store
-  readonly #firehose: Firehose
-  readonly #keys: SigningKeys
-  readonly #nodes: NodeCache
-  readonly #exports: Exports
+  readonly #deps: Deps
   readonly #clock = new TidClock()
 
-  constructor(store: Store, firehose: Firehose, keys: SigningKeys, nodes: NodeCache, exports: Exports) {
-    this.#store = store
-    this.#firehose = firehose
-    this.#keys = keys
-    this.#nodes = nodes
-    this.#exports = exports
+  constructor(deps: Deps) {
+    this.#deps = deps
   }
 
   /**
@@ -70,7 +58,7 @@ export class RepoWriter {
    * @throws DomainError, SwapMismatchError, DomainError; then nothing was written
    */
   write(owner: RepoOwner, writes: readonly Write[], swapCommit?: Cid): Promise<CommitRef | null> {
-    return this.#store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
+    return this.#deps.store.db.write((tx) => this.#apply(tx, owner, writes, swapCommit))
   }
 
   /**
@@ -82,18 +70,18 @@ export class RepoWriter {
     const rev = this.#clock.next()
     const commit = signCommit({ did: owner.did, data: EMPTY_ROOT, rev, prev: null }, key)
     const emptyNode = encodeNode({ left: null, entries: [] })
-    this.#store.repos.setHead(tx, owner.id, {
+    this.#deps.store.repos.setHead(tx, owner.id, {
       commit: commit.cid,
       rev,
       data: EMPTY_ROOT,
       commitBlock: commit.block,
     })
-    this.#store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
+    this.#deps.store.repos.insertNode(tx, owner.id, EMPTY_ROOT, rev, emptyNode)
     const { did } = owner
     if (handle === null) return { cid: commit.cid, rev }
-    this.#firehose.append(tx, owner.id, { kind: 'identity', did, handle })
-    this.#firehose.append(tx, owner.id, { kind: 'account', did, active: true })
-    this.#firehose.append(tx, owner.id, {
+    this.#deps.firehose.append(tx, owner.id, { kind: 'identity', did, handle })
+    this.#deps.firehose.append(tx, owner.id, { kind: 'account', did, active: true })
+    this.#deps.firehose.append(tx, owner.id, {
       kind: 'commit',
       repo: did,
       commit: commit.cid,
@@ -114,24 +102,24 @@ export class RepoWriter {
 
   /** Tells the firehose where a repository stands, whatever was told of it before. */
   appendSync(tx: Tx, { id, did }: RepoOwner): void {
-    const head = this.#store.repos.head(id)
+    const head = this.#deps.store.repos.head(id)
     if (head === undefined) throw repoNotFound(did)
     const { commit, commitBlock, rev } = head
     const blocks = writeCar(commit, [[commit, commitBlock]])
-    this.#firehose.append(tx, id, { kind: 'sync', did, rev, blocks })
+    this.#deps.firehose.append(tx, id, { kind: 'sync', did, rev, blocks })
   }
 
   #apply(tx: Tx, owner: RepoOwner, writes: readonly Write[], swapCommit: Cid | undefined): CommitRef | null {
-    const head = this.#store.repos.head(owner.id)
+    const head = this.#deps.store.repos.head(owner.id)
     if (head === undefined) throw repoNotFound(owner.did)
     this.#assertActive(owner)
     if (writes.length > WRITES_MAX) throw new DomainError('invalid', `Too many writes. Max: ${WRITES_MAX}`)
     const change = new Change(
-      this.#store,
+      this.#deps.store,
       tx,
       owner,
       this.#clock.next(head.rev),
-      this.#exports.isRunning(head.id) ? head.id : undefined,
+      this.#deps.exports.isRunning(head.id) ? head.id : undefined,
       writes,
     )
     if (swapCommit !== undefined && swapCommit !== head.commit) {
@@ -147,17 +135,20 @@ export class RepoWriter {
 
   /** The account may have been taken down or deactivated since the request was let in: its commits would have no event. */
   #assertActive(owner: RepoOwner): void {
-    const account = this.#store.accounts.byDid(owner.did)
+    const account = this.#deps.store.accounts.byDid(owner.did)
     if (account === undefined) throw repoNotFound(owner.did)
     if (account.takedownRef !== null) throw repoInactive('AccountTakedown')
     if (account.deactivatedAt !== null) throw repoInactive('AccountDeactivated')
   }
 
   #commit(tx: Tx, owner: RepoOwner, head: RepoHead, { ops, rev, records, retiresFrom }: Change): CommitRef {
-    const { repos } = this.#store
+    const { repos } = this.#deps.store
     const treeOps: Op[] = ops.map(({ path, cid, prev }) => ({ key: path, value: cid, prev: prev ?? null }))
-    const tree = applyOps(this.#nodes.of(owner.id), head.data, treeOps)
-    const commit = signCommit({ did: owner.did, data: tree.root, rev, prev: null }, this.#keys.of(owner.id))
+    const tree = applyOps(this.#deps.nodes.of(owner.id), head.data, treeOps)
+    const commit = signCommit(
+      { did: owner.did, data: tree.root, rev, prev: null },
+      this.#deps.keys.of(owner.id),
+    )
     const blocks = new Map<Cid, Uint8Array>([
       [commit.cid, commit.block],
       ...tree.created,
@@ -179,9 +170,9 @@ export class RepoWriter {
     for (const [cid, block] of tree.created) {
       repos.insertNode(tx, owner.id, cid, rev, block)
     }
-    for (const [cid, node] of tree.nodes) this.#nodes.put(cid, node)
+    for (const [cid, node] of tree.nodes) this.#deps.nodes.put(cid, node)
     repos.setHead(tx, owner.id, { commit: commit.cid, rev, data: tree.root, commitBlock: commit.block })
-    this.#firehose.append(tx, owner.id, {
+    this.#deps.firehose.append(tx, owner.id, {
       kind: 'commit',
       repo: owner.did,
       commit: commit.cid,
@@ -208,163 +199,6 @@ function onePerKey(ops: RepoOp[], treeOps: readonly Op[]): RepoOp[] {
     if (prev === null) return { action: 'create', path, cid }
     return cid === null ? { action: 'delete', path, cid, prev } : { action: 'update', path, cid, prev }
   })
-}
-
-/** The records' side of a commit: rows written one after the other, and the operations that they make. */
-class Change {
-  readonly ops: RepoOp[] = []
-  /** Blocks of the records that were created or updated. */
-  readonly records = new Map<Cid, Buffer>()
-  readonly rev: string
-  /**
-   * Blobs that a record refers to before these writes. What the writes say of them is taken as it is: it may be what another host let pass,
-   * and a record that was taken can be edited.
-   */
-  readonly #known = new Set<Cid>()
-  /** The repository's id when blocks that leave it are kept for an export that is under way. */
-  readonly retiresFrom: number | undefined
-  readonly #store: Store
-  readonly #tx: Tx
-  readonly #owner: RepoOwner
-
-  constructor(
-    store: Store,
-    tx: Tx,
-    owner: RepoOwner,
-    rev: string,
-    retiresFrom: number | undefined,
-    writes: readonly Write[],
-  ) {
-    this.#store = store
-    this.#tx = tx
-    this.#owner = owner
-    this.rev = rev
-    this.retiresFrom = retiresFrom
-    for (const write of writes) {
-      if (write.action === 'delete') continue
-      for (const { cid } of write.record.blobs) {
-        if (store.blobs.isReferenced(owner.id, cid)) this.#known.add(cid)
-      }
-    }
-  }
-
-  apply(write: Write): void {
-    switch (write.action) {
-      case 'create':
-        return this.#create(write.record, write.replaceSameSubject === true)
-      case 'update':
-        return this.#update(write.record, this.#existing(write.record))
-      case 'put':
-        return this.#put(write.record, write.swapRecord)
-      case 'delete':
-        return this.#deleteIf(write.path, write.ifThere === true, write.swapRecord)
-    }
-  }
-
-  /** Whether a write has nothing to do. */
-  isDone(write: Write): boolean {
-    const current = (path: RecordPath) => this.#store.records.find(this.#owner.id, path)
-    switch (write.action) {
-      case 'put':
-        return current(write.record)?.cid === write.record.cid
-      case 'delete':
-        return write.ifThere === true && current(write.path) === undefined
-      default:
-        return false
-    }
-  }
-
-  #create(record: PreparedRecord, replaceSameSubject: boolean): void {
-    const { records } = this.#store
-    if (replaceSameSubject && record.subject !== null) {
-      for (const rkey of records.withSubject(this.#owner.id, record.collection, record.subject)) {
-        const path = { collection: record.collection, rkey }
-        this.#delete(path, this.#existing(path))
-      }
-    }
-    if (records.find(this.#owner.id, record) !== undefined) {
-      throw new DomainError('conflict', `Record already exists: ${keyOf(record)}`)
-    }
-    const row = records.insert(this.#tx, this.#owner.id, this.rev, record)
-    this.#refer(record.blobs, row)
-    this.records.set(record.cid, record.block)
-    this.ops.push({ action: 'create', path: keyOf(record), cid: record.cid })
-  }
-
-  #put(record: PreparedRecord, swapRecord: Cid | null | undefined): void {
-    const current = this.#store.records.find(this.#owner.id, record)
-    if (current?.cid === record.cid) return
-    assertSwap(swapRecord, current)
-    if (current === undefined) this.#create(record, false)
-    else this.#update(record, current)
-  }
-
-  #update(record: PreparedRecord, current: RecordRef): void {
-    this.#retire(record, current)
-    this.#store.records.update(this.#tx, current.id, this.rev, record)
-    this.#store.blobs.unrefer(this.#tx, current.id)
-    this.#refer(record.blobs, current.id)
-    this.records.set(record.cid, record.block)
-    this.ops.push({ action: 'update', path: keyOf(record), cid: record.cid, prev: current.cid })
-  }
-
-  #deleteIf(path: RecordPath, ifThere: boolean, swapRecord: Cid | undefined): void {
-    const current = this.#store.records.find(this.#owner.id, path)
-    if (current === undefined && ifThere) return
-    assertSwap(swapRecord, current)
-    this.#delete(path, current ?? this.#existing(path))
-  }
-
-  #delete(path: RecordPath, current: RecordRef): void {
-    this.#retire(path, current)
-    this.#store.records.delete(this.#tx, current.id)
-    this.#store.blobs.unrefer(this.#tx, current.id)
-    this.ops.push({ action: 'delete', path: keyOf(path), cid: null, prev: current.cid })
-  }
-
-  #existing(path: RecordPath): RecordRef {
-    const current = this.#store.records.find(this.#owner.id, path)
-    if (current === undefined) throw new DomainError('notFound', `Could not find record: ${keyOf(path)}`)
-    return current
-  }
-
-  #retire(path: RecordPath, current: RecordRef): void {
-    if (this.retiresFrom === undefined) return
-    const record = this.#store.records.get(this.#owner.id, path)
-    if (record !== undefined) {
-      this.#store.repos.retire(this.#tx, this.retiresFrom, record.cid, current.rev, record.block)
-    }
-  }
-
-  #refer(blobs: readonly BlobReference[], record: number): void {
-    for (const { cid, mimeType, size } of blobs) {
-      const blob = this.#store.blobs.get(this.#owner.id, cid)
-      const isKnown = this.#known.has(cid)
-      if (blob === undefined || blob.takedownRef !== null || (blob.lostAt !== null && !isKnown)) {
-        throw badBlobReference('BlobNotFound', `Could not find blob: ${formatCid(cid)}`)
-      }
-      if (!isKnown && blob.mimeType !== mimeType) {
-        throw badBlobReference(
-          'InvalidMimeType',
-          `Referenced Mimetype does not match stored blob. Expected: ${blob.mimeType}, Got: ${mimeType}`,
-        )
-      }
-      if (!isKnown && blob.size !== size) {
-        throw badBlobReference(
-          'InvalidSize',
-          `Referenced Size does not match stored blob. Expected: ${blob.size}, Got: ${size}`,
-        )
-      }
-      this.#store.blobs.refer(this.#tx, this.#owner.id, cid, record, this.rev)
-    }
-  }
-}
-
-const keyOf = ({ collection, rkey }: RecordPath): string => `${collection}/${rkey}`
-
-function assertSwap(expected: Cid | null | undefined, current: RecordRef | undefined): void {
-  if (expected === undefined) return
-  if (expected !== (current?.cid ?? null)) throw new SwapMismatchError('Record', current?.cid ?? null)
 }
 
 /** What a consumer of the firehose will do with this commit: undo its operations over its own blocks. */

@@ -1,6 +1,8 @@
 /** Opens the PDS's SQLite file and the stores over it: a file per table family, all SQL of the PDS in this folder. */
 import { type Logger, logger } from '#platform/log.ts'
 import { Sqlite, type SqliteOptions, type Tx } from '#platform/sqlite.ts'
+import { AccountCredentialStore } from './account-credentials.ts'
+import { AccountEndStore } from './account-ends.ts'
 import { AccountStore } from './accounts.ts'
 import { AppPasswordStore } from './app-passwords.ts'
 import { AuthorizedClientStore } from './authorized-clients.ts'
@@ -14,10 +16,12 @@ import { InviteStore } from './invites.ts'
 import { KeySecretStore, ReservedKeyStore } from './key-secrets.ts'
 import { LexiconStore } from './lexicons.ts'
 import { functions, migrations } from './migrations.ts'
+import { MoveStore } from './moves.ts'
 import { OAuthRequestStore } from './oauth-requests.ts'
 import { OAuthTokenStore } from './oauth-tokens.ts'
 import { PreferenceStore } from './preferences.ts'
 import { RecordStore } from './records.ts'
+import { RepoListingStore } from './repo-listings.ts'
 import { RepoStore } from './repos.ts'
 import type { Schema } from './schema.ts'
 import { SecondFactorStore } from './second-factors.ts'
@@ -30,7 +34,11 @@ export class Store implements Disposable {
   readonly db: Db
   readonly #log: Logger = logger('store')
   readonly accounts: AccountStore
+  readonly credentials: AccountCredentialStore
+  readonly accountEnds: AccountEndStore
+  readonly moves: MoveStore
   readonly repos: RepoStore
+  readonly repoListings: RepoListingStore
   readonly records: RecordStore
   readonly blobs: BlobStore
   readonly events: EventStore
@@ -53,7 +61,11 @@ export class Store implements Disposable {
   constructor(options: Omit<SqliteOptions, 'migrations'>) {
     this.db = new Sqlite<Schema>({ ...options, migrations, functions })
     this.accounts = new AccountStore(this.db)
+    this.credentials = new AccountCredentialStore(this.db)
+    this.accountEnds = new AccountEndStore(this.db)
+    this.moves = new MoveStore(this.db)
     this.repos = new RepoStore(this.db)
+    this.repoListings = new RepoListingStore(this.db)
     this.records = new RecordStore(this.db)
     this.blobs = new BlobStore(this.db)
     this.events = new EventStore(this.db)

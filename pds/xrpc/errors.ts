@@ -3,7 +3,7 @@ import type { XRPCError } from '@atproto/xrpc-server'
 import { DomainError } from '#platform/errors.ts'
 import { toXrpcError as domainToXrpcError } from '#platform/xrpc-errors.ts'
 import { InvalidCidError } from '#protocol/cid.ts'
-import { InvalidKeyError } from '#protocol/mst/node.ts'
+import { InvalidKeyError } from '#protocol/mst/key.ts'
 
 /** Errors of the protocol's, which knows no services, over CIDs and keys that callers send. */
 const OVER_INPUT = [InvalidCidError, InvalidKeyError]

@@ -17,7 +17,7 @@ type Parts = Pick<Services, 'accounts' | 'handles' | 'didDocuments'>
  * The DID that a handle resolves to: by our accounts for names of ours, elsewhere by DNS and well-known pages.
  * @throws InvalidRequestError `HandleNotFound`, HandleError
  */
-export async function didOfHandle({ accounts, handles }: Parts, name: string): Promise<string> {
+async function didOfHandle({ accounts, handles }: Parts, name: string): Promise<string> {
   const handle = handles.normalize(name)
   const account = accounts.find(handle)
   if (account !== undefined && statusOf(account) === 'active') return account.did

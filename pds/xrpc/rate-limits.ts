@@ -3,6 +3,7 @@
  * others. What was used up is kept in memory, and stated in `RateLimit-*` headers. The gate counts
  * all requests.
  */
+
 import {
   type HandlerContext,
   type Options,
@@ -14,14 +15,11 @@ import { callerOf } from '#platform/callers.ts'
 import type { RateLimit } from '#platform/endpoint.ts'
 import { countedAtGate, isUnlimited } from '#platform/gate.ts'
 import { isExceeded, Limiter, type LimitStatus, xrpcLimiter } from '#platform/limiter.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import { Places, type PlacesOptions } from '../limits/places.ts'
 import { type SignIns, SignInsBusyError } from '../limits/sign-ins.ts'
 import type { Services } from '../services.ts'
 import type { AtOnce, LimitPoints } from './endpoint.ts'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 
 /** Points that an account's writes cost. */
 export const WRITE_POINTS = { create: 3, update: 2, delete: 1 }

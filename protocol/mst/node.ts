@@ -1,6 +1,5 @@
 /**
- * The nodes of the Merkle search tree: their bytes, their keys, their layers, and where they are fetched
- * from. How nodes hang together is left to the other files of this folder.
+ * The nodes of the Merkle search tree: their bytes, and where they are fetched from. How nodes hang together is left to the other files of this folder.
  *
  * A node's codec is written out here and not made of `../cbor.ts`: a commit encodes one node for each layer
  * of the tree, and a shape known beforehand is read and written several times faster. Decoding accepts only
@@ -8,8 +7,8 @@
  *
  * https://atproto.com/specs/repository#mst-structure
  */
-import { hash } from 'node:crypto'
 import { CID_BYTES, type Cid, cidForCbor, formatCid } from '../cid.ts'
+import { commonPrefixLength, isValidKey, layerOf } from './key.ts'
 
 /**
  * A node: keys in ascending order, all of one layer, and before, between and after them the subtrees of the
@@ -53,48 +52,6 @@ export class MissingNodeError extends Error {
 /** A block that is not a tree node in its one valid encoding, or a node that cannot stand where it stands. */
 export class InvalidNodeError extends Error {
   override name = 'InvalidNodeError'
-}
-
-/** A string that cannot be a key of the tree. */
-export class InvalidKeyError extends Error {
-  override name = 'InvalidKeyError'
-  readonly key: string
-  constructor(key: string) {
-    super(`not a key of a repository: ${key.slice(0, 80)}`)
-    this.key = key
-  }
-}
-
-/** Characters, which are bytes, of a key. */
-export const keyBytesMax = 1024
-
-/** The highest layer that a SHA-256 digest can name. */
-export const layerMax = 128
-
-const KEY = /^[a-zA-Z0-9_~\-:.]+\/[a-zA-Z0-9_~\-:.]+$/
-
-/**
- * Whether a string may be a key: a collection and a record key of the allowed characters, with a slash
- * between.
- */
-export function isValidKey(key: string): boolean {
-  return key.length <= keyBytesMax && KEY.test(key)
-}
-
-/** The layer a key belongs to, 0 at the bottom: the pairs of zero bits that its SHA-256 begins with. */
-export function layerOf(key: string): number {
-  const digest = hash('sha256', key, 'latin1')
-  let byte = 0
-  while (digest.charCodeAt(byte) === 0) byte++
-  return 4 * byte + ((Math.clz32(digest.charCodeAt(byte)) - 24) >> 1)
-}
-
-/** How many characters two keys have in common at their start. */
-export function commonPrefixLength(a: string, b: string): number {
-  const end = Math.min(a.length, b.length)
-  let i = 0
-  while (i < end && a.charCodeAt(i) === b.charCodeAt(i)) i++
-  return i
 }
 
 /**

@@ -5,15 +5,8 @@
  * https://atproto.com/specs/sync#record-proofs
  */
 import type { Cid } from '../cid.ts'
-import {
-  childAt,
-  encodeNode,
-  InvalidNodeError,
-  layerMax,
-  type Node,
-  type NodeSource,
-  position,
-} from './node.ts'
+import { layerMax } from './key.ts'
+import { childAt, encodeNode, InvalidNodeError, type Node, type NodeSource, position } from './node.ts'
 
 /**
  * The blocks on the way from the root to the node that holds `key`, or, when none does, to the bottom of the

@@ -10,29 +10,20 @@
  * https://atproto.com/specs/sync#commit-validation-mst-operation-inversion
  */
 import { type Cid, cidForCbor } from '../cid.ts'
+import { layerMax, layerOf } from './key.ts'
 import {
   childAt,
   EMPTY_ROOT,
   encodeNode,
-  InvalidKeyError,
   InvalidNodeError,
-  isValidKey,
-  layerMax,
-  layerOf,
   MissingNodeError,
   type Node,
   type NodeSource,
   position,
   rootLayer,
 } from './node.ts'
+import { foldOps, type Op, OpError } from './ops.ts'
 import { coverKey } from './proof.ts'
-
-/** A change of one key: `prev` is null for a create, `value` is null for a delete, an update has both. */
-export interface Op {
-  key: string
-  value: Cid | null
-  prev: Cid | null
-}
 
 /** What a batch of ops made of a tree. */
 export interface Applied {
@@ -48,16 +39,6 @@ export interface Applied {
    * the keys next to it. Over these blocks the ops can be inverted.
    */
   proof: Map<Cid, Buffer>
-}
-
-/** An op that is not true of the tree. */
-export class OpError extends Error {
-  override name = 'OpError'
-  readonly op: Op
-  constructor(op: Op, reason: string) {
-    super(`${reason}: ${op.key}`)
-    this.op = op
-  }
 }
 
 /**
@@ -116,32 +97,6 @@ export function invertOps(source: NodeSource, root: Cid, ops: readonly Op[]): Ci
   for (const op of folded) if (op.value === null) draft.change(op, null, op.prev)
   for (const op of folded) if (op.value !== null) draft.change(op, op.value, op.prev)
   return draft.seal().root
-}
-
-/**
- * What `ops` do, as the firehose wants it: one op for each key, sorted by key, and none for a key that ends
- * as it began.
- * @throws OpError when an op's `prev` is not the `value` of the op before it on the same key, InvalidKeyError
- */
-export function netOps(ops: readonly Op[]): Op[] {
-  return foldOps(ops).filter(({ prev, value }) => prev !== value)
-}
-
-/**
- * As `netOps`, but a key that ends as it began keeps an op, whose `prev` and `value` are the same and may be
- * null.
- */
-function foldOps(ops: readonly Op[]): Op[] {
-  const byKey = new Map<string, Op>()
-  for (const op of ops) {
-    if (!isValidKey(op.key)) throw new InvalidKeyError(op.key)
-    if (op.prev === null && op.value === null) throw new OpError(op, 'neither creates, updates nor deletes')
-    const before = byKey.get(op.key)
-    if (before !== undefined && before.value !== op.prev)
-      throw new OpError(op, 'does not follow the op before it')
-    byKey.set(op.key, before === undefined ? op : { key: op.key, value: op.value, prev: before.prev })
-  }
-  return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
 /** A subtree that is unchanged, one that is being changed, or none. */

@@ -1,11 +1,12 @@
 /** What the measurements ask a server to hold: accounts, posts, archives. Made over HTTP when first asked for, then kept. */
 import { carBlock, carHeader } from '#protocol/car.ts'
 import { encode } from '#protocol/cbor.ts'
-import { type Cid, cidForCbor } from '#protocol/cid.ts'
+import { cidForCbor } from '#protocol/cid.ts'
 import { signCommit } from '#protocol/commit.ts'
 import { decodeFrame } from '#protocol/frame.ts'
 import { generateKey } from '#protocol/keys.ts'
-import { buildTree } from '#protocol/mst/build.ts'
+import { EMPTY_ROOT, encodeNode, nodesOf } from '#protocol/mst/node.ts'
+import { applyOps } from '#protocol/mst/tree.ts'
 import { tidFromMicros } from '#protocol/tid.ts'
 import type { Account, BenchServer } from './server.ts'
 import { readFirehose } from './subscribers.ts'
@@ -108,16 +109,15 @@ export function post(): Record<string, unknown> {
 export function carOf(did: string, count: number): Buffer {
   const start = Date.UTC(2024, 0, 1) * 1000
   const blocks: Buffer[] = []
-  const entries = Array.from({ length: count }, (_, n) => {
+  const ops = Array.from({ length: count }, (_, n) => {
     const block = encode(post())
     const value = cidForCbor(block)
     blocks.push(carBlock(value, block))
-    return { key: `${POST}/${tidFromMicros(start + n * 1_000_003, 0)}`, value }
+    return { key: `${POST}/${tidFromMicros(start + n * 1_000_003, 0)}`, value, prev: null }
   })
-  const tree = buildTree(entries)
-  let step = tree.next()
-  for (; !step.done; step = tree.next()) blocks.push(carBlock(...step.value))
-  const root: Cid = step.value
+  const empty = nodesOf(new Map([[EMPTY_ROOT, encodeNode({ left: null, entries: [] })]]))
+  const { root, created } = applyOps(empty, EMPTY_ROOT, ops)
+  for (const [cid, block] of created) blocks.push(carBlock(cid, block))
   const rev = tidFromMicros(Date.now() * 1000, 0)
   const commit = signCommit({ did, data: root, rev, prev: null }, generateKey())
   return Buffer.concat([carHeader(commit.cid), carBlock(commit.cid, commit.block), ...blocks])

@@ -2,11 +2,11 @@
 import { BlockMap, DataDiff, MemoryBlockstore, MST } from '@atproto/repo'
 import { expect, test } from 'vitest'
 import { type Cid, cidToLink, linkToCid } from '#protocol/cid.ts'
-import { diffTrees } from '#protocol/mst/diff.ts'
 import { EMPTY_ROOT, nodesOf } from '#protocol/mst/node.ts'
 import { pathTo } from '#protocol/mst/proof.ts'
 import { applyOps, invertOps } from '#protocol/mst/tree.ts'
 import { randomKey, randomOps, Store } from '../protocol/mst/support.ts'
+import { diffTrees } from '../support/mst/diff.ts'
 import { seededRandom } from '../support/random.ts'
 
 const theirs = (cid: Cid) => cidToLink(cid)

@@ -1,10 +1,12 @@
 /** The tree against the protocol's vectors, https://github.com/bluesky-social/atproto-interop-tests */
 import { describe, expect, test } from 'vitest'
 import { type Cid, formatCid, parseCid } from '#protocol/cid.ts'
-import { buildTree } from '#protocol/mst/build.ts'
-import { commonPrefixLength, EMPTY_ROOT, layerOf, nodesOf } from '#protocol/mst/node.ts'
-import { applyOps, invertOps, type Op } from '#protocol/mst/tree.ts'
+import { commonPrefixLength, layerOf } from '#protocol/mst/key.ts'
+import { EMPTY_ROOT, nodesOf } from '#protocol/mst/node.ts'
+import type { Op } from '#protocol/mst/ops.ts'
+import { applyOps, invertOps } from '#protocol/mst/tree.ts'
 import { entries } from '#protocol/mst/walk.ts'
+import { buildTree } from '../support/mst/build.ts'
 import { vectorJson, vectorLines } from '../support/vectors.ts'
 
 interface CommitProof {

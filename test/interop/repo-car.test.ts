@@ -6,9 +6,9 @@ import { CarError, readCar, writeCar } from '#protocol/car.ts'
 import { decode, encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, cidToBytes, formatCid } from '#protocol/cid.ts'
 import { decodeCommit } from '#protocol/commit.ts'
-import { buildTree } from '#protocol/mst/build.ts'
 import { nodesOf } from '#protocol/mst/node.ts'
 import { entries, nodes } from '#protocol/mst/walk.ts'
+import { buildTree } from '../support/mst/build.ts'
 import { vectorBytes } from '../support/vectors.ts'
 
 describe('the recorded repository', () => {

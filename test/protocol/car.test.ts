@@ -10,8 +10,9 @@ import {
   readCar,
   writeCar,
 } from '#protocol/car.ts'
-import { encode, Link } from '#protocol/cbor.ts'
+import { encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, cidForRaw, cidToBytes, cidToLink, formatCid } from '#protocol/cid.ts'
+import { Link } from '#protocol/link.ts'
 import { mutate, seededRandom } from '../support/random.ts'
 import { vectorBytes } from '../support/vectors.ts'
 

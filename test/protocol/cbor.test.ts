@@ -9,12 +9,11 @@ import {
   decode,
   decodeFirst,
   encode,
-  isLink,
   isMap,
-  Link,
 } from '#protocol/cbor.ts'
 import { cidForCbor, cidToLink, linkToCid } from '#protocol/cid.ts'
 import { cborToJsonText, valueToJson } from '#protocol/json.ts'
+import { isLink, Link } from '#protocol/link.ts'
 import { mutate, seededRandom } from '../support/random.ts'
 import { randomValue } from './random-value.ts'
 

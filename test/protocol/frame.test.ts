@@ -2,7 +2,7 @@ import { encode as referenceEncode } from '@atproto/lex-cbor'
 import { ErrorFrame, Frame, MessageFrame } from '@atproto/xrpc-server'
 import { describe, expect, test } from 'vitest'
 import { readCar } from '#protocol/car.ts'
-import { decodeFirst, encode, Link } from '#protocol/cbor.ts'
+import { decodeFirst, encode } from '#protocol/cbor.ts'
 import { cidForCbor, cidToLink, isBlockOf } from '#protocol/cid.ts'
 import { decodeCommit, verifyCommit } from '#protocol/commit.ts'
 import {
@@ -16,6 +16,7 @@ import {
   syncBlocksBytesMax,
 } from '#protocol/frame.ts'
 import { parseVerificationMethod } from '#protocol/keys.ts'
+import { Link } from '#protocol/link.ts'
 import { mutate, seededRandom } from '../support/random.ts'
 import { recordedDocuments, recordedFrames } from '../support/recorded.ts'
 import { vectorJson } from '../support/vectors.ts'

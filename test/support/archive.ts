@@ -1,11 +1,12 @@
 /** Repositories as CAR files, made for imports: whole, of any size, and with whatever is wrong with them that a test asks for. */
 import { carBlock, carHeader } from '#protocol/car.ts'
-import { encode, Link } from '#protocol/cbor.ts'
+import { encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, cidForRaw } from '#protocol/cid.ts'
 import { signCommit } from '#protocol/commit.ts'
 import { generateKey, type SigningKey } from '#protocol/keys.ts'
-import { buildTree } from '#protocol/mst/build.ts'
+import { Link } from '#protocol/link.ts'
 import { tidFromMicros } from '#protocol/tid.ts'
+import { buildTree } from './mst/build.ts'
 
 /** A record by its path, `collection/rkey`. */
 export type ArchiveRecords = ReadonlyMap<string, Record<string, unknown>>

@@ -2,9 +2,10 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { encode } from '#protocol/cbor.ts'
 import { encodeErrorFrame } from '#protocol/frame.ts'
 import { generateKey, type SigningKey } from '#protocol/keys.ts'
-import { encodeLabelsFrame, type Label, signLabel } from '#protocol/labels.ts'
+import type { Label } from '#protocol/labels.ts'
 import { randomPlcDid } from './author.ts'
 import type { Directory } from './directory.ts'
 
@@ -100,4 +101,14 @@ export async function startLabeler(directory: Directory): Promise<TestLabeler> {
   }
   labeler.register()
   return labeler
+}
+
+/** The label with its labeler's signature. */
+export function signLabel(label: Label, key: SigningKey): Label & { sig: Uint8Array } {
+  return { ...label, sig: key.sign(encode(label)) }
+}
+
+/** The frame of signed labels. */
+export function encodeLabelsFrame(seq: number, labels: readonly (Label & { sig: Uint8Array })[]): Buffer {
+  return Buffer.concat([encode({ op: 1, t: '#labels' }), encode({ seq, labels })])
 }

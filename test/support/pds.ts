@@ -1,7 +1,8 @@
 /** Our PDS on a free port: in this process for most tests, in one of its own where that is the point. Its data go with it. */
 import { AtpAgent } from '@atproto/api'
 import { readConfig } from '../../pds/config.ts'
-import { createPds, type Pds, type Substitutes } from '../../pds/pds.ts'
+import { createPds, type Pds } from '../../pds/pds.ts'
+import type { Substitutes } from '../../pds/wiring/services.ts'
 import { freePort, type RunningProcess, startProcess, temporaryFolder } from './processes.ts'
 
 /** Where a test finds its PDS. */

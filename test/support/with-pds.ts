@@ -1,6 +1,6 @@
 /** A PDS that the tests of a file share. */
 import { afterAll, beforeAll } from 'vitest'
-import type { Substitutes } from '../../pds/pds.ts'
+import type { Substitutes } from '../../pds/wiring/services.ts'
 import { createUser, type InProcessPds, type PdsOptions, startPds, type TestUser } from './pds.ts'
 import { type PlcDirectory, startPlc } from './plc.ts'
 

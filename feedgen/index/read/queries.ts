@@ -1,5 +1,7 @@
 /** What the index answers to those who rank: `Facts` over either store. */
+
 import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { DAY_MS } from '#platform/time.ts'
 import { decode, isMap } from '#protocol/cbor.ts'
 import type { Edge } from '../../algorithm/definition.ts'
 import type {
@@ -35,7 +37,6 @@ type FoundPost = Pick<
 >
 
 const authorDays = 7
-const DAY_MS = 86_400_000
 /** To find the newest likers of a post, so many times as many are looked at: those of the accounts that were met last. */
 const likersLookedAtFactor = 4
 

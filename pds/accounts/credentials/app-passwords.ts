@@ -2,7 +2,7 @@
 import type { Account } from '../../store/accounts.ts'
 import type { AppPassword } from '../../store/app-passwords.ts'
 import type { Store } from '../../store/store.ts'
-import { AccountError } from '../accounts.ts'
+import { AccountError } from '../errors.ts'
 import { randomBase32 } from './codes.ts'
 import { hashAppPassword } from './passwords.ts'
 

@@ -6,6 +6,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { DomainError } from '#platform/errors.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import type { CodePurpose } from '../../mail/templates.ts'
 import { mailedCodeHash } from '../../repo/keys/key-secret.ts'
 import type { EmailToken, EmailTokenStore } from '../../store/email-tokens.ts'
@@ -91,6 +92,6 @@ export class EmailTokens {
 }
 
 function assertFresh({ requestedAt }: EmailToken): void {
-  if (Date.now() - Date.parse(requestedAt) >= LIFETIME_MINUTES * 60_000)
+  if (Date.now() - Date.parse(requestedAt) >= LIFETIME_MINUTES * MINUTE_MS)
     throw new EmailTokenError('ExpiredToken')
 }

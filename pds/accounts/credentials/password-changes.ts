@@ -7,34 +7,27 @@ import type { Tx } from '#platform/sqlite.ts'
 import { MailError } from '../../mail/transport.ts'
 import type { Account } from '../../store/accounts.ts'
 import type { Store } from '../../store/store.ts'
-import { AccountError, assertPasswordLongEnough } from '../accounts.ts'
 import type { Emails } from '../emails.ts'
+import { AccountError } from '../errors.ts'
 import type { EmailTokens } from './email-tokens.ts'
 import type { PasswordProofs } from './password-proofs.ts'
-import { hashPassword, NEW_PASSWORD_CHARACTERS_MAX } from './passwords.ts'
+import { assertPasswordLongEnough, hashPassword, NEW_PASSWORD_CHARACTERS_MAX } from './passwords.ts'
+
+interface Deps {
+  readonly store: Store
+  readonly emailTokens: EmailTokens
+  readonly emails: Emails
+  readonly passwordProofs: PasswordProofs
+  readonly log: Logger
+}
 
 export class PasswordChanges {
-  readonly #store: Store
-  readonly #tokens: EmailTokens
-  readonly #emails: Emails
-  readonly #proofs: PasswordProofs
-  readonly #log: Logger
+  readonly #deps: Deps
   readonly #passwordCharactersMin: number
 
-  constructor(
-    store: Store,
-    tokens: EmailTokens,
-    emails: Emails,
-    proofs: PasswordProofs,
-    log: Logger,
-    { passwordCharactersMin }: { passwordCharactersMin: number },
-  ) {
-    this.#proofs = proofs
-    this.#log = log
+  constructor(deps: Deps, { passwordCharactersMin }: { passwordCharactersMin: number }) {
+    this.#deps = deps
     this.#passwordCharactersMin = passwordCharactersMin
-    this.#store = store
-    this.#tokens = tokens
-    this.#emails = emails
   }
 
   /**
@@ -45,7 +38,7 @@ export class PasswordChanges {
     this.request(email).catch((error: unknown) => {
       // A mail that did not leave stands in the log already.
       if (!(error instanceof AccountError) && !(error instanceof MailError))
-        this.#log.error(
+        this.#deps.log.error(
           { err: error, todo: 'whoever asked for a new password waits for the code: look at the error' },
           'a mailed code did not leave',
         )
@@ -58,9 +51,9 @@ export class PasswordChanges {
    * @throws AccountError when no account has the address
    */
   async request(email: string): Promise<Account> {
-    const account = this.#store.accounts.byEmail(email.toLowerCase())
+    const account = this.#deps.store.accounts.byEmail(email.toLowerCase())
     if (account === undefined) throw new AccountError('account does not have an email address')
-    await this.#emails.sendCode('reset_password', account)
+    await this.#deps.emails.sendCode('reset_password', account)
     return account
   }
 
@@ -71,11 +64,11 @@ export class PasswordChanges {
    */
   async reset(code: string, password: string): Promise<number> {
     this.#assertLength(password)
-    this.#tokens.accountOf('reset_password', code)
+    this.#deps.emailTokens.accountOf('reset_password', code)
     const hash = await hashPassword(password)
     // While it was hashed the code may have been used.
-    return this.#store.db.write((tx) => {
-      const account = this.#tokens.accountOf('reset_password', code)
+    return this.#deps.store.db.write((tx) => {
+      const account = this.#deps.emailTokens.accountOf('reset_password', code)
       this.#replace(tx, account, hash)
       return account
     })
@@ -87,20 +80,20 @@ export class PasswordChanges {
    */
   async set(did: string, password: string): Promise<void> {
     this.#assertLength(password)
-    const account = this.#store.accounts.byDid(did)
+    const account = this.#deps.store.accounts.byDid(did)
     if (account === undefined) throw new AccountError('Account not found')
     const hash = await hashPassword(password)
-    await this.#store.db.write((tx) => this.#replace(tx, account.id, hash))
+    await this.#deps.store.db.write((tx) => this.#replace(tx, account.id, hash))
   }
 
   #replace(tx: Tx, account: number, hash: string): void {
-    this.#store.accounts.setPassword(tx, account, hash)
-    this.#tokens.delete(tx, 'reset_password', account)
-    this.#store.endSessions(tx, account)
-    this.#store.appPasswords.deleteAll(tx, account)
-    this.#store.devices.deleteOfAccount(tx, account)
-    const owner = this.#store.accounts.byId(account)
-    if (owner !== undefined) tx.afterCommit(() => this.#proofs.endOfAccount(owner))
+    this.#deps.store.credentials.setPassword(tx, account, hash)
+    this.#deps.emailTokens.delete(tx, 'reset_password', account)
+    this.#deps.store.endSessions(tx, account)
+    this.#deps.store.appPasswords.deleteAll(tx, account)
+    this.#deps.store.devices.deleteOfAccount(tx, account)
+    const owner = this.#deps.store.accounts.byId(account)
+    if (owner !== undefined) tx.afterCommit(() => this.#deps.passwordProofs.endOfAccount(owner))
   }
 
   #assertLength(password: string): void {

@@ -2,7 +2,9 @@
  * That somebody knows an account's password, for the minutes in which he gives a second factor or changes his second factors. A proof is a
  * random name that only he was told; it is kept in memory, so a restart asks for the password again.
  */
+
 import { randomBytes } from 'node:crypto'
+import { MINUTE_MS } from '#platform/time.ts'
 import type { Account } from '../../store/accounts.ts'
 
 /** What a proof is good for. */
@@ -37,7 +39,7 @@ export class PasswordProofs {
     const own = [...this.#proofs].filter(([, proof]) => proof.did === did)
     for (const [name] of own.slice(0, Math.max(own.length - PROOFS_OF_ACCOUNT_MAX + 1, 0))) this.end(name)
     const name = randomBytes(NAME_BYTES).toString('base64url')
-    const expiresAtMs = Date.now() + LIFETIME_MINUTES * 60_000
+    const expiresAtMs = Date.now() + LIFETIME_MINUTES * MINUTE_MS
     this.#proofs.set(name, {
       did,
       purpose,

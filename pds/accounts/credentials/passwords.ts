@@ -1,6 +1,7 @@
 /** Passwords, hashed as the reference does, so that accounts can be adopted: `salt:hash`, scrypt, the salt's hexadecimal text taken as it stands. */
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import { AccountError } from '../errors.ts'
 
 const HASH_BYTES = 64
 const SALT_BYTES = 16
@@ -31,4 +32,15 @@ export async function verifyPassword(password: string, stored: string): Promise<
   const expected = Buffer.from(hash, 'hex')
   const actual = await derive(password, salt, HASH_BYTES)
   return expected.length === actual.length && timingSafeEqual(expected, actual)
+}
+
+/** @throws AccountError for a new password that is shorter than the server asks for, and always for an empty one */
+export function assertPasswordLongEnough(password: string, charactersMin: number): void {
+  if (password === '') throw new AccountError('Password must not be empty.', 'InvalidPassword')
+  if (password.length < charactersMin) {
+    throw new AccountError(
+      `Password too short. Minimum length is ${charactersMin} characters.`,
+      'InvalidPassword',
+    )
+  }
 }

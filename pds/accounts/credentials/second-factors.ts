@@ -4,14 +4,16 @@
  *
  * They stay when the password is reset: who reads the mail alone does not get in. They go with the account, or when the operator removes them.
  */
+
 import { DomainError } from '#platform/errors.ts'
 import { seal, unseal } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
+import { MINUTE_MS } from '#platform/time.ts'
 import type { Account } from '../../store/accounts.ts'
 import type { Passkey, SecondFactorStore } from '../../store/second-factors.ts'
 import type { Store } from '../../store/store.ts'
-import { AccountError, LoginError } from '../accounts.ts'
 import type { Emails } from '../emails.ts'
+import { AccountError, LoginError } from '../errors.ts'
 import { codeAsMade, randomCode } from './codes.ts'
 import { type AuthenticatorSetup, isOneTimeCode, newAuthenticator, stepOf } from './one-time-codes.ts'
 import { hashAppPassword } from './passwords.ts'
@@ -34,7 +36,7 @@ export interface SecondFactorOverview {
   readonly backupCodes: number
 }
 
-export const BACKUP_CODES = 10
+const BACKUP_CODES = 10
 export const PASSKEYS_MAX = 20
 export const PASSKEY_NAME_CHARACTERS_MAX = 60
 /** Wrong codes of an account within the time that they are counted for; then none is tried until it is over. */
@@ -236,7 +238,7 @@ export class SecondFactors {
   #recentWrongCodes(tx: Tx, account: number) {
     const wrong = this.#factors.wrongCodes(account)
     const isOver =
-      wrong === undefined || Date.parse(tx.now) - Date.parse(wrong.since) >= WRONG_CODES_MINUTES * 60_000
+      wrong === undefined || Date.parse(tx.now) - Date.parse(wrong.since) >= WRONG_CODES_MINUTES * MINUTE_MS
     return isOver ? { account, count: 0, since: tx.now } : wrong
   }
 

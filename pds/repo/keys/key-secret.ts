@@ -10,7 +10,7 @@ import { renameSync } from 'node:fs'
 import { keyedDigest, seal, unseal } from '#platform/sealing.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { Store } from '../../store/store.ts'
-import { loadKeySecret, moveKeySecret, newKeySecret, readKeySecret, writeKeySecret } from './signing-keys.ts'
+import { loadKeySecret, moveKeySecret, newKeySecret, readKeySecret, writeKeySecret } from './secret-file.ts'
 
 /** The file does not hold the secret that the signing keys are encrypted under. */
 export class KeySecretError extends Error {
@@ -97,8 +97,8 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
   const renewed = (encrypted: Buffer): Buffer => seal(next, unseal(secret, encrypted))
   const keys = await store.db.write((tx) => {
     let count = 0
-    for (const page of pagesOf((after) => store.accounts.signingKeys(after, KEYS_PAGE), 0, 'id')) {
-      for (const { id, signingKey } of page) store.accounts.setSigningKey(tx, id, renewed(signingKey))
+    for (const page of pagesOf((after) => store.credentials.signingKeys(after, KEYS_PAGE), 0, 'id')) {
+      for (const { id, signingKey } of page) store.credentials.setSigningKey(tx, id, renewed(signingKey))
       count += page.length
     }
     for (const { name, signingKey } of store.reservedKeys.all())

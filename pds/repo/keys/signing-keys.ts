@@ -1,83 +1,21 @@
 /**
  * The accounts' signing keys: encrypted in the database, in the clear only in memory.
- *
- * The secret that they are encrypted under lies in a file of its own outside the database, so that a copy of the database
- * is not a copy of everybody's key. Without that file no repository can be signed: it belongs into every backup, apart from
- * the database.
+ * What they are encrypted under is in `secret-file.ts`.
  */
-import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { crashPoint } from '#platform/crash-points.ts'
-import { SEALING_KEY_BYTES, seal, unseal } from '#platform/sealing.ts'
+import { seal, unseal } from '#platform/sealing.ts'
 import { generateKey, importKey, type SigningKey } from '#protocol/keys.ts'
-import type { AccountStore } from '../../store/accounts.ts'
+import type { AccountCredentialStore } from '../../store/account-credentials.ts'
 
 /** Keys kept in memory, decrypted. */
 const KEYS_KEPT_MAX = 10_000
 
-/**
- * The secret of a key file, made on the first start, readable by its owner only. It is whole and on the disk, its folder's entry too,
- * before any key is encrypted under it.
- */
-export function loadKeySecret(path: string): Buffer {
-  const secret = readKeySecret(path)
-  if (secret !== undefined) return secret
-  const made = newKeySecret()
-  const unfinished = `${path}.new`
-  writeKeySecret(unfinished, made)
-  crashPoint('secret.beforeRename')
-  moveKeySecret(unfinished, path)
-  return made
-}
-
-/** The secret that a file holds; undefined when there is no such file. */
-export function readKeySecret(path: string): Buffer | undefined {
-  try {
-    const secret = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex')
-    if (secret.length === SEALING_KEY_BYTES) return secret
-    throw new Error(`${path} does not hold ${SEALING_KEY_BYTES} bytes in hexadecimal`)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-export const newKeySecret = (): Buffer => randomBytes(SEALING_KEY_BYTES)
-
-/** Writes a secret to a file, readable by its owner only. It is on the disk afterwards, but for the folder's entry. */
-export function writeKeySecret(path: string, secret: Buffer): void {
-  const file = openSync(path, 'w', 0o600)
-  try {
-    writeSync(file, `${secret.toString('hex')}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-/** Gives a secret's file another name, durably. */
-export function moveKeySecret(from: string, to: string): void {
-  renameSync(from, to)
-  syncFolder(dirname(to))
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
-}
-
 export class SigningKeys {
-  readonly #accounts: AccountStore
+  readonly #credentials: AccountCredentialStore
   readonly #secret: Buffer
   readonly #keys = new Map<number, SigningKey>()
 
-  constructor(accounts: AccountStore, secret: Buffer) {
-    this.#accounts = accounts
+  constructor(credentials: AccountCredentialStore, secret: Buffer) {
+    this.#credentials = credentials
     this.#secret = secret
   }
 
@@ -101,7 +39,7 @@ export class SigningKeys {
   of(account: number): SigningKey {
     const kept = this.#keys.get(account)
     if (kept !== undefined) return kept
-    const encrypted = this.#accounts.signingKey(account)
+    const encrypted = this.#credentials.signingKey(account)
     if (encrypted === undefined) throw new Error(`no signing key for account ${account}`)
     const key = this.open(encrypted)
     if (this.#keys.size >= KEYS_KEPT_MAX) this.#keys.clear()

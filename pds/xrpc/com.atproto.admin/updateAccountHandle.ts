@@ -6,12 +6,12 @@ import { endpoint } from '../endpoint.ts'
 
 export default endpoint<object, Method.InputSchema, AdminCredentials>({
   auth: admin,
-  handle: async ({ input: { did, handle } }, { accounts, didDocuments }) => {
+  handle: async ({ input: { did, handle } }, { accounts, handleChanges, didDocuments }) => {
     const account = accounts.find(did)
     if (account === undefined || account.takedownRef !== null) {
       throw new InvalidRequestError('Account not found')
     }
-    await accounts.updateHandle(account, handle, { allowReserved: true })
+    await handleChanges.update(account, handle, { allowReserved: true })
     await didDocuments.forget(did)
   },
 })

@@ -10,8 +10,8 @@ export default endpoint<object, Method.InputSchema, PersonCredentials>({
   permission: changesHandle,
   rateLimit: [perMinutes(5, 'handlesIn5Minutes', account), perDay('handlesDaily', account)],
   protected: true,
-  handle: async ({ input: { handle }, credentials: { did } }, { auth, accounts, didDocuments }) => {
-    await accounts.updateHandle(auth.account(did, {}), handle)
+  handle: async ({ input: { handle }, credentials: { did } }, { auth, handleChanges, didDocuments }) => {
+    await handleChanges.update(auth.account(did, {}), handle)
     await didDocuments.forget(did)
   },
 })

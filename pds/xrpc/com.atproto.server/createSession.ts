@@ -1,6 +1,6 @@
 import type { ComAtprotoServerCreateSession as Method } from '@atproto/api'
 import { InvalidRequestError } from '@atproto/xrpc-server'
-import { LoginError } from '../../accounts/accounts.ts'
+import { LoginError } from '../../accounts/errors.ts'
 import { IDENTIFIER_CHARACTERS_MAX } from '../../limits/sign-ins.ts'
 import { endpoint, json } from '../endpoint.ts'
 import { signIns } from '../rate-limits.ts'
@@ -12,7 +12,9 @@ export default endpoint<object, Method.InputSchema>({
     if (identifier.length > IDENTIFIER_CHARACTERS_MAX) {
       throw new InvalidRequestError(`identifier has more than ${IDENTIFIER_CHARACTERS_MAX} characters`)
     }
-    const { account, appPassword } = await parts.accounts.login(identifier, password, { allowTakendown })
+    const { account, appPassword } = await parts.passwordSignIn.login(identifier, password, {
+      allowTakendown,
+    })
     if (appPassword === undefined) await parts.secondFactors.assertAtSignIn(account, authFactorToken)
     const tokens = await parts.sessions.create(account, appPassword)
     if (tokens === null) throw new LoginError()

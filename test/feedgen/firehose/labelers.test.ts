@@ -2,11 +2,11 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { generateKey } from '#protocol/keys.ts'
-import { encodeLabelsFrame, signLabel } from '#protocol/labels.ts'
 import { Counts } from '../../../feedgen/firehose/counts.ts'
 import { Labelers, UnknownLabelerError, UnreachableLabelerError } from '../../../feedgen/firehose/labelers.ts'
 import { LabelStream } from '../../../feedgen/firehose/labels.ts'
 import type { Prepared } from '../../../feedgen/firehose/stream.ts'
+import { encodeLabelsFrame, signLabel } from '../../support/labeler.ts'
 
 const did = 'did:plc:6fcm7ff3wkzrsnh3gjbncv2f'
 const HOUR_MS = 3_600_000

@@ -1,11 +1,12 @@
 /** What is wrong with an event is counted under its name, the event passed over, and the next good one indexed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readCar, writeCar } from '#protocol/car.ts'
-import { encode, Link } from '#protocol/cbor.ts'
+import { encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor } from '#protocol/cid.ts'
 import { type Commit, signCommit } from '#protocol/commit.ts'
 import { type CommitEvent, encodeFrame, type RepoEvent } from '#protocol/frame.ts'
 import { generateKey } from '#protocol/keys.ts'
+import { Link } from '#protocol/link.ts'
 import { EMPTY_ROOT, encodeNode, nodesOf } from '#protocol/mst/node.ts'
 import { applyOps } from '#protocol/mst/tree.ts'
 import { tidFromMicros } from '#protocol/tid.ts'

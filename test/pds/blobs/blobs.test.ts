@@ -6,8 +6,9 @@ import { AtUri } from '@atproto/syntax'
 import Database from 'better-sqlite3'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ConfigError } from '#platform/env.ts'
 import { cidToBytes, parseCid } from '#protocol/cid.ts'
-import { type ConfigError, readConfig } from '../../../pds/config.ts'
+import { readConfig } from '../../../pds/config.ts'
 import { parseRange } from '../../../pds/xrpc/ranges.ts'
 import {
   createUser,

@@ -6,7 +6,7 @@ import type { Cid } from '#protocol/cid.ts'
 import { decodeCommit } from '#protocol/commit.ts'
 import { nodesOf } from '#protocol/mst/node.ts'
 import { entries } from '#protocol/mst/walk.ts'
-import type { Write } from '../../../pds/repo/write.ts'
+import type { Write } from '../../../pds/repo/change.ts'
 import { seededRandom } from '../../support/random.ts'
 import { create, openRepos, type Repos, remove, update } from './support.ts'
 

@@ -7,20 +7,22 @@ import { type CommitEvent, decodeFrame } from '#protocol/frame.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import { Firehose } from '../../../pds/firehose/firehose.ts'
 import { DiskSpace } from '../../../pds/limits/disk-space.ts'
+import type { Write } from '../../../pds/repo/change.ts'
 import type { RepoOwner } from '../../../pds/repo/errors.ts'
 import { Exports } from '../../../pds/repo/export.ts'
-import { loadKeySecret, SigningKeys } from '../../../pds/repo/keys/signing-keys.ts'
+import { loadKeySecret } from '../../../pds/repo/keys/secret-file.ts'
+import { SigningKeys } from '../../../pds/repo/keys/signing-keys.ts'
 import { NodeCache } from '../../../pds/repo/node-cache.ts'
 import { prepareRecord } from '../../../pds/repo/prepare.ts'
 import { RepoReader } from '../../../pds/repo/read.ts'
-import { RepoWriter, type Write } from '../../../pds/repo/write.ts'
+import { RepoWriter } from '../../../pds/repo/write.ts'
 import { RepoPages } from '../../../pds/store/repo-pages.ts'
 import { Store } from '../../../pds/store/store.ts'
 import { temporaryFolder } from '../../support/processes.ts'
 
 export const COLLECTION = 'com.example.thing'
 
-/** What pds.ts would build, as far as repositories go. */
+/** What pds/wiring/ would build, as far as repositories go. */
 export interface Repos {
   readonly file: string
   readonly store: Store
@@ -55,10 +57,10 @@ export function openRepos(folder = testFolder()): Repos {
   })
   onTestFinished(() => store[Symbol.dispose]())
   const firehose = new Firehose(store.events)
-  const keys = new SigningKeys(store.accounts, loadKeySecret(path.join(folder, 'keys.secret')))
+  const keys = new SigningKeys(store.credentials, loadKeySecret(path.join(folder, 'keys.secret')))
   const nodes = new NodeCache(store.repos)
   const exports = new Exports(store, new RepoPages(store.db))
-  const writer = new RepoWriter(store, firehose, keys, nodes, exports)
+  const writer = new RepoWriter({ store, firehose, keys, nodes, exports })
   return {
     file,
     store,

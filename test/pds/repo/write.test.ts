@@ -9,9 +9,10 @@ import { nodesOf } from '#protocol/mst/node.ts'
 import { invertOps } from '#protocol/mst/tree.ts'
 import { entries, nodes } from '#protocol/mst/walk.ts'
 import { microsOfTid } from '#protocol/tid.ts'
+import type { Write } from '../../../pds/repo/change.ts'
 import { type RepoOwner, SwapMismatchError } from '../../../pds/repo/errors.ts'
 import { prepareRecord } from '../../../pds/repo/prepare.ts'
-import { WRITES_MAX, type Write } from '../../../pds/repo/write.ts'
+import { WRITES_MAX } from '../../../pds/repo/write.ts'
 import { seededRandom } from '../../support/random.ts'
 import {
   COLLECTION,

@@ -47,5 +47,5 @@ it('an end that was set by its date alone is thirty days off at least, and of a 
   expect(Date.parse(moveStepAt!)).toBeGreaterThan(Date.now() - 60_000)
   expect(endsAt).toBe(new Date(Date.parse(moveStepAt!) + 30 * DAY_MS).toISOString())
   expect(deleteAfter).toBeNull()
-  expect(store.accounts.moves()).toEqual({ accounts: 1, bytes: 0 })
+  expect(store.moves.total()).toEqual({ accounts: 1, bytes: 0 })
 })

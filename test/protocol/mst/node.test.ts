@@ -1,14 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { cidForCbor, cidForRaw } from '#protocol/cid.ts'
+import { commonPrefixLength, isValidKey, keyBytesMax, layerOf } from '#protocol/mst/key.ts'
 import {
-  commonPrefixLength,
   decodeNode,
   EMPTY_ROOT,
   encodeNode,
   InvalidNodeError,
-  isValidKey,
-  keyBytesMax,
-  layerOf,
   MissingNodeError,
   type Node,
   nodesOf,

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Cid } from '#protocol/cid.ts'
-import { buildTree } from '#protocol/mst/build.ts'
 import { EMPTY_ROOT, InvalidNodeError, MissingNodeError, nodesOf } from '#protocol/mst/node.ts'
 import { pathTo } from '#protocol/mst/proof.ts'
 import { getValue } from '#protocol/mst/tree.ts'
+import { buildTree } from '../../support/mst/build.ts'
 import { seededRandom } from '../../support/random.ts'
 import { randomKey, randomPairs, Store } from './support.ts'
 

@@ -2,16 +2,17 @@
  * What the tests of the tree share: keys, ops, a store in memory, and the tree made the slow, obvious way.
  */
 import { type Cid, cidForCbor } from '#protocol/cid.ts'
+import { layerOf } from '#protocol/mst/key.ts'
 import {
   EMPTY_ROOT,
   type Entry,
   encodeNode,
-  layerOf,
   type Node,
   type NodeSource,
   nodesOf,
 } from '#protocol/mst/node.ts'
-import type { Applied, Op } from '#protocol/mst/tree.ts'
+import type { Op } from '#protocol/mst/ops.ts'
+import type { Applied } from '#protocol/mst/tree.ts'
 import type { Random } from '../../support/random.ts'
 
 export interface Pair {

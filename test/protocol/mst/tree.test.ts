@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { type Cid, cidForCbor } from '#protocol/cid.ts'
+import { InvalidKeyError, layerOf } from '#protocol/mst/key.ts'
 import {
   EMPTY_ROOT,
   type Entry,
   encodeNode,
-  InvalidKeyError,
   InvalidNodeError,
-  layerOf,
   MissingNodeError,
   type Node,
   nodesOf,
 } from '#protocol/mst/node.ts'
-import { type Applied, applyOps, getValue, invertOps, netOps, type Op, OpError } from '#protocol/mst/tree.ts'
+import { netOps, type Op, OpError } from '#protocol/mst/ops.ts'
+import { type Applied, applyOps, getValue, invertOps } from '#protocol/mst/tree.ts'
 import { mutate, type Random, seededRandom } from '../../support/random.ts'
 import {
   creates,

@@ -1,16 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { type Cid, cidForCbor } from '#protocol/cid.ts'
-import { buildTree } from '#protocol/mst/build.ts'
-import {
-  EMPTY_ROOT,
-  encodeNode,
-  InvalidNodeError,
-  layerOf,
-  MissingNodeError,
-  type Node,
-} from '#protocol/mst/node.ts'
+import { layerOf } from '#protocol/mst/key.ts'
+import { EMPTY_ROOT, encodeNode, InvalidNodeError, MissingNodeError, type Node } from '#protocol/mst/node.ts'
 import { pathTo } from '#protocol/mst/proof.ts'
 import { entries, nodes } from '#protocol/mst/walk.ts'
+import { buildTree } from '../../support/mst/build.ts'
 import { seededRandom } from '../../support/random.ts'
 import { type Pair, randomKey, randomPairs, recordCid, Store } from './support.ts'
 

@@ -28,7 +28,7 @@ async function withKeys() {
   const { id, key } = await repos.createRepo()
   const reserved = await new ReservedKeys(repos.store, repos.keys).reserve('did:web:somebody.example')
   const keysUnder = (secret: Buffer) => {
-    const keys = new SigningKeys(repos.store.accounts, secret)
+    const keys = new SigningKeys(repos.store.credentials, secret)
     return [keys.of(id).did, new ReservedKeys(repos.store, keys).for('did:web:somebody.example').key.did]
   }
   return { folder, file, repos, dids: [key.did, reserved], keysUnder }

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { verifySignature } from '#protocol/keys.ts'
-import { loadKeySecret, SigningKeys } from '../../../../pds/repo/keys/signing-keys.ts'
+import { loadKeySecret } from '../../../../pds/repo/keys/secret-file.ts'
+import { SigningKeys } from '../../../../pds/repo/keys/signing-keys.ts'
 import { create, openRepos, testFolder } from '../support.ts'
 
 describe('signing keys', () => {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import type { Cid } from '#protocol/cid.ts'
-import { buildTree } from '#protocol/mst/build.ts'
-import { diffTrees } from '#protocol/mst/diff.ts'
 import { EMPTY_ROOT } from '#protocol/mst/node.ts'
-import { applyOps, netOps } from '#protocol/mst/tree.ts'
-import { seededRandom } from '../../support/random.ts'
-import { creates, randomOps, randomPairs, Store, slowTree, sortedPairs } from './support.ts'
+import { netOps } from '#protocol/mst/ops.ts'
+import { applyOps } from '#protocol/mst/tree.ts'
+import { creates, randomOps, randomPairs, Store, slowTree, sortedPairs } from '../../protocol/mst/support.ts'
+import { seededRandom } from '../random.ts'
+import { buildTree } from './build.ts'
+import { diffTrees } from './diff.ts'
 
 test('the diff of two trees has the ops, the blocks and the nodes between them', () => {
   for (let seed = 1; seed <= 150; seed++) {

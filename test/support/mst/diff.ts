@@ -1,8 +1,8 @@
 /** What differs between two trees. Subtrees that are equal are passed over without being loaded. */
-import type { Cid } from '../cid.ts'
-import { encodeNode, type Node, type NodeSource } from './node.ts'
-import type { Op } from './tree.ts'
-import { Cursor } from './walk.ts'
+import type { Cid } from '#protocol/cid.ts'
+import { encodeNode, type Node, type NodeSource } from '#protocol/mst/node.ts'
+import type { Op } from '#protocol/mst/ops.ts'
+import { Cursor } from '#protocol/mst/walk.ts'
 
 /** What leads from one tree to another. */
 export interface Diff {

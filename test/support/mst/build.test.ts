@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import type { Cid } from '#protocol/cid.ts'
-import { buildTree } from '#protocol/mst/build.ts'
-import { EMPTY_ROOT, InvalidKeyError, InvalidNodeError, nodesOf } from '#protocol/mst/node.ts'
+import { InvalidKeyError } from '#protocol/mst/key.ts'
+import { EMPTY_ROOT, InvalidNodeError, nodesOf } from '#protocol/mst/node.ts'
 import { applyOps, getValue, invertOps } from '#protocol/mst/tree.ts'
-import { seededRandom } from '../../support/random.ts'
-import { creates, type Pair, randomPairs, recordCid, Store, slowTree } from './support.ts'
+import { creates, type Pair, randomPairs, recordCid, Store, slowTree } from '../../protocol/mst/support.ts'
+import { seededRandom } from '../random.ts'
+import { buildTree } from './build.ts'
 
 /** All that the builder gives. */
 function built(pairs: Iterable<Pair>): { root: Cid; blocks: [Cid, Buffer][] } {

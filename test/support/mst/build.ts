@@ -1,17 +1,7 @@
-/**
- * A whole tree made of its sorted entries: for imports, and to see that a tree from elsewhere is the one its
- * entries make.
- */
-import { type Cid, cidForCbor } from '../cid.ts'
-import {
-  type Entry,
-  encodeNode,
-  InvalidKeyError,
-  InvalidNodeError,
-  isValidKey,
-  layerOf,
-  type Node,
-} from './node.ts'
+/** A whole tree made of its sorted entries: to see that a tree is the one its entries make. */
+import { type Cid, cidForCbor } from '#protocol/cid.ts'
+import { InvalidKeyError, isValidKey, layerOf } from '#protocol/mst/key.ts'
+import { type Entry, encodeNode, InvalidNodeError, type Node } from '#protocol/mst/node.ts'
 
 /**
  * The blocks of the tree that holds `entries`, each node after those below it and the root last; the

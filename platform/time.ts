@@ -1,0 +1,5 @@
+/** Lengths of time in milliseconds, the unit of timers and of every `...Ms`. */
+
+export const MINUTE_MS = 60_000
+export const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
