@@ -92,7 +92,7 @@ describe('a deactivated account whose owner wants it deleted', () => {
     await pds.services.dueAccounts.sweep()
     expect(mails.last(user.email)).toMatchObject({
       subject: 'Your Account Will Be Deleted',
-      text: expect.stringContaining(`will be deleted for good on ${dayIn(30)}`),
+      text: expect.stringContaining(`On ${dayIn(30)} it will be permanently deleted`),
     })
     await pass(29.9)
     expect(isHere(user)).toBe(true)
