@@ -98,7 +98,8 @@ export function dump(file: string): Record<string, unknown[]> {
 /** The same of an index in PostgreSQL. */
 export async function dumpPostgres(url: string): Promise<Record<string, unknown[]>> {
   await using database = await connectToPostgres(url)
-  return dumpOf(database.client)
+  // Awaited here, since the connection ends with this function.
+  return await dumpOf(database.client)
 }
 
 /** A connection to an index in PostgreSQL. */
