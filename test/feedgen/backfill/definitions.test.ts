@@ -1,4 +1,5 @@
 /** What definitions speak of is there although it was made before anybody listened. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Definition } from '../../../feedgen/algorithm/definition.ts'
 import { Backfill } from '../../../feedgen/backfill/backfill.ts'
@@ -128,7 +129,14 @@ test('the needs of a definition are fetched, each once', async () => {
   ])
   await eventually(() => posts().length === 3 && rows(file, 'select 1 from follows').length === 1)
 
-  const before = asked.length
+  // What was asked for last may still be under way.
+  let before = -1
+  await eventually(async () => {
+    if (before === asked.length) return true
+    before = asked.length
+    await sleep(1000)
+    return before === asked.length
+  })
   backfill.want([definition({ sources: [{ kind: 'actors', dids: [bob.did, carol.did], ...HOURS }] })])
   await backfill[Symbol.asyncDispose]()
   expect(asked.slice(before).filter((did) => did === bob.did || did === carol.did)).toEqual([])
