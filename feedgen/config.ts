@@ -1,6 +1,7 @@
 /**
- * The feed generator's configuration: the only reader of the environment here, under the variable names of the official kit
- * (`FEEDGEN_*`) and, for the PLC directory, the one it shares with the PDS.
+ * The feed generator's configuration: the only reader of the environment here, under the variable
+ * names of the official kit (`FEEDGEN_*`) and, for the PLC directory, the one it shares with the
+ * PDS.
  */
 import path from 'node:path'
 import { isValidDid } from '@atproto/syntax'
@@ -30,11 +31,17 @@ export interface FeedgenConfig {
   trustedEndpoints: string[]
   /** DIDs of the labelers whose labels are followed. */
   labelers: string[]
-  /** The AppView that is asked how old authors' accounts are and how many followers they have, and after how long again. */
+  /**
+   * The AppView that is asked how old authors' accounts are and how many followers they have, and
+   * after how long again.
+   */
   appview?: AppviewConfig
   /** Fetch from the servers of accounts what no stream brings. */
   backfill: boolean
-  /** Where to begin at an endpoint that was never followed, or that no longer knows our cursor: at the oldest event it keeps, or now. */
+  /**
+   * Where to begin at an endpoint that was never followed, or that no longer knows our cursor: at
+   * the oldest event it keeps, or now.
+   */
   start: 'oldest' | 'live'
   /** The wait before the first attempt to connect again; it doubles from there. */
   reconnectDelayMs: number
@@ -120,7 +127,10 @@ export function readConfig(variables: Record<string, string | undefined> = proce
 /** What is not asked for again for twice as long is forgotten. */
 const APPVIEW_REFRESH_HOURS_MAX = 30 * 24
 
-/** @param isPublic whether strangers come here: then requests are limited unless the operator says otherwise */
+/**
+ * @param isPublic whether strangers come here: then requests are limited unless the operator says
+ * otherwise
+ */
 function rateLimits(env: Env, isPublic: boolean): RateLimitsConfig | undefined {
   const limits = {
     requestsIn5Minutes: env.int('FEEDGEN_RATE_LIMIT_REQUESTS', 3_000, { min: 1 }),
@@ -199,7 +209,10 @@ function parseEndpoints(text: string): string[] {
   return [...new Set(endpoints)]
 }
 
-/** The URL of a stream, written in full, or as its host: `bsky.network`, `https://bsky.network`, `jetstream2.us-west.bsky.network`. */
+/**
+ * The URL of a stream, written in full, or as its host: `bsky.network`, `https://bsky.network`,
+ * `jetstream2.us-west.bsky.network`.
+ */
 function parseEndpoint(text: string): string {
   const scheme = isLocal(text) ? 'ws' : 'wss'
   const url = URL.parse(/^\w+:\/\//.test(text) ? text.replace(/^http/, 'ws') : `${scheme}://${text}`)

@@ -55,7 +55,9 @@ export interface Feedgen extends AsyncDisposable {
   counts: Counts
 }
 
-/** Lists are served while newer ones are made behind them; all together take some 200 MB at most. */
+/**
+ * Lists are served while newer ones are made behind them; all together take some 200 MB at most.
+ */
 const listOptions = { freshMs: 1000, staleMsMax: MINUTE_MS, itemsMax: 1_000_000, waitMsMax: 1500 }
 /** Lists of feeds that may wait to be made, and what readers ask. */
 const listJobsMax = 500
@@ -242,7 +244,9 @@ function createDefinitions(
   })
 }
 
-/** Notes what is in service, so that it stays so when an update is refused and this process ends. */
+/**
+ * Notes what is in service, so that it stays so when an update is refused and this process ends.
+ */
 function keepServed(served: readonly LiveDefinition[], writer: DefinitionWriter): void {
   const unkept = served.flatMap((live) => (live.served && !live.isKept ? [{ live, ...live.served }] : []))
   if (unkept.length === 0) return
@@ -259,7 +263,10 @@ function keepServed(served: readonly LiveDefinition[], writer: DefinitionWriter)
     })
 }
 
-/** How far definitions look back whose past is not matched yet: no match keeps the posts that they still need. */
+/**
+ * How far definitions look back whose past is not matched yet: no match keeps the posts that they
+ * still need.
+ */
 const hoursUnfilled = (served: readonly LiveDefinition[]): number =>
   Math.max(0, ...served.map(({ plan, isFilled }) => (plan?.intake && !isFilled ? plan.windowHours : 0)))
 

@@ -1,4 +1,7 @@
-/** The feed generator as a process: reads its configuration, runs, and stops cleanly at SIGINT or SIGTERM. */
+/**
+ * The feed generator as a process: reads its configuration, runs, and stops cleanly at SIGINT or
+ * SIGTERM.
+ */
 import { DataInUseError, lockDataDirectory } from '#platform/data-lock.ts'
 import { CONFIG_EXIT_STATUS, ConfigError } from '#platform/env.ts'
 import { configureLog, logger } from '#platform/log.ts'

@@ -22,7 +22,8 @@ export interface Services {
 /** Tells whose past is known. */
 export interface Pasts {
   /**
-   * Whether what the account did before it was first seen here is in the index; when it is not, it is fetched in the background.
+   * Whether what the account did before it was first seen here is in the index; when it is not, it
+   * is fetched in the background.
    * @param options `mutuals`: who follows it back is needed too, and is looked up in the background
    */
   ask(did: string, options?: { mutuals?: boolean }): Promise<boolean>
@@ -37,7 +38,8 @@ export interface Site {
 /** Tells who asks. */
 export interface Viewers {
   /**
-   * The DID of the account in whose name a request for the method comes, by its `authorization` header; null when there is none.
+   * The DID of the account in whose name a request for the method comes, by its `authorization`
+   * header; null when there is none.
    * @throws AuthRequiredError when there is one and it is not in order
    */
   identify(authorization: string | undefined, method: string): Promise<string | null>

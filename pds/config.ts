@@ -41,7 +41,10 @@ export interface Config {
     readonly plcRotationKey: Buffer
   }
   readonly accounts: {
-    /** The shortest password that can be chosen over XRPC. The pages ask for eight characters at least. */
+    /**
+     * The shortest password that can be chosen over XRPC. The pages ask for eight characters at
+     * least.
+     */
     readonly passwordCharactersMin: number
     /** How long a deactivated account stays at least, whatever its owner wished. */
     readonly deleteDelayMs: number
@@ -66,7 +69,10 @@ export interface Config {
     readonly fetchBytesMax: number
   }
   readonly services: {
-    /** What answers the views; undefined when there is none. `cdnUrlPattern`: `%s` for size, DID and CID of an image. */
+    /**
+     * What answers the views; undefined when there is none. `cdnUrlPattern`: `%s` for size, DID and
+     * CID of an image.
+     */
     readonly appView: (ServiceConfig & { readonly cdnUrlPattern: string | undefined }) | undefined
     readonly moderation: ServiceConfig | undefined
     readonly reports: ServiceConfig | undefined
@@ -95,7 +101,7 @@ export interface Config {
   readonly crawlers: readonly string[]
   readonly invites: {
     readonly required: boolean
-    /** How often an account may make a code for somebody else; undefined: never. */
+    /** How often an account may create an invite code for others; undefined: never. */
     readonly intervalMs: number | undefined
     /** Since when that is counted: milliseconds since 1970. */
     readonly epochMs: number
@@ -137,7 +143,9 @@ export interface Config {
     readonly hcaptcha:
       | { readonly siteKey: string; readonly secretKey: string; readonly tokenSalt: string }
       | undefined
-    /** The DID whose repository holds every lexicon document; undefined: each name's own authority. */
+    /**
+     * The DID whose repository holds every lexicon document; undefined: each name's own authority.
+     */
     readonly lexiconAuthorityDid: string | undefined
   }
 }
@@ -148,7 +156,10 @@ const IMPORT_BYTES_MAX = 1024 ** 3
 const DISK_FREE_BYTES_MIN = 1024 ** 3
 const GIB = 1024 ** 3
 const PASSWORD_CHARACTERS_MIN = 8
-/** What a server may ask for at most: people must be able to choose one that is within what can be set. */
+/**
+ * What a server may ask for at most: people must be able to choose one that is within what can be
+ * set.
+ */
 const PASSWORD_CHARACTERS_MIN_MAX = 128
 
 /** @throws ConfigError */
@@ -165,7 +176,7 @@ export function readConfig(variables: Record<string, string | undefined> = proce
     warnOfUnused(env)
     return {
       warnings: env.warnings,
-      // The reference listens on every address; a development server is nobody else's business.
+      // `@atproto/pds` listens on every address; a development server should not be exposed.
       host: env.string('PDS_LISTEN_HOST') ?? (local ? '127.0.0.1' : undefined),
       port,
       hostname,

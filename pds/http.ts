@@ -1,4 +1,7 @@
-/** The HTTP application: what every request comes through, and who handles it. Listening is platform/http.ts. */
+/**
+ * The HTTP application: what every request comes through, and who handles it. Listening is
+ * platform/http.ts.
+ */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import {
   createServer as createXrpcServer,
@@ -47,7 +50,7 @@ export interface Entrance {
   readonly isExempt: (caller: Caller) => boolean
 }
 
-/** Opens the entrance as the operator configured it: which proxies are trusted, which budgets a request has. */
+/** Configures the entrance: trusted proxies and request budgets. */
 export function openEntrance({ rateLimits, crawlers, services: { appView } }: Config): Entrance {
   const trust = trustOf([...neighbours, ...(rateLimits?.bypassIps ?? [])])
   const peers = new KnownPeers(
@@ -55,7 +58,7 @@ export function openEntrance({ rateLimits, crawlers, services: { appView } }: Co
     logger('peers'),
   )
   const bypassIps = new Set(rateLimits?.bypassIps.map(unmapped))
-  // A neighbour that is asked for by name is still everybody's proxy.
+  // A private address that is asked for by name is still a shared proxy.
   const isExempt = ({ address, network }: Caller): boolean =>
     bypassIps.has(address) || (peers.has(network) && !trust(address, 0))
   const gate = new Gate(
@@ -104,7 +107,7 @@ export function createApp(
 
   const pages = express()
   const allowEveryOrigin = cors({ maxAge: CORS_SECONDS })
-  // Before other origins are let in: those pages are for browsers that are here, and say themselves what is for others.
+  // Mounted before CORS: the pages are same-origin, and the OAuth routes set their own headers.
   pages.use(answerHead, cutUserAgent, pageRoutes(services))
   pages.use(oauthRoutes(services.oauthProvider, { log: logger('oauth') }))
   pages.use(allowEveryOrigin)
@@ -137,7 +140,10 @@ export function createApp(
   }
 }
 
-/** The library's pages know GET alone. Node leaves the body of an answer to HEAD out, whatever is written. */
+/**
+ * The library's pages know GET alone. Node leaves the body of an answer to HEAD out, whatever is
+ * written.
+ */
 const answerHead: RequestHandler = (request, _response, next) => {
   if (request.method === 'HEAD' && HEAD_PATHS.test(request.path)) request.method = 'GET'
   next()
@@ -145,7 +151,10 @@ const answerHead: RequestHandler = (request, _response, next) => {
 /** What a GET only shows; signing in begins with one that does more. */
 const HEAD_PATHS = /^\/(account|\.well-known|oauth\/jwks)(\/|$)/
 
-/** Texts, and repositories, which the library does not know. A part of something is counted in its own bytes. */
+/**
+ * Texts, and repositories, which the library does not know. A part of something is counted in its
+ * own bytes.
+ */
 function isCompressible(request: IncomingMessage, response: ServerResponse): boolean {
   if (response.hasHeader('content-range')) return false
   return response.getHeader('content-type') === CAR_TYPE || compression.filter(request, response)

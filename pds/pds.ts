@@ -49,8 +49,8 @@ export async function createPds(config: Config, substitutes: Substitutes = {}): 
   const files = await openBlobFiles(config, disk)
   const uploads = new Uploads(config.blobs.temporary, disk)
   await uploads.open()
-  // Exports that were under way when the process ended kept blocks aside for nobody. And what that process wrote and did not sync is
-  // on the disk once this is, before anybody is told of it.
+  // Exports that were under way when the process ended kept blocks aside for nobody. And what that
+  // process wrote and did not sync is on the disk once this is, before anybody is told of it.
   await store.db.write((tx) => store.repos.dropAllRetired(tx))
   const keySecret = await openKeySecret(store, path.join(config.dataDirectory, KEY_SECRET_FILE))
   const mailer = createMailer(config)
@@ -125,7 +125,10 @@ function createMailer({ mail, branding, links }: Config): Mailer {
   })
 }
 
-/** After a failed fsync nobody knows what is on the disk: only a new process that reads it again does. */
+/**
+ * After a failed fsync nobody knows what is on the disk: only a new process that reads it again
+ * does.
+ */
 function endProcess(error: unknown): never {
   const log = logger('pds')
   const todo = 'look after the disk before the next start, which reads what is on it'

@@ -1,4 +1,7 @@
-/** The routes that are not XRPC: the front page, robots, health, and handles of ours for who asks by HTTP. */
+/**
+ * The routes that are not XRPC: the front page, robots, health, and handles of ours for who asks by
+ * HTTP.
+ */
 import { Router } from 'express'
 import { awaited, hostOf } from '#platform/express.ts'
 import { statusOf } from './accounts/status.ts'

@@ -10,8 +10,8 @@ export interface BackgroundTaskOptions {
 }
 
 /**
- * One run at a time: asked for while one is under way, the work is done once more after it. A failed
- * run is logged and never rejects. Timers do not keep the process alive.
+ * One run at a time: asked for while one is under way, the work is done once more after it. A
+ * failed run is logged and never rejects. Timers do not keep the process alive.
  */
 export class BackgroundTask implements AsyncDisposable {
   readonly #work: (signal: AbortSignal) => Promise<number | undefined>

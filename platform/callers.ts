@@ -1,5 +1,6 @@
 /**
- * Who requests come from, as far as limits care: an address, and its network. Found once for each request, before anything looks at it.
+ * Who requests come from, as far as limits care: an address, and its network. Found once for each
+ * request, before anything looks at it.
  */
 import type { IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
@@ -7,18 +8,22 @@ import express from 'express'
 import { networkOf, unmapped } from './network-of.ts'
 
 export interface Caller {
-  /** As the trusted proxies in front say it; mapped IPv4 as IPv4. Whatever a proxy wrote, if it wrote no address. */
+  /**
+   * As the trusted proxies in front say it; mapped IPv4 as IPv4. Whatever a proxy wrote, if it
+   * wrote no address.
+   */
   readonly address: string
   /** What limits count the caller by. */
   readonly network: string
   /**
-   * Comes from an address that proxies are at, without a word on who is behind it: on a machine of one's own the caller itself, behind
-   * a proxy that does not say so everybody. Its network is not limited, for then everybody would be.
+   * Comes from an address that proxies are at, without a word on who is behind it: on a machine of
+   * one's own the caller itself, behind a proxy that does not say so everybody. Its network is not
+   * limited, for then everybody would be.
    */
   readonly isMasked: boolean
 }
 
-/** Whether the word of a peer is believed; Express's, as `trust proxy` makes it. */
+/** Whether a peer's headers are trusted; Express's, as made from `trust proxy`. */
 export type Trust = (address: string, hop: number) => boolean
 
 /** What Express makes of `trust proxy`: for limits to see callers as the applications do. */
@@ -48,7 +53,10 @@ export function markCaller(request: IncomingMessage, trust: Trust): Caller {
   return caller
 }
 
-/** Leaves of what proxies said of the caller only what is so: libraries that read the headers again fail on the rest. */
+/**
+ * Leaves of what proxies said of the caller only what is so: libraries that read the headers again
+ * fail on the rest.
+ */
 function rewrite({ headers, socket }: IncomingMessage, { address }: Caller): void {
   if (isIP(address) !== 0 && address !== unmapped(socket.remoteAddress ?? ''))
     headers['x-forwarded-for'] = address
@@ -78,7 +86,10 @@ function peerOf(socket: Marked<Socket, typeof PEER, Peer>, trust: Trust): Peer {
   return peer
 }
 
-/** The last address of the list that is not a trusted proxy's, or else the first of all; undefined for a list of none. */
+/**
+ * The last address of the list that is not a trusted proxy's, or else the first of all; undefined
+ * for a list of none.
+ */
 function forwardedCaller(said: string, trust: Trust): Caller | undefined {
   const addresses = said.split(',').flatMap((address) => address.trim() || [])
   let at = addresses.length - 1

@@ -1,6 +1,7 @@
 /**
- * Named places between two steps that must not come apart, at which a test lets the process die. The test loads a module into the process
- * beforehand (`node --import`) that calls `onCrashPoint`; without one, nothing happens.
+ * Named places between two steps that must not come apart, at which a test lets the process die.
+ * The test loads a module into the process beforehand (`node --import`) that calls `onCrashPoint`;
+ * without one, nothing happens.
  */
 
 /** The places, by name. */
@@ -9,7 +10,7 @@ export const crashPoints = [
   'group.beforeCommit',
   /** The group is committed and not yet on the disk. */
   'group.beforeSync',
-  /** The group is on the disk; nobody was answered. */
+  /** The group is on the disk; no caller has its result yet. */
   'group.beforeAnswers',
   /** A blob was received whole and lies among the unfinished ones. */
   'blob.beforeRename',

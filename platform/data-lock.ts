@@ -1,9 +1,10 @@
 /**
  * One process for each data folder.
  *
- * The lock is SQLite's exclusive lock on an empty file of its own, held by an open transaction: the operating system drops
- * it with the process, `kill -9` included, so no stale lock is ever in the way. Databases in the folder stay open to readers
- * from outside (backups, `sqlite3`), which do not ask for it.
+ * The lock is SQLite's exclusive lock on an empty file of its own, held by an open transaction: the
+ * operating system drops it with the process, `kill -9` included, so no stale lock is ever in the
+ * way. Databases in the folder stay open to readers from outside (backups, `sqlite3`), which do not
+ * ask for it.
  */
 import path from 'node:path'
 import Database from 'better-sqlite3'
@@ -23,7 +24,8 @@ export class DataInUseError extends Error {
 }
 
 /**
- * Takes the folder for this process until it disposes of the lock or ends. Makes the folder if it is missing, and closes it to others.
+ * Takes the folder for this process until it disposes of the lock or ends. Makes the folder if it
+ * is missing, and closes it to others.
  * @param what names the service in the error's message: `The PDS`
  * @throws DataInUseError when another process, or this one, holds it
  */

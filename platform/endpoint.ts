@@ -39,7 +39,8 @@ export type RateLimit<N> = (numbers: N) => RateLimitOpts<HandlerContext>
 
 /**
  * One XRPC method. `S`: the services it uses; `P`: its parameters; `I`: its input; `C`: the
- * credentials it asks for; `R`: the form of permissions; `N`: the configured numbers of rate limits.
+ * credentials it asks for; `R`: the form of permissions; `N`: the configured numbers of rate
+ * limits.
  */
 export interface Endpoint<S, P, I, C, R, N> {
   /** Who may call it; left out, anyone. */

@@ -1,8 +1,8 @@
 /**
  * Configuration out of environment variables, with every fault reported at once.
  *
- * Owns the parsing of each kind of value and the collecting of faults. Which variables there are, and what they mean, is for
- * the two `config.ts` files.
+ * Owns the parsing of each kind of value and the collecting of faults. Which variables there are,
+ * and what they mean, is for the two `config.ts` files.
  */
 
 import { isIP } from 'node:net'
@@ -36,14 +36,17 @@ export const CONFIG_EXIT_STATUS = 78
 /** In the place of a fallback: the variable must be set. */
 export const required: unique symbol = Symbol('required')
 
-/** A value that fails to parse: the message says why. Thrown by the parsers given to {@link Env.parse}. */
+/**
+ * A value that fails to parse: the message says why. Thrown by the parsers given to
+ * {@link Env.parse}.
+ */
 export class ValueError extends Error {
   override name = 'ValueError'
 }
 
 /**
- * Reads a configuration: `read` takes what it needs from the {@link Env} it is given. A variable at fault gives a stand-in value, so that
- * the others are still looked at.
+ * Reads a configuration: `read` takes what it needs from the {@link Env} it is given. A variable at
+ * fault gives a stand-in value, so that the others are still looked at.
  * @throws ConfigError naming every variable at fault
  */
 export function readEnv<T>(variables: Record<string, string | undefined>, read: (env: Env) => T): T {
@@ -55,7 +58,10 @@ export function readEnv<T>(variables: Record<string, string | undefined>, read: 
 
 type Fallback<T> = T | typeof required
 
-/** The variables of an environment, each read as what it should be. A variable set to nothing counts as not set. */
+/**
+ * The variables of an environment, each read as what it should be. A variable set to nothing counts
+ * as not set.
+ */
 export class Env {
   readonly #variables: Record<string, string | undefined>
   readonly faults: ConfigFault[] = []
@@ -82,7 +88,8 @@ export class Env {
   }
 
   /**
-   * A value of any kind: `parse` turns the text into it or throws a {@link ValueError}; `standIn` is returned after a fault.
+   * A value of any kind: `parse` turns the text into it or throws a {@link ValueError}; `standIn`
+   * is returned after a fault.
    */
   parse<T>(name: string, parse: (text: string) => T, fallback: Fallback<T>, standIn: T): T
   parse<T>(
@@ -163,7 +170,10 @@ export class Env {
     return this.parse(name, parseHostname, fallback, 'localhost')
   }
 
-  /** IP addresses between commas. What follows a slash is left out: `@atproto/pds` takes a network as its first address. */
+  /**
+   * IP addresses between commas. What follows a slash is left out: `@atproto/pds` takes a network
+   * as its first address.
+   */
   addresses(name: string): string[] {
     const parse = (text: string): string[] =>
       text.split(',').flatMap((word) => {
@@ -185,7 +195,10 @@ export class Env {
     return this.parse(name, (text) => parseUrl(text, schemes), fallback, '')
   }
 
-  /** A time in milliseconds: `1500` is one and a half seconds, and so is `1500ms`; `30s`, `5m`, `2h` and `7d` say their unit. */
+  /**
+   * A time in milliseconds: `1500` is one and a half seconds, and so is `1500ms`; `30s`, `5m`, `2h`
+   * and `7d` say their unit.
+   */
   duration(name: string): number | undefined
   duration(name: string, fallback: Fallback<number>): number
   duration(name: string, fallback?: Fallback<number>): number | undefined {

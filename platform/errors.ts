@@ -2,8 +2,8 @@
 
 /**
  * What kind of thing went wrong:
- * - `invalid`, `notFound`, `conflict`: the caller asks for what cannot be done, as it is stated, for
- *   lack of its subject, or because of what is there
+ * - `invalid`, `notFound`, `conflict`: the caller asks for what cannot be done, as it is stated,
+ *   for lack of its subject, or because of what is there
  * - `unauthenticated`, `forbidden`: the caller must prove who they are, or may not do this at all
  * - `tooLarge`, `rateLimited`: a limit was reached
  * - `unavailable`, `outOfSpace`: this server cannot do it now
@@ -23,14 +23,16 @@ export type ErrorKind =
   | 'timedOut'
 
 export interface DomainErrorOptions extends ErrorOptions {
-  /** Whether the cause was logged where it happened; then the failed request is not logged as a fault. */
+  /**
+   * Whether the cause was logged where it happened; then the failed request is not logged as a
+   * fault.
+   */
   readonly isLogged?: boolean
 }
 
 /**
- * Something that clients and users are told about, in the words of `message`. `code` is the error's
- * name on the wire, where the protocol has one. Subclasses are for errors that are caught, or that
- * carry data.
+ * An error whose `message` is meant for clients and users. `code` is the error's name on the wire,
+ * where the protocol has one. Subclasses are for errors that are caught, or that carry data.
  */
 export class DomainError<C extends string | undefined = string | undefined> extends Error {
   override name = 'DomainError'
@@ -51,7 +53,7 @@ export class DomainError<C extends string | undefined = string | undefined> exte
   }
 }
 
-/** Another service's refusal, passed on with its own status. */
+/** Another service's error, returned with its own status. */
 export class RelayedError extends DomainError {
   override name = 'RelayedError'
   readonly status: number

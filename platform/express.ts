@@ -1,11 +1,14 @@
-/** What Express 4 and the libraries on it leave to their callers: promises, requests that name no host, and telling whose mistake an error is. */
+/**
+ * What Express 4 and the libraries on it leave to their callers: promises, requests that name no
+ * host, and telling whose mistake an error is.
+ */
 import type { IncomingMessage } from 'node:http'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
 import type { Logger } from './log.ts'
 
 /**
- * A handler whose failure goes to the error handler. Express does not wait for a promise, and one that rejects unheard ends the process:
- * every asynchronous handler goes through here.
+ * A handler whose failure goes to the error handler. Express does not wait for a promise, and one
+ * that rejects unheard ends the process: every asynchronous handler goes through here.
  */
 export const awaited =
   (handle: (request: Request, response: Response) => Promise<void>): RequestHandler =>
@@ -14,14 +17,17 @@ export const awaited =
   }
 
 /**
- * The host that a request is for, in lower case and without its port; a trusted proxy's `X-Forwarded-Host` goes first. Empty for a request
- * that names none, as HTTP/1.0 allows.
+ * The host that a request is for, in lower case and without its port; a trusted proxy's
+ * `X-Forwarded-Host` goes first. Empty for a request that names none, as HTTP/1.0 allows.
  */
 export const hostOf = (request: Request): string =>
   // Typed as always there, which it is not.
   (request.hostname as string | undefined)?.toLowerCase() ?? ''
 
-/** Answers what went wrong outside XRPC: a client's mistake, such as a form that cannot be read, as its parser says it; the rest as a fault. */
+/**
+ * Answers what went wrong outside XRPC: a client's mistake, such as a form that cannot be read, as
+ * its parser says it; the rest as a fault.
+ */
 export const errorHandler =
   (log: Logger): ErrorRequestHandler =>
   (error: unknown, request, response, _next) => {
@@ -36,8 +42,8 @@ export const errorHandler =
   }
 
 /**
- * Has `@atproto/xrpc-server` log by `log`, through which it writes a line for every request that fails: at the level of an error only what
- * is one of the server's.
+ * Has `@atproto/xrpc-server` log by `log`, through which it writes a line for every request that
+ * fails: at the level of an error only what is one of the server's.
  */
 export function logFailuresOf(app: Express, log: Logger): void {
   Object.defineProperty(app.request, 'log', {
@@ -54,12 +60,18 @@ export function logFailuresOf(app: Express, log: Logger): void {
     response.headersSent ? cutOff(response) : next(error)) satisfies ErrorRequestHandler)
 }
 
-/** A response that has begun cannot turn into an error: its end is missing, and the client sees that. */
+/**
+ * A response that has begun cannot turn into an error: its end is missing, and the client sees
+ * that.
+ */
 const cutOff = (response: Response): void => void response.destroy()
 
 const UPSTREAM_STATUSES = new Set([502, 503, 504])
 
-/** One line for a request that failed: an error when the server failed, a warning when another service did. */
+/**
+ * One line for a request that failed: an error when the server failed, a warning when another
+ * service did.
+ */
 function logFailure(
   log: Logger,
   {
@@ -78,11 +90,17 @@ function logFailure(
   else log.error({ ...fields, todo: 'report this with the stack' }, message)
 }
 
-/** Whether a request failed by what its client did: its own mistake, told by a status, or that it went away. */
+/**
+ * Whether a request failed by what its client did: its own mistake, told by a status, or that it
+ * went away.
+ */
 export const isTheirs = (status: number | undefined, request: IncomingMessage): boolean =>
   (status !== undefined && status < 500) || isGone(request)
 
-/** Whether the client of a request went away before it was answered; a socket that was reset has no address before it is destroyed. */
+/**
+ * Whether the client of a request went away before it was answered; a socket that was reset has no
+ * address before it is destroyed.
+ */
 const isGone = ({ socket }: IncomingMessage): boolean =>
   // Typed as always there; a pipeline that breaks off takes it away.
   (socket as IncomingMessage['socket'] | null)?.remoteAddress === undefined || socket.destroyed
@@ -107,8 +125,8 @@ class DeepJsonError extends Error {
 const BODY = Symbol('body')
 
 /**
- * Refuses bodies of JSON that are nested deeper than `levels`, as they are parsed: before validators, which call themselves
- * for each level.
+ * Refuses bodies of JSON that are nested deeper than `levels`, as they are parsed: before
+ * validators, which call themselves for each level.
  */
 export function refuseDeepJson(app: Express, levels = JSON_DEPTH_MAX): void {
   Object.defineProperty(app.request, 'body', {

@@ -1,19 +1,22 @@
 /**
- * Faults: errors of the runtime, of the system and of the database, whose texts speak of code, paths and tables. They are for the log, and
- * never for a client.
+ * Faults: errors of the runtime, of the system and of the database, whose texts speak of code,
+ * paths and tables. They are for the log, and never for a client.
  */
 
 /** Classes whose errors no library that is used here throws for what a caller sent. */
 const FAULTS = [RangeError, ReferenceError, EvalError]
 
 /**
- * What engines say of code that met a value it did not expect. Libraries throw errors of the same class for what a caller sent, with texts
- * that help: these can be told apart by their texts alone.
+ * Messages of engines for code that met an unexpected value. Libraries throw errors of the same
+ * class for invalid input, with helpful messages: only the messages distinguish the two.
  */
 const ENGINE_TEXT =
   /^(?:Cannot |Class |Invalid array|Illegal |Object prototype|Reduce of|Right-hand side|Assignment to|Found non-callable|Iterator |Method .* called on|.* (?:is not|are not|is|has) (?:a |an |iterable|defined|extensible|not |undefined|read.?only))/is
 
-/** Codes of the system's errors (`ENOENT`), of Node's own (`ERR_INVALID_ARG_TYPE`) and of SQLite's (`SQLITE_FULL`). */
+/**
+ * Codes of the system's errors (`ENOENT`), of Node's own (`ERR_INVALID_ARG_TYPE`) and of SQLite's
+ * (`SQLITE_FULL`).
+ */
 const FAULT_CODE = /^(?:E[A-Z0-9]+|ERR_(?!J)[A-Z0-9_]+|SQLITE_[A-Z_]+|UND_ERR_[A-Z_]+)$/
 
 /** Whether an error is a fault, or one that a fault caused and that repeats its text. */

@@ -1,8 +1,8 @@
 /**
  * The fetch for URLs that strangers choose: DID documents, handles, services named in them.
  *
- * It goes to public addresses over https only, checked on the address that is connected to and not on the name alone; follows no redirect unless
- * told to; and ends an answer that takes too long or is too large.
+ * It connects to public addresses over https only, checking the resolved address and not just the
+ * name; follows redirects only on request; and ends a response that takes too long or is too large.
  */
 import type { LookupFunction } from 'node:net'
 import { isUnicastIpHostname, safeFetchWrap, unicastLookup } from '@atproto-labs/fetch-node'
@@ -14,7 +14,7 @@ export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promi
 export interface FetchLimits {
   /** Let http, ports and private addresses through: for a network on one machine. */
   allowPrivate: boolean
-  /** What the operator named: a service there may be a neighbour and speak http, while everybody else's word is held to the rules. */
+  /** What the operator configured: such services may be on private addresses and speak http. */
   trusted?: readonly string[]
   /** The whole request, the body of the answer included. */
   timeoutMs?: number
@@ -26,7 +26,8 @@ const timeoutMsDefault = 10_000
 const responseBytesMaxDefault = 512 * 1024
 
 /**
- * A fetch that keeps to the limits. It rejects as the platform's own does, and an answer that grows too large fails while its body is read.
+ * A fetch that keeps to the limits. It rejects as the platform's own does, and an answer that grows
+ * too large fails while its body is read.
  */
 export function guardedFetch({
   allowPrivate,
@@ -39,7 +40,8 @@ export function guardedFetch({
       ssrfProtection: !allowPrivate,
       timeout: timeoutMs,
       responseMaxSize: responseBytesMax,
-      // Names such as example.com are refused by the library's default; on a machine of one's own they may be in /etc/hosts.
+      // Names such as example.com are refused by the library's default; on a machine of one's own
+      // they may be in /etc/hosts.
       forbiddenDomainNames: allowPrivate ? [] : undefined,
     })
   const isTrusted = trustOfOrigins(trusted)
@@ -51,7 +53,10 @@ export function guardedFetch({
   }
 }
 
-/** Whether a URL is below one of those that the operator named: the same scheme, host and port. A WebSocket's counts as the HTTP one. */
+/**
+ * Whether a URL is below one of those that the operator named: the same scheme, host and port. A
+ * WebSocket's counts as the HTTP one.
+ */
 function trustOfOrigins(urls: readonly string[]): (url: string | URL) => boolean {
   const origins = new Set(urls.flatMap((url) => originOf(url) ?? []))
   return (url) => origins.has(originOf(url) ?? '')
@@ -61,8 +66,8 @@ const originOf = (url: string | URL): string | undefined =>
   URL.parse(String(url).replace(/^ws(s?):/, 'http$1:'))?.origin
 
 /**
- * For connections that no fetch makes: a DNS look-up that gives public addresses only.
- * @throws TypeError when the URL's host is itself an address that is not public, which nobody would look up
+ * For connections that no fetch makes: a DNS lookup that returns public addresses only.
+ * @throws TypeError when the URL's host is itself a private address, which is never looked up
  */
 export function publicLookup(url: string): LookupFunction {
   if (isUnicastIpHostname(new URL(url).hostname) === false) throw new TypeError('not a public address')

@@ -1,6 +1,7 @@
 /**
- * The one place where requests come in, for both services: finds the caller, counts the request by its network, and refuses what is too
- * much before anything else looks at it, pages, OAuth and upgrades included.
+ * The one place where requests come in, for both services: finds the caller, counts the request by
+ * its network, and refuses what is too much before anything else looks at it, pages, OAuth and
+ * upgrades included.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -38,7 +39,9 @@ const log = logger('http')
 
 export class Gate {
   readonly #options: GateOptions
-  /** Requests whose caller nothing is known of; NaN once there was another, or the operator knows. */
+  /**
+   * Requests whose caller nothing is known of; NaN once there was another, or the operator knows.
+   */
   #masked = 0
 
   constructor(options: GateOptions) {
@@ -92,7 +95,10 @@ export class Gate {
 export const isUnlimited = (request: IncomingMessage): boolean =>
   (request as Admitted)[ADMISSION]?.isExempt === true
 
-/** What the gate counted, for `@atproto/xrpc-server` to say it in `RateLimit-*` headers beside the limits of methods. */
+/**
+ * What the gate counted, for `@atproto/xrpc-server` to say it in `RateLimit-*` headers beside the
+ * limits of methods.
+ */
 export const countedAtGate = {
   async consume({ req }: { req: IncomingMessage }): Promise<LimitStatus | null> {
     return (req as Admitted)[ADMISSION]?.status ?? null
@@ -126,7 +132,10 @@ function refuse(request: IncomingMessage, response: ServerResponse, status: Limi
 
 const TOO_MANY = 'Too many requests. Try again later.'
 
-/** For responses of methods, whatever another service or a stranger put into them: no page, no script, no guess at their type. */
+/**
+ * For responses of methods, whatever another service or a stranger put into them: no page, no
+ * script, no guess at their type.
+ */
 export function sandbox(response: ServerResponse): void {
   response.setHeader('X-Content-Type-Options', 'nosniff')
   response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox")

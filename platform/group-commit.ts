@@ -1,10 +1,12 @@
 /**
- * Writes that arrive together share one transaction and one sync, and nobody is told of a write before it is on the disk.
+ * Writes that arrive together share one transaction and one sync, and nobody is told of a write
+ * before it is on the disk.
  *
- * The transaction runs on the calling thread and is quick; the sync is slow and runs on another (`fdatasync` of the
- * write-ahead log), while the next group is already written. So SQLite itself is told not to sync at COMMIT
- * (`synchronous = NORMAL`: in WAL mode a crash then loses the end of the log and tears nothing), and a write is answered only
- * when a sync that began after its COMMIT has ended: what `synchronous = FULL` promises, without the thread standing still.
+ * The transaction runs on the calling thread and is quick; the sync is slow and runs on another
+ * (`fdatasync` of the write-ahead log), while the next group is already written. So SQLite itself
+ * is told not to sync at COMMIT (`synchronous = NORMAL`: in WAL mode a crash then loses the end of
+ * the log and tears nothing), and a write is answered only when a sync that began after its COMMIT
+ * has ended: what `synchronous = FULL` promises, without the thread standing still.
  */
 import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync } from 'node:fs'
 import path from 'node:path'
@@ -20,7 +22,10 @@ export interface Tx {
   afterCommit(effect: () => void): void
 }
 
-/** SQLite ended the whole transaction (full disk, I/O error): this write and those beside it did not happen. */
+/**
+ * SQLite ended the whole transaction (full disk, I/O error): this write and those beside it did not
+ * happen.
+ */
 export class TransactionLostError extends Error {
   override name = 'TransactionLostError'
 }
@@ -52,14 +57,17 @@ export class GroupCommit implements Disposable {
   #unsynced: Settlement[] = []
   #syncing = false
   #closed = false
-  /** Whether the last attempt to copy the log into the file failed: said once, not at every group. */
+  /**
+   * Whether the last attempt to copy the log into the file failed: said once, not at every group.
+   */
   #checkpointFails = false
   readonly #logger: Logger = logger('sqlite')
 
   /**
    * @param db in WAL mode, without automatic checkpoints; its log must exist
    * @param onFatal called when it is no longer known what the disk holds: it must end the process
-   * @param options `checkpoints`: whether the log is copied into the file when it is long, or that is left to somebody else
+   * @param options `checkpoints`: whether the log is copied into the file when it is long, or that
+   * is left to somebody else
    */
   constructor(
     db: Sqlite3.Database,
@@ -146,7 +154,10 @@ export class GroupCommit implements Disposable {
     this.#scheduleFlush()
   }
 
-  /** Runs one write in its savepoint. What it throws is for its caller alone, unless SQLite ended the transaction. */
+  /**
+   * Runs one write in its savepoint. What it throws is for its caller alone, unless SQLite ended
+   * the transaction.
+   */
   #runOne({ run, resolve, reject }: Waiting): Settlement {
     const effects: (() => void)[] = []
     this.#statements.savepoint.run()
@@ -170,12 +181,16 @@ export class GroupCommit implements Disposable {
     if (isFailedSync(cause)) this.#onFatal(cause)
     if (this.#db.inTransaction) this.#db.exec('ROLLBACK')
     const lost = new TransactionLostError('the transaction failed; nothing of it was written', { cause })
-    // When it could not even begin (a locked file), whoever waits is told rather than tried for ever.
+    // When it could not even begin (a locked file), whoever waits is told rather than tried for
+    // ever.
     const losers = tried.length > 0 ? tried : this.#waiting.splice(0)
     for (const { reject } of losers) reject(lost)
   }
 
-  /** Copies a long log into the file. When SQLite does that by itself, at a COMMIT, it keeps a failed sync of the file to itself. */
+  /**
+   * Copies a long log into the file. When SQLite does that by itself, at a COMMIT, it keeps a
+   * failed sync of the file to itself.
+   */
   #checkpoint(): void {
     if (!this.#checkpoints) return
     try {
@@ -197,7 +212,10 @@ export class GroupCommit implements Disposable {
     }
   }
 
-  /** Starts a sync of all that is committed, unless one is under way: the next begins when that ends. */
+  /**
+   * Starts a sync of all that is committed, unless one is under way: the next begins when that
+   * ends.
+   */
   #sync(): void {
     if (this.#syncing || this.#unsynced.length === 0 || this.#closed) return
     this.#syncing = true

@@ -1,7 +1,9 @@
 /**
- * HTTP servers, for both services: how they listen, how they stop, and what keeps a single request or socket from ending the process.
+ * HTTP servers, for both services: how they listen, how they stop, and what keeps a single request
+ * or socket from ending the process.
  *
- * Malformed requests (`clientError`) and `CONNECT` are left to Node, which answers or closes them with an error listener of its own.
+ * Malformed requests (`clientError`) and `CONNECT` are left to Node, which answers or closes them
+ * with an error listener of its own.
  */
 import {
   createServer,
@@ -28,13 +30,16 @@ export interface HttpOptions {
   readonly upgrade?: UpgradeListener
   /** How long a peer may take nothing of what it is sent. */
   readonly stallSecondsMax?: number
-  /** How much of a body that nobody wants is read before its connection closes. */
+  /** How much of an unwanted body is read before its connection is closed. */
   readonly drop?: Partial<DropBounds>
 }
 
 /** Longer than what proxies in front keep a connection for, so that they and not we close it. */
 const KEEP_ALIVE_MS = 90_000
-/** Then the connection of a peer that takes nothing of its response ends, and with it what the response holds: a file, retired blocks. */
+/**
+ * Then the connection of a peer that takes nothing of its response ends, and with it what the
+ * response holds: a file, retired blocks.
+ */
 export const STALL_SECONDS_MAX = 60
 /** How often that is looked at within the time. */
 const STALL_LOOKS = 4
@@ -43,7 +48,10 @@ const STOP_SECONDS_MAX = 5
 
 const log = logger('http')
 
-/** A server that listens. Disposing of it ends it once what is being answered is answered, or after a while. */
+/**
+ * A server that listens. Disposing of it ends it once what is being answered is answered, or after
+ * a while.
+ */
 export class ListeningHttp implements AsyncDisposable {
   readonly #server: HttpServer
   readonly #stalls: NodeJS.Timeout
@@ -115,12 +123,16 @@ interface Stall {
 }
 
 /**
- * Ends connections whose peer takes nothing of what it is sent. Node's own timeouts do not: what a peer sends meanwhile keeps them from
- * ending, and a handler that takes its time does not. One look at all connections now and then; a response costs nothing.
+ * Ends connections whose peer takes nothing of what it is sent. Node's own timeouts do not: what a
+ * peer sends meanwhile keeps them from ending, and a handler that takes its time does not. One look
+ * at all connections now and then; a response costs nothing.
  */
 export class StallGuard {
   readonly #msMax: number
-  /** Each connection, with the moment since which nothing was taken while something was there to take. */
+  /**
+   * Each connection, with the moment since which nothing was taken while something was there to
+   * take.
+   */
   readonly #sockets = new Map<Sending, Stall | undefined>()
 
   constructor(msMax: number) {
@@ -157,8 +169,8 @@ export class StallGuard {
 }
 
 /**
- * Node takes its own error listener off a socket before it hands the socket over, and a peer may reset it at any moment: without a
- * listener that error would end the process.
+ * Node takes its own error listener off a socket before it hands the socket over, and a peer may
+ * reset it at any moment: without a listener that error would end the process.
  */
 const guardedUpgrade =
   (upgrade: UpgradeListener, stalls: StallGuard): UpgradeListener =>

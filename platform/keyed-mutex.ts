@@ -1,4 +1,7 @@
-/** Work on one thing at a time, in the order it was asked for; work on different things does not wait for each other. */
+/**
+ * Work on one thing at a time, in the order it was asked for; work on different things does not
+ * wait for each other.
+ */
 export class Turns<K> {
   /** The last work asked for on each thing that has any. */
   readonly #last = new Map<K, Promise<unknown>>()

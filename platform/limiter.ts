@@ -1,6 +1,7 @@
 /**
- * Counts how often something is done, by keys, in windows of time, in memory. Keys are account ids or networks, or hashes where neither
- * is known; never text that a caller wrote. Their number is bounded.
+ * Counts how often something is done, by keys, in windows of time, in memory. Keys are account ids
+ * or networks, or hashes where neither is known; never text that a caller wrote. Their number is
+ * bounded.
  */
 import {
   RateLimitExceededError,

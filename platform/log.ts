@@ -1,8 +1,10 @@
 /**
- * Logs: one pino logger for each part of a server, all writing to one destination: lines of JSON, or text for the operator's screen.
+ * Logs: one pino logger for each part of a server, all writing to one destination: lines of JSON,
+ * or text for the operator's screen.
  *
- * A warning or an error says in `todo` what the operator can do about it. A logger can be made at any time, also while modules load; nothing is written before {@link configureLog} says where to, so tests and
- * library use are silent.
+ * A warning or an error says in `todo` what the operator can do about it. A logger can be made at
+ * any time, also while modules load; nothing is written before {@link configureLog} says where to,
+ * so tests and library use are silent.
  */
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import type { Env } from './env.ts'
@@ -18,7 +20,10 @@ export interface LogSettings {
   level: (typeof levels)[number]
   /** The names of the loggers that write; all of them when empty. */
   systems: string[]
-  /** A file, which is appended to. Without it JSON goes to standard output, and text to standard error. */
+  /**
+   * A file, which is appended to. Without it JSON goes to standard output, and text to standard
+   * error.
+   */
   file?: string
   format: (typeof formats)[number]
 }
@@ -26,8 +31,9 @@ export interface LogSettings {
 const formats = ['text', 'json'] as const
 
 /**
- * The variables that `@atproto/pds` reads: `LOG_ENABLED`, `LOG_LEVEL`, `LOG_SYSTEMS` and `LOG_DESTINATION`; and `LOG_FORMAT`. With none of
- * them, warnings and errors are on the operator's screen.
+ * The variables that `@atproto/pds` reads: `LOG_ENABLED`, `LOG_LEVEL`, `LOG_SYSTEMS` and
+ * `LOG_DESTINATION`; and `LOG_FORMAT`. With none of them, warnings and errors are on the operator's
+ * screen.
  */
 export function readLogSettings(env: Env): LogSettings {
   const isAskedFor = env.bool('LOG_ENABLED')
@@ -80,7 +86,8 @@ function levelOf(name: string): string {
 const CAUSES_MAX = 5
 
 /**
- * What is written of an error. What else one carries stays out of the log: parsers put the body of a request on theirs, passwords and all.
+ * What is written of an error. What else one carries stays out of the log: parsers put the body of
+ * a request on theirs, passwords and all.
  */
 export function errorFields(error: unknown, depth = 0): unknown {
   if (typeof error !== 'object' || error === null) return error

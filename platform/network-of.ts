@@ -1,4 +1,7 @@
-/** The network of an address: what limits count callers by, since whoever has one IPv6 address has a whole network of them. */
+/**
+ * The network of an address: limits count callers by it, since a client with one IPv6 address has a
+ * whole network of them.
+ */
 import { isIP } from 'node:net'
 
 /** The network of what is no address. */
@@ -9,7 +12,10 @@ const IPV6_GROUPS = 8
 const NETWORK_GROUPS = 4
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
-/** The address itself for IPv4, mapped into IPv6 or not; the /64 for IPv6; NO_NETWORK for what is no address. */
+/**
+ * The address itself for IPv4, mapped into IPv6 or not; the /64 for IPv6; NO_NETWORK for what is no
+ * address.
+ */
 export function networkOf(address: string | undefined): string {
   if (address === undefined) return NO_NETWORK
   const plain = unmapped(address)
@@ -23,7 +29,10 @@ export function networkOf(address: string | undefined): string {
   return `${network.join(':')}::/64`
 }
 
-/** The IPv4 address in one that is mapped into IPv6, as a server on both hears of it; every other as it is. */
+/**
+ * The IPv4 address in one that is mapped into IPv6, as a server on both hears of it; every other as
+ * it is.
+ */
 export const unmapped = (address: string): string => MAPPED.exec(address)?.[1] ?? address
 
 function groupsOf(address: string): number[] {

@@ -3,7 +3,9 @@ import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, s
 import { userInfo } from 'node:os'
 import path from 'node:path'
 
-/** What a process that keeps secrets sets first of all: files that it makes are its owner's alone. */
+/**
+ * What a process that keeps secrets sets first of all: files that it makes are its owner's alone.
+ */
 export const PRIVATE_UMASK = 0o077
 
 const FOLDER_MODE = 0o700

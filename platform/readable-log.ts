@@ -1,4 +1,7 @@
-/** A line of the log as a person reads it: time, level, part and message; what to do; then what else is known, a line each. */
+/**
+ * A line of the log as a person reads it: time, level, part and message; what to do; then what else
+ * is known, a line each.
+ */
 
 /** What pino puts on every line, and what stands elsewhere in the text. */
 const SHOWN_ELSEWHERE = new Set(['level', 'time', 'pid', 'name', 'msg', 'todo', 'err'])
@@ -51,7 +54,9 @@ function errorLines(error: unknown, withStack: boolean): string[] {
   return cause === undefined ? lines : [...lines, '  caused by', ...errorLines(cause, withStack)]
 }
 
-/** Text without what a terminal would take for a command: strangers' words stand in the log, too. */
+/**
+ * Text without what a terminal would take for a command: strangers' words stand in the log, too.
+ */
 const plain = (text: string): string =>
   text.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

@@ -1,4 +1,7 @@
-/** One line for each request: what was asked, what was answered, how long it took, and for whom. Queries stay out, since they hold codes and tokens. */
+/**
+ * One line per request: method, status, duration and caller. Queries are left out, since they hold
+ * codes and tokens.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { networkIfKnown } from './callers.ts'
 import type { Logger } from './log.ts'

@@ -1,4 +1,7 @@
-/** Waiting and trying again: what is wrong with our own side, or with the directory, must pass before a line goes on. */
+/**
+ * Waiting and trying again: what is wrong with our own side, or with the directory, must pass
+ * before a line goes on.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from './log.ts'
 
@@ -15,7 +18,10 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined)
 }
 
-/** Does the work again and again until it succeeds; undefined once the signal came. Each failure is logged with `message`. */
+/**
+ * Does the work again and again until it succeeds; undefined once the signal came. Each failure is
+ * logged with `message`.
+ */
 export async function insist<T>(
   work: () => Promise<T>,
   { signal, log, message, about }: { signal: AbortSignal; log: Logger; message: string; about: object },

@@ -1,8 +1,8 @@
 /**
- * How secrets are kept at rest, so that whoever has a copy of a database has none of them.
+ * How secrets are stored, so that a copy of a database reveals none of them.
  *
- * What is only compared is kept as a digest. What has to be read again is sealed with AES-256-GCM: under a key from outside
- * the database, or under the very token that asks for it.
+ * A secret that is only compared is stored as a digest. One that has to be read again is sealed
+ * with AES-256-GCM: under a key from outside the database, or under the token that requests it.
  */
 import {
   createCipheriv,
@@ -27,7 +27,7 @@ export class SealError extends Error {
 /** The SHA-256 of a random secret, as text. Not for what a person made up. */
 export const digestOf = (secret: string): string => hash('sha256', secret, 'base64url')
 
-/** Tells whether a text is the secret, in the same time for every text of a length. */
+/** Whether a text is the secret, in constant time for texts of one length. */
 export function comparerOf(secret: string): (text: string) => boolean {
   const fingerprint = (text: string): Buffer => hash('sha256', text, 'buffer')
   const expected = fingerprint(secret)

@@ -1,8 +1,9 @@
 /**
  * One SQLite file: opened, migrated, read and written.
  *
- * Kysely writes the SQL and its types; better-sqlite3 runs it, synchronously, on statements that are compiled once.
- * How writes share transactions and reach the disk is in `group-commit.ts`; what the rows mean is left to the stores.
+ * Kysely writes the SQL and its types; better-sqlite3 runs it, synchronously, on statements that
+ * are compiled once. How writes share transactions and reach the disk is in `group-commit.ts`; what
+ * the rows mean is left to the stores.
  */
 import Sqlite3 from 'better-sqlite3'
 import {
@@ -20,7 +21,10 @@ import { closeDatabaseFiles } from './private-files.ts'
 
 export { TransactionLostError, type Tx } from './group-commit.ts'
 
-/** A step of the schema: the SQL that makes version n + 1 out of version n. Published steps never change. */
+/**
+ * A step of the schema: the SQL that makes version n + 1 out of version n. Published steps never
+ * change.
+ */
 export type Migration = string
 
 /** Statements with named values: `arg.did` stands where the value of `did` will be bound. */
@@ -30,7 +34,10 @@ export type Args<A> = { readonly [K in keyof A]: RawBuilder<A[K]> }
 export interface Statement<A, R> {
   /** Every row. */
   all(args: A): R[]
-  /** Row by row. Nothing else can use the connection meanwhile: use it up, or leave the loop, in the same tick. */
+  /**
+   * Row by row. Nothing else can use the connection meanwhile: use it up, or leave the loop, in the
+   * same tick.
+   */
   iterate(args: A): IterableIterator<R>
   /** The first row, if there is one. */
   get(args: A): R | undefined
@@ -58,9 +65,11 @@ export interface SqliteOptions {
   readonly migrations: readonly Migration[]
   /** What migrations call by name, beside SQL's own functions. */
   readonly functions?: Readonly<Record<string, (...values: never[]) => string>>
-  /** The log grows until somebody else copies it into the file: a program that ships it elsewhere first. */
+  /** The log grows until another program copies it into the file, after shipping it elsewhere. */
   readonly disableAutoCheckpoint?: boolean
-  /** Called when it is no longer known what the disk holds (a failed fsync). Must end the process. */
+  /**
+   * Called when it is no longer known what the disk holds (a failed fsync). Must end the process.
+   */
   readonly onFatal: (error: unknown) => never
 }
 
@@ -97,7 +106,8 @@ export class Sqlite<Schema> {
     pragma('synchronous = NORMAL')
     pragma('wal_autocheckpoint = 0')
     pragma('foreign_keys = ON')
-    // Another process has no business here but to look; while it holds a lock, this thread stands still.
+    // Another process has no business here but to look; while it holds a lock, this thread stands
+    // still.
     pragma('busy_timeout = 1000')
     pragma(`cache_size = -${CACHE_KIB}`)
     for (const [name, call] of Object.entries(functions))
@@ -106,7 +116,10 @@ export class Sqlite<Schema> {
     this.#commits = new GroupCommit(this.#connection, onFatal, { checkpoints: !disableAutoCheckpoint })
   }
 
-  /** Compiles a query. `build` gets Kysely and the named values: `(q, arg: Args<{ did: string }>) => q.selectFrom(...)`. */
+  /**
+   * Compiles a query. `build` gets Kysely and the named values:
+   * `(q, arg: Args<{ did: string }>) => q.selectFrom(...)`.
+   */
   prepare<A, R>(build: (query: Kysely<Schema>, arg: Args<A>) => Compilable<R>): Statement<A, R> {
     const placeholders = new Proxy({}, { get: (_, name) => sql.val(new Placeholder(String(name))) })
     const compiled = build(this.#builder, placeholders as Args<A>).compile()
@@ -124,8 +137,8 @@ export class Sqlite<Schema> {
   }
 
   /**
-   * Runs `work` in a transaction; resolves with its result once it is durable. Writes that arrive together share one
-   * COMMIT; one that throws is rolled back alone.
+   * Runs `work` in a transaction; resolves with its result once it is durable. Writes that arrive
+   * together share one COMMIT; one that throws is rolled back alone.
    * @throws what `work` throws; TransactionLostError when SQLite gave up the whole group
    */
   write<T>(work: (tx: Tx) => SyncResult<T>): Promise<T> {
@@ -133,7 +146,8 @@ export class Sqlite<Schema> {
   }
 
   /**
-   * Resolves when everything that can be read now is durable; undefined when it is already. An answer made of what was read waits for it.
+   * Resolves when everything that can be read now is durable; undefined when it is already. An
+   * answer made of what was read waits for it.
    */
   durable(): Promise<void> | undefined {
     return this.#commits.durable()

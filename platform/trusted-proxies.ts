@@ -1,2 +1,5 @@
-/** Whose word on the caller's address is believed: proxies in front of the server, as Express names where they are. */
+/**
+ * Whose word on the caller's address is believed: proxies in front of the server, as Express names
+ * where they are.
+ */
 export const neighbours: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']

@@ -1,9 +1,11 @@
 /**
- * Responses that are sent while the body of their request still comes: refusals, mostly.
+ * Responses that are sent while the body of their request is still arriving: mostly refusals.
  *
- * Such a connection cannot be kept, since nobody reads on to where the next request begins: a proxy would send one and wait. And it cannot
- * be closed at once, since a peer that still writes would get a reset in place of the response. So the response says that the connection
- * closes, and the rest of the body is read and dropped, within bounds, until the peer closes its side.
+ * Such a connection cannot be kept, since the rest of the body is not parsed up to the next
+ * request: a proxy would send one and wait. And it cannot be closed at once, since a peer that is
+ * still writing would get a reset instead of the response. So the response announces that the
+ * connection closes, and the rest of the body is read and discarded, within bounds, until the peer
+ * closes its side.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -26,7 +28,7 @@ const PRESET: DropBounds = {
   idleMsMax: DROP_IDLE_SECONDS_MAX * 1000,
 }
 
-/** The connections whose peers still send what nobody wants. Disposing ends them. */
+/** The connections whose peers are still sending unwanted bytes. Disposing closes them. */
 export class UnreadBodies implements Disposable {
   readonly #bounds: DropBounds
   readonly #dropping = new Set<Socket>()
@@ -35,12 +37,14 @@ export class UnreadBodies implements Disposable {
     this.#bounds = { ...PRESET, ...bounds }
   }
 
-  /** Has the response of a request close the connection if it begins before the request is whole. */
+  /**
+   * Has the response of a request close the connection if it begins before the request is whole.
+   */
   watch(request: IncomingMessage, response: ServerResponse): void {
     const { headers, socket } = request
     if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) return
     const writeHead = response.writeHead as (...args: unknown[]) => ServerResponse
-    // Called for every head, also for one that nobody writes by hand.
+    // Called for every head, including implicit ones.
     response.writeHead = (...args: unknown[]) => {
       if (!request.complete && !response.headersSent) {
         response.setHeader('Connection', 'close')
@@ -54,7 +58,10 @@ export class UnreadBodies implements Disposable {
     for (const socket of this.#dropping) socket.destroy()
   }
 
-  /** Node calls `destroySoon` once the response is sent, which closes a socket whatever still comes over it. */
+  /**
+   * Node calls `destroySoon` once the response is sent, which closes a socket whatever still comes
+   * over it.
+   */
   #closeGently(request: IncomingMessage, socket: Socket): void {
     const destroySoon = socket.destroySoon
     socket.destroySoon = () => {
@@ -74,7 +81,7 @@ export class UnreadBodies implements Disposable {
       clearTimeout(late)
       this.#dropping.delete(socket)
     })
-    // From here on the bytes are not the parser's, which would stop reading when nobody takes them.
+    // From here on the bytes bypass the parser, which would stop reading without a consumer.
     socket.removeAllListeners('data')
     let bytes = 0
     socket.on('data', (chunk: Buffer) => {
@@ -84,7 +91,7 @@ export class UnreadBodies implements Disposable {
     socket.once('end', close)
     socket.setTimeout(idleMsMax, close)
     socket.end()
-    // Whoever broke the reading off may have left a read that never ends; an empty one ends it.
+    // An interrupted reader may have left a read that never ends; an empty one ends it.
     socket.push('')
     socket.resume()
   }

@@ -1,6 +1,7 @@
 /**
- * CAR files, version 1: a header that names the roots, then blocks with their CIDs. Repositories travel in them, whole or
- * as the difference that a commit makes. https://ipld.io/specs/transport/car/carv1/
+ * CAR files, version 1: a header that names the roots, then blocks with their CIDs. Repositories
+ * travel in them, whole or as the difference that a commit makes.
+ * https://ipld.io/specs/transport/car/carv1/
  */
 import { CborError, type CborValue, decode, encode, isMap } from './cbor.ts'
 import { CID_BYTES, type Cid, cidFromBytes, formatCid, InvalidCidError, isBlockOf, linkToCid } from './cid.ts'
@@ -24,8 +25,8 @@ export const carHeaderBytesMax = 4096
 export const carBlockBytesMax = 2 * 1024 * 1024
 
 /**
- * Reads a CAR file that is in memory. Each block is checked against its CID, unless `verify` is false (for bytes of our own).
- * A block that stands twice is there once.
+ * Reads a CAR file that is in memory. Each block is checked against its CID, unless `verify` is
+ * false (for bytes of our own). A block that stands twice is there once.
  * @throws CarError
  */
 export function readCar(bytes: Uint8Array, { verify = true }: { verify?: boolean } = {}): Car {
@@ -50,7 +51,10 @@ export interface CarSection {
   readonly block: Buffer
 }
 
-/** Reads a CAR file chunk by chunk, however it is cut, and keeps no more of it than one unfinished section. */
+/**
+ * Reads a CAR file chunk by chunk, however it is cut, and keeps no more of it than one unfinished
+ * section.
+ */
 export class CarReader {
   /** What the header names; undefined until it is there. */
   roots: Cid[] | undefined
@@ -160,7 +164,10 @@ function readSection(file: Buffer, at: number, bytesMax: number): { start: numbe
   return section
 }
 
-/** The same of a file of which more may come: undefined when its length is not there yet; `end` may lie beyond what is there. */
+/**
+ * The same of a file of which more may come: undefined when its length is not there yet; `end` may
+ * lie beyond what is there.
+ */
 function sectionAt(file: Buffer, at: number, bytesMax: number): { start: number; end: number } | undefined {
   let length = 0
   let shift = 0

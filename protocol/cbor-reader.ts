@@ -1,6 +1,6 @@
 /**
- * Reads canonical DAG-CBOR piece by piece. What the pieces become, values (cbor.ts) or JSON text (json.ts), is the
- * callers' business; that the bytes are canonical is checked here, once for both.
+ * Reads canonical DAG-CBOR piece by piece. What the pieces become, values (cbor.ts) or JSON text
+ * (json.ts), is the callers' business; that the bytes are canonical is checked here, once for both.
  */
 import { isUtf8 } from 'node:buffer'
 
@@ -16,17 +16,21 @@ export const cborDepthMax = 128
 const SHORT_TEXT_BYTES = 8
 
 /**
- * Strings of map keys, found by a hash of their bytes: a key that was seen lately costs no new string, and objects get
- * keys that the engine already knows. A slot is overwritten by whatever else falls into it, so hostile keys only cost time.
+ * Strings of map keys, found by a hash of their bytes: a key that was seen lately costs no new
+ * string, and objects get keys that the engine already knows. A slot is overwritten by whatever
+ * else falls into it, so hostile keys only cost time.
  */
 const KEY_SLOTS = 2048
 const KEPT_KEY_BYTES_MAX = 32
 const keySlots: string[] = new Array(KEY_SLOTS).fill('')
 
-/** A key that assignment to an object does not treat as one; the reference refuses it as well. */
+/** A key that assignment to an object treats specially; `@atproto/pds` refuses it as well. */
 export const PROTO = '__proto__'
 
-/** A position in bytes, and strict readers of what stands there; each leaves the position behind what it read. */
+/**
+ * A position in bytes, and strict readers of what stands there; each leaves the position behind
+ * what it read.
+ */
 export class CborReader {
   readonly data: Buffer
   readonly end: number
@@ -50,7 +54,10 @@ export class CborReader {
     return this.data[this.at++] as number
   }
 
-  /** The number in an item's head, an unsigned integer or a length: in the shortest form, at most 2^53 - 1. */
+  /**
+   * The number in an item's head, an unsigned integer or a length: in the shortest form, at most
+   * 2^53 - 1.
+   */
   number(first: number): number {
     const info = first & 0x1f
     if (info < 24) return info
@@ -102,8 +109,8 @@ export class CborReader {
   }
 
   /**
-   * The number of entries of an array (`itemsEach` 1) or map (2) at `depth`: each item takes a byte at least, so that
-   * no more are believed than bytes are left.
+   * The number of entries of an array (`itemsEach` 1) or map (2) at `depth`: each item takes a byte
+   * at least, so that no more are believed than bytes are left.
    */
   count(first: number, itemsEach: number, depth: number): number {
     if (depth >= this.depthMax) throw new CborError(`nested deeper than ${this.depthMax}`)
@@ -140,9 +147,9 @@ export class CborReader {
   }
 
   /**
-   * A map's next key, as `keyAt` and `keyLength`; whether it is UTF-8 is not looked at. `previousAt` and `previousLength`
-   * are what those were for the map's previous key, the length -1 before its first: keys stand in ascending order,
-   * shorter ones first.
+   * A map's next key, as `keyAt` and `keyLength`; whether it is UTF-8 is not looked at.
+   * `previousAt` and `previousLength` are what those were for the map's previous key, the length -1
+   * before its first: keys stand in ascending order, shorter ones first.
    */
   keyBytes(previousAt: number, previousLength: number): void {
     const first = this.byte()

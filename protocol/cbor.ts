@@ -1,11 +1,12 @@
 /**
  * DAG-CBOR of the AT Protocol data model: values to bytes and back.
  *
- * There is one encoding of a value, and only that one is accepted: shortest integers, definite lengths, map keys
- * sorted by length and then by bytes, no key twice, valid UTF-8, integers a double can hold exactly, no floats, no tag
- * but 42 (a link). Whatever `decode` accepts, `encode` gives back byte for byte. That is stricter than
- * `@atproto/lex-cbor`, which reads unsorted keys, `undefined`, 64-bit integers and broken UTF-8; what is read here
- * is read there too, with the same meaning.
+ * There is one encoding of a value, and only that one is accepted: shortest integers, definite
+ * lengths, map keys sorted by length and then by bytes, no key twice, valid UTF-8, integers a
+ * double can hold exactly, no floats, no tag but 42 (a link). Whatever `decode` accepts, `encode`
+ * gives back byte for byte. That is stricter than `@atproto/lex-cbor`, which reads unsorted keys,
+ * `undefined`, 64-bit integers and broken UTF-8; what is read here is read there too, with the same
+ * meaning.
  *
  * The JSON forms of these values are json.ts's. https://atproto.com/specs/data-model
  */
@@ -22,9 +23,12 @@ export type CborValue = null | boolean | number | string | Uint8Array | CID | Cb
 /** A map of the data model: no prototype tricks, no `undefined`. */
 export type CborObject = { [key: string]: CborValue }
 
-// --- encoding -------------------------------------------------------------------------------------------------------
+// --- encoding
 
-/** The scratch that every `encode` writes into from the start: grown as needed, given back when it grew large. */
+/**
+ * The scratch that every `encode` writes into from the start: grown as needed, given back when it
+ * grew large.
+ */
 const SCRATCH_BYTES = 64 * 1024
 const SCRATCH_KEPT_BYTES_MAX = 4 * 1024 * 1024
 let out = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
@@ -36,9 +40,10 @@ let depthMax = cborDepthMax
 const SHORT_TEXT_CHARACTERS = 40
 
 /**
- * The DAG-CBOR of a value: a plain tree of null, booleans, safe integers, strings, `Uint8Array`, links (`Link`, or a
- * `CID` of any version of multiformats), arrays and plain objects. Properties that are `undefined` are left out; a lone
- * surrogate in a string becomes U+FFFD, as everywhere in JavaScript's UTF-8.
+ * The DAG-CBOR of a value: a plain tree of null, booleans, safe integers, strings, `Uint8Array`,
+ * links (`Link`, or a `CID` of any version of multiformats), arrays and plain objects. Properties
+ * that are `undefined` are left out; a lone surrogate in a string becomes U+FFFD, as everywhere in
+ * JavaScript's UTF-8.
  * @throws CborError for anything else, and for a tree deeper than `levels`
  */
 export function encode(value: unknown, levels = cborDepthMax): Buffer {
@@ -151,7 +156,8 @@ function writeText(text: string): void {
       return
     }
   }
-  // The head's width is guessed from the length in UTF-16; in the rare other case the text is moved.
+  // The head's width is guessed from the length in UTF-16; in the rare other case the text is
+  // moved.
   const guess = headBytes(length)
   const written = out.write(text, size + guess, 'utf8')
   const width = headBytes(written)
@@ -226,7 +232,10 @@ function writeMap(map: { [key: string]: unknown }, depth: number): void {
   size += end - start
 }
 
-/** More keys than this are sorted by the engine; fewer by insertion, which is faster on small and nearly sorted lists. */
+/**
+ * More keys than this are sorted by the engine; fewer by insertion, which is faster on small and
+ * nearly sorted lists.
+ */
 const INSERTION_SORT_MAX = 24
 
 /** In place: shorter keys (in UTF-8) first, equally long ones by their bytes. */
@@ -264,11 +273,11 @@ function compareUtf8(a: string, b: string): number {
   return x.length - y.length || x.compare(y)
 }
 
-// --- decoding -------------------------------------------------------------------------------------------------------
+// --- decoding
 
 /**
- * The value that a block holds. Byte strings and links in it are views of `bytes`: whoever overwrites `bytes` later, or
- * keeps a few bytes of a large input for long, copies them.
+ * The value in a block. Its byte strings and links are views of `bytes`: a caller that overwrites
+ * `bytes` later, or keeps a few bytes of a large input for long, copies them.
  * @param levels how deep it may nest
  * @throws CborError when the bytes are anything but one canonical value
  */
@@ -280,7 +289,8 @@ export function decode(bytes: Uint8Array, levels = cborDepthMax): CborValue {
 }
 
 /**
- * The value that begins at `offset`, and where it ends: several may follow each other, as in a firehose frame.
+ * The value that begins at `offset`, and where it ends: several may follow each other, as in a
+ * firehose frame.
  * @throws CborError
  */
 export function decodeFirst(bytes: Uint8Array, offset = 0): { value: CborValue; end: number } {

@@ -1,10 +1,11 @@
 /**
  * Content identifiers.
  *
- * In memory a CID is a string: its 36 bytes, one character each (latin1). It is compared with `===`, is the
- * key of a Map, takes 52 bytes where an object takes several hundred, and is written into a block with one
- * copy. At the borders (JSON, URLs, logs) it is the familiar `bafy...` text; as a link inside a decoded record it is
- * the `CID` of multiformats, which the lexicon validators know.
+ * In memory a CID is a string: its 36 bytes, one character each (latin1). It is compared with
+ * `===`, is the key of a Map, takes 52 bytes where an object takes several hundred, and is written
+ * into a block with one copy. At the borders (JSON, URLs, logs) it is the familiar `bafy...` text;
+ * as a link inside a decoded record it is the `CID` of multiformats, which the lexicon validators
+ * know.
  *
  * Only the CIDs that the protocol allows exist here: version 1, DAG-CBOR or raw, SHA-256.
  * https://atproto.com/specs/data-model#link-and-cid-formats

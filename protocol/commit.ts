@@ -1,5 +1,6 @@
 /**
- * The commit of a repository: what its owner signs. Version 3 of https://atproto.com/specs/repository#commit-objects
+ * The commit of a repository: what its owner signs. Version 3 of
+ * https://atproto.com/specs/repository#commit-objects
  */
 import { CborError, type CborObject, type CborValue, decode, encode, isMap } from './cbor.ts'
 import { type Cid, cidForCbor, InvalidCidError, linkToCid } from './cid.ts'
@@ -41,8 +42,9 @@ export function signCommit(
 }
 
 /**
- * Reads a commit's block; the signature is not checked. Fields that version 3 does not know are passed over, as the
- * reference does, and since the signature is checked over the known ones, a commit signed with more does not verify.
+ * Parses a commit's block; the signature is not verified. Fields unknown to version 3 are ignored,
+ * as in `@atproto/pds`, and since the signature is verified over the known ones, a commit signed
+ * with more does not verify.
  * @throws CommitError
  */
 export function decodeCommit(block: Uint8Array): Commit {

@@ -1,7 +1,7 @@
 /**
- * Frames of the firehose, `com.atproto.sync.subscribeRepos`: two DAG-CBOR values after each other, a header that names
- * the kind and a body. What an event means, and whether its commit is signed and true, is for others to say.
- * https://atproto.com/specs/event-stream
+ * Frames of the firehose, `com.atproto.sync.subscribeRepos`: two DAG-CBOR values after each other,
+ * a header that names the kind and a body. What an event means, and whether its commit is signed
+ * and true, is for others to say. https://atproto.com/specs/event-stream
  */
 import { CborError, type CborObject, type CborValue, decodeFirst, encode, isMap } from './cbor.ts'
 import { type Cid, InvalidCidError, linkToCid } from './cid.ts'
@@ -69,7 +69,9 @@ export interface AccountEvent {
   status?: string
 }
 
-/** A word from the server that is not about an account, such as `OutdatedCursor`. It has no `seq`. */
+/**
+ * A word from the server that is not about an account, such as `OutdatedCursor`. It has no `seq`.
+ */
 export interface InfoEvent {
   kind: 'info'
   name: string
@@ -79,7 +81,7 @@ export interface InfoEvent {
 /** What a server of the firehose sends. */
 export type RepoEvent = CommitEvent | SyncEvent | IdentityEvent | AccountEvent | InfoEvent
 
-/** An event of a kind that this version does not know, to be passed over. */
+/** An event of an unknown kind, to be skipped. */
 export interface UnknownEvent {
   kind: 'unknown'
   /** The kind as the header says it. */
@@ -113,7 +115,7 @@ const HEADERS = {
 }
 const ERROR_HEADER = encode({ op: -1 })
 
-/** The frame of an event, byte for byte as the reference sends it. Fields that are `undefined` are left out. */
+/** The frame of an event, byte for byte as `@atproto/pds` sends it. Omits `undefined` fields. */
 export function encodeFrame(event: RepoEvent): Buffer {
   const { kind, ...body } = event
   return Buffer.concat([HEADERS[kind], encode(event.kind === 'commit' ? commitBody(event) : body)])
@@ -139,7 +141,8 @@ function link<T extends null | undefined>(cid: Cid | T): Link | T {
 }
 
 /**
- * Reads a frame. Fields of the lexicon are checked; others are dropped. `blocks` is a view of `bytes`.
+ * Reads a frame. Fields of the lexicon are checked; others are dropped. `blocks` is a view of
+ * `bytes`.
  * @throws FrameError, and nothing else, whatever the bytes are
  */
 export function decodeFrame(bytes: Uint8Array): RepoEvent | UnknownEvent | ErrorEvent {

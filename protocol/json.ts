@@ -1,6 +1,6 @@
 /**
- * The JSON forms of the data model: a link is `{"$link": "bafy..."}`, bytes are `{"$bytes": "..."}` in base64 without
- * padding, everything else is itself. https://atproto.com/specs/data-model
+ * The JSON forms of the data model: a link is `{"$link": "bafy..."}`, bytes are `{"$bytes": "..."}`
+ * in base64 without padding, everything else is itself. https://atproto.com/specs/data-model
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import { CID } from 'multiformats/cid'
@@ -17,9 +17,9 @@ export class JsonError extends Error {
 const linkCharactersMax = 128
 
 /**
- * The value that parsed JSON stands for. Stricter than the reference, which lets malformed links and bytes through as
- * plain objects: those, a `$type` that is no name, a `blob` without its fields, fractions and integers beyond 2^53 - 1 are
- * refused, as the specification asks.
+ * The value of parsed JSON. Stricter than `@atproto/pds`, which accepts malformed links and bytes
+ * as plain objects: those, a `$type` that is not a name, a `blob` without its fields, fractions and
+ * integers beyond 2^53 - 1 are rejected, as the specification requires.
  * @throws JsonError
  */
 export function jsonToValue(json: unknown): CborValue {
@@ -94,7 +94,7 @@ function toBase64(bytes: Uint8Array): string {
   return bytes.toBase64({ omitPadding: true })
 }
 
-// --- from bytes to text, without values in between --------------------------------------------------------------------
+// --- from bytes to text, without values in between
 
 const SCRATCH_BYTES = 64 * 1024
 const SCRATCH_KEPT_BYTES_MAX = 4 * 1024 * 1024
@@ -113,7 +113,8 @@ const CID_TEXT_BYTES = 59
 const BASE32 = Buffer.from('abcdefghijklmnopqrstuvwxyz234567')
 
 /**
- * The JSON text of a DAG-CBOR block: `JSON.stringify(valueToJson(decode(block)))`, without making the objects.
+ * The JSON text of a DAG-CBOR block: `JSON.stringify(valueToJson(decode(block)))`, without making
+ * the objects.
  * @param levels how deep it may nest
  * @throws CborError as `decode` does
  */

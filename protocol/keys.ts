@@ -1,9 +1,10 @@
 /**
- * Keys and signatures: K-256 (`ES256K`) and P-256 (`ES256`), their did:key and multikey texts. All of it is synchronous.
+ * Keys and signatures: K-256 (`ES256K`) and P-256 (`ES256`), their did:key and multikey texts. All
+ * of it is synchronous.
  *
- * A signature is 64 bytes, r and s, over the SHA-256 of the message, with the lower of the two possible s. K-256 runs in
- * the native `secp256k1`, which falls back to JavaScript by itself where it has no binary; P-256 in OpenSSL.
- * https://atproto.com/specs/cryptography
+ * A signature is 64 bytes, r and s, over the SHA-256 of the message, with the lower of the two
+ * possible s. K-256 runs in the native `secp256k1`, which falls back to JavaScript by itself where
+ * it has no binary; P-256 in OpenSSL. https://atproto.com/specs/cryptography
  */
 import {
   createECDH,
@@ -21,7 +22,10 @@ import { multibaseToBytes } from '@atproto/crypto'
 import { base58btc } from 'multiformats/bases/base58'
 import secp256k1 from 'secp256k1'
 
-/** Whether K-256 runs in native code; in JavaScript it is slower, and not made to take the same time for every key. */
+/**
+ * Whether K-256 runs in native code; in JavaScript it is slower, and not made to take the same time
+ * for every key.
+ */
 export const isK256Native: boolean = canLoad('secp256k1/bindings.js')
 
 /** The JWT names of the two curves: `ES256K` is K-256 (secp256k1), `ES256` is P-256 (secp256r1). */
@@ -38,7 +42,10 @@ export interface SigningKey {
   readonly algorithm: KeyAlgorithm
   /** The public key as a did:key. */
   readonly did: string
-  /** Signs the SHA-256 of the message: 64 bytes, low s. The same message gives the same K-256 signature. */
+  /**
+   * Signs the SHA-256 of the message: 64 bytes, low s. The same message gives the same K-256
+   * signature.
+   */
   sign(message: Uint8Array): Uint8Array
   /** The 32 secret bytes. */
   export(): Uint8Array
@@ -53,7 +60,9 @@ const SECRET_BYTES = 32
 const COMPRESSED_BYTES = 33
 const SIGNATURE_BYTES = 64
 const DID_KEY = 'did:key:'
-/** No key's text is longer; what is longer is not worth a base58 decoding, whose cost is quadratic. */
+/**
+ * No key's text is longer; what is longer is not worth a base58 decoding, whose cost is quadratic.
+ */
 const keyTextCharactersMax = 256
 /** Parsed keys that are remembered, so that a text costs its base58 and its curve check once. */
 const keysRememberedMax = 4096
@@ -63,7 +72,10 @@ const MULTICODEC = { ES256K: [0xe7, 0x01], ES256: [0x80, 0x24] } as const
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 const P256_HALF_ORDER = toBytes32(P256_ORDER >> 1n)
 const K256_HALF_ORDER = Buffer.from('7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0', 'hex')
-/** DER around the secret of a P-256 key (SEC 1) and around a compressed P-256 point (SubjectPublicKeyInfo). */
+/**
+ * DER around the secret of a P-256 key (SEC 1) and around a compressed P-256 point
+ * (SubjectPublicKeyInfo).
+ */
 const P256_SEC1 = [
   Buffer.from('30310201010420', 'hex'),
   Buffer.from('a00a06082a8648ce3d030107', 'hex'),
@@ -146,7 +158,10 @@ export function formatDidKey(key: PublicKey): string {
   return DID_KEY + formatMultikey(key)
 }
 
-/** Parsed keys by multikey; a Map gives its entries in the order of their insertion, so the oldest goes first. */
+/**
+ * Parsed keys by multikey; a Map gives its entries in the order of their insertion, so the oldest
+ * goes first.
+ */
 const parsedKeys = new Map<string, PublicKey>()
 
 /**
@@ -173,15 +188,18 @@ export function formatMultikey(key: PublicKey): string {
   return base58btc.encode(bytes)
 }
 
-/** A verification method of a DID document, as far as it matters here: a document from outside may hold anything. */
+/**
+ * A verification method of a DID document, as far as it matters here: a document from outside may
+ * hold anything.
+ */
 export interface VerificationMethod {
   type: string
   publicKeyMultibase?: string
 }
 
 /**
- * The key of a DID document's verification method: a `Multikey`, or one of the two older kinds, whose multibase text is
- * the bare point, compressed or not.
+ * The key of a DID document's verification method: a `Multikey`, or one of the two older kinds,
+ * whose multibase text is the bare point, compressed or not.
  * @throws KeyError
  */
 export function parseVerificationMethod({ type, publicKeyMultibase }: VerificationMethod): PublicKey {
@@ -231,8 +249,9 @@ function publicKey(algorithm: KeyAlgorithm, point: Uint8Array): PublicKey {
 }
 
 /**
- * Whether `signature` is the key's over `message`. False for a malformed one (DER among them), and for one with the high s
- * unless `allowMalleable`, which is for tokens: their libraries do not all lower it.
+ * Whether `signature` is the key's over `message`. False for a malformed one (DER among them), and
+ * for one with the high s unless `allowMalleable`, which is for tokens: their libraries do not all
+ * lower it.
  * @throws KeyError when the key is a malformed did:key
  */
 export function verifySignature(

@@ -1,5 +1,6 @@
 /**
- * Labels, which a labeler says of accounts and records, and the stream of them. https://atproto.com/specs/label
+ * Labels, which a labeler says of accounts and records, and the stream of them.
+ * https://atproto.com/specs/label
  */
 import { CborError, type CborObject, decodeFirst, encode, isMap } from './cbor.ts'
 import { FrameError } from './frame.ts'

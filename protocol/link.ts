@@ -13,8 +13,9 @@ export class Link {
 }
 
 /**
- * The link object of a CID's bytes. Records may hold links that the protocol itself never makes (another codec or hash),
- * and they are kept; `linkToCid` refuses them where a CID of the protocol is needed.
+ * The link object of a CID's bytes. Records may hold links that the protocol itself never makes
+ * (another codec or hash), and they are kept; `linkToCid` refuses them where a CID of the protocol
+ * is needed.
  * @throws CborError when the bytes are no CID at all
  */
 export function linkFromBytes(bytes: Uint8Array): CID {

@@ -1,7 +1,8 @@
 /**
- * Records as they lie in repositories. What is written here is canonical DAG-CBOR (cbor.ts). A repository that moved in
- * holds what other hosts let pass as well: integers beyond 2^53, floats, keys in another order. Such a record is kept
- * byte for byte, because the tree names it by its hash, and is read as `@atproto/pds` reads it, by the same library.
+ * Records as they lie in repositories. What is written here is canonical DAG-CBOR (cbor.ts). A
+ * repository that moved in holds what other hosts let pass as well: integers beyond 2^53, floats,
+ * keys in another order. Such a record is kept byte for byte, because the tree names it by its
+ * hash, and is read as `@atproto/pds` reads it, by the same library.
  */
 import { decode as decodeTolerantly } from '@atproto/lex-cbor'
 import { CborError, type CborValue, decode } from './cbor.ts'
@@ -14,8 +15,9 @@ export const RECORD_DEPTH_MAX = 1024
 const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): object }
 
 /**
- * The value of a record's block. An integer beyond 2^53 - 1 is a `bigint`, and a key `__proto__` is left out.
- * @throws CborError when nobody could read it
+ * The value of a record's block. An integer beyond 2^53 - 1 is a `bigint`; a key `__proto__` is
+ * omitted.
+ * @throws CborError when it cannot be decoded at all
  */
 export function decodeRecord(block: Uint8Array): CborValue {
   try {
@@ -52,7 +54,10 @@ function decodeOdd(block: Uint8Array, fault: CborError): CborValue {
   }
 }
 
-/** Whether the CBOR item that bytes begin with nests deeper than this. What is no CBOR is left to the decoder. */
+/**
+ * Whether the CBOR item that bytes begin with nests deeper than this. What is no CBOR is left to
+ * the decoder.
+ */
 export function isDeeper(bytes: Uint8Array, levels: number): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   /** For each item that is open, how many are still to come inside it. */

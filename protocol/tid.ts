@@ -1,6 +1,6 @@
 /**
- * Timestamp identifiers: 13 characters that sort by time, the revisions of repositories and the keys of most records.
- * https://atproto.com/specs/tid
+ * Timestamp identifiers: 13 characters that sort by time, the revisions of repositories and the
+ * keys of most records. https://atproto.com/specs/tid
  */
 
 const ALPHABET = '234567abcdefghijklmnopqrstuvwxyz'
@@ -8,7 +8,7 @@ const SYNTAX = /^[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}$/
 const TIME_CHARACTERS = 11
 const MICROS_MAX = 2 ** 53 - 1
 
-/** How many clocks can be told apart: a clock's number is below this. */
+/** Number of distinct clocks: a clock id is below this. */
 export const clockIdCount = 1024
 
 /** Whether a text is a TID. */
@@ -18,7 +18,8 @@ export function isTid(text: string): boolean {
 
 /**
  * The TID of a time in microseconds since 1970 and of a clock.
- * @throws RangeError when either is not a whole number in its range (below 2^53, below `clockIdCount`)
+ * @throws RangeError when either is not a whole number in its range (below 2^53, below
+ * `clockIdCount`)
  */
 export function tidFromMicros(micros: number | bigint, clockId: number): string {
   let time = Number(micros)
@@ -35,7 +36,8 @@ export function tidFromMicros(micros: number | bigint, clockId: number): string 
 }
 
 /**
- * The microseconds since 1970 of a TID. Exact up to 2^53; the syntax allows values up to twice that, far from any date.
+ * The microseconds since 1970 of a TID. Exact up to 2^53; the syntax allows values up to twice
+ * that, far from any date.
  * @throws RangeError when the text is not a TID
  */
 export function microsOfTid(tid: string): number {
@@ -45,14 +47,17 @@ export function microsOfTid(tid: string): number {
   return micros
 }
 
-/** Makes TIDs of the current time, each greater than the one before, also when the system's clock is turned back. */
+/**
+ * Makes TIDs of the current time, each greater than the one before, also when the system's clock is
+ * turned back.
+ */
 export class TidClock {
   readonly #clockId: number
   readonly #now: () => number
   #last = 0
 
   /**
-   * @param clockId tells this clock from others of the same moment; random unless given
+   * @param clockId distinguishes this clock from others at the same moment; random by default
    * @param now the time in milliseconds
    */
   constructor(clockId = Math.floor(Math.random() * clockIdCount), now: () => number = Date.now) {

@@ -8,7 +8,8 @@ const NO_ANSWER = 1
 /**
  * The answer of a service to a call of the official client.
  * @param what completes "Could not ...": `log in as alice.test`
- * @throws CommandError that says what was asked of whom and what came back; its cause is the client's error
+ * @throws CommandError that says what was asked of whom and what came back; its cause is the
+ * client's error
  */
 export async function ask<T>(what: string, url: string | URL, answer: Promise<T>): Promise<T> {
   try {

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:feeds`: what the feed generator takes in, beside the official kit's way of doing it, with the same frames in the same run.
- * With `--read`: pages of feeds over a large index.
+ * `npm run bench:feeds`: what the feed generator takes in, beside the official kit's way of doing
+ * it, with the same frames in the same run. With `--read`: pages of feeds over a large index.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'

@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: Atoll and `@atproto/pds` side by side, each in a process of its own and in production mode, the load from this one.
- * The servers take turns within each round, so that what else the machine does hits both; the result is the median of the rounds.
+ * `npm run bench`: Atoll and `@atproto/pds` side by side, each in a process of its own and in
+ * production mode, the load from this one. The servers take turns within each round, so that what
+ * else the machine does hits both; the result is the median of the rounds.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
@@ -39,7 +40,9 @@ interface Result {
 
 type Side = 'ours' | 'reference'
 
-/** Load before the first round that is not counted: the engine compiles what is hot, caches fill. */
+/**
+ * Load before the first round that is not counted: the engine compiles what is hot, caches fill.
+ */
 const warmUpSeconds = 0.5
 
 await runCommand(async () => {
@@ -91,12 +94,15 @@ function positive(option: string, text: string): number {
   return number
 }
 
-/** Starts everything, measures, stops everything. `stopped` rejects when the user has had enough. */
+/**
+ * Starts everything, measures, stops everything. `stopped` rejects when the user has had enough.
+ */
 async function bench(
   { chosen, rounds, seconds }: Options,
   stopped: Promise<never>,
 ): Promise<{ results: Result[]; floor: FloorPart[] }> {
-  // On the disk that the services use, not in memory: waiting for the disk is part of what is measured.
+  // On the disk that the services use, not in memory: waiting for the disk is part of what is
+  // measured.
   mkdirSync(path.join(root, 'data'), { recursive: true })
   const folder = mkdtempSync(path.join(root, 'data/bench-'))
   await using running = new AsyncDisposableStack()
@@ -148,7 +154,7 @@ async function measure(
     await measure(server, warmUpSeconds)
   }
   for (let round = 0; round < rounds; round++) {
-    // Whoever comes first in one round comes second in the next.
+    // The one that is first in one round is second in the next.
     const order: Side[] = round % 2 === 0 ? ['ours', 'reference'] : ['reference', 'ours']
     for (const side of order) {
       const rate = await measure(servers[side], seconds)

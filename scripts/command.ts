@@ -16,7 +16,10 @@ export class UsageError extends CommandError {
   override readonly exitCode = usageExitCode
 }
 
-/** Runs a script's body. An error ends the process with its exit code and message, or with its stack when the message is not enough. */
+/**
+ * Runs a script's body. An error ends the process with its exit code and message, or with its stack
+ * when the message is not enough.
+ */
 export async function runCommand(body: () => Promise<void>): Promise<void> {
   try {
     await body()
@@ -27,7 +30,9 @@ export async function runCommand(body: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Settles at the first SIGINT, SIGTERM or SIGHUP. Later ones change nothing: stopping is under way. */
+/**
+ * Settles at the first SIGINT, SIGTERM or SIGHUP. Later ones change nothing: stopping is under way.
+ */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, resolve)

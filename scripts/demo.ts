@@ -1,7 +1,8 @@
 /**
- * `npm run demo`, with `npm start` up: a small neighbourhood moves in, posts, replies, likes, reposts and follows; one of them publishes
- * the built-in feeds; and the page that one of them sees of each feed is printed, so that switching between feeds is seen.
- * What they are and say is in `demo/neighbourhood.ts`. It can be run again and again: each time new people move in.
+ * `npm run demo`, with `npm start` up: a small neighbourhood moves in, posts, replies, likes,
+ * reposts and follows; one of them publishes the built-in feeds; and the page that one of them sees
+ * of each feed is printed, so that switching between feeds is seen. What they are and say is in
+ * `demo/neighbourhood.ts`. It can be run again and again: each time new people move in.
  */
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -120,7 +121,9 @@ async function say(agents: Map<string, AtpAgent>, post: DemoPost, written: Writt
   return agent.post(record)
 }
 
-/** What a reply points at: the post that it answers, and the one that the conversation began with. */
+/**
+ * What a reply points at: the post that it answers, and the one that the conversation began with.
+ */
 function replyRefs(id: string, written: Written): AppBskyFeedPost.ReplyRef {
   const parent = writtenPost(id, written)
   let root = parent
@@ -141,7 +144,10 @@ async function react(agents: Map<string, AtpAgent>, written: Written): Promise<v
   }
 }
 
-/** Waits until a feed has the post on its first page: the firehose is in order, so all that was written before is indexed too. */
+/**
+ * Waits until a feed has the post on its first page: the firehose is in order, so all that was
+ * written before is indexed too.
+ */
 async function untilServed(feedgen: AtpAgent, feed: string, post: string): Promise<void> {
   const deadline = Date.now() + indexSecondsMax * 1000
   for (;;) {
@@ -161,7 +167,10 @@ interface Item {
   reason?: object
 }
 
-/** A page of a feed as its viewer gets it: asked for with a token that the PDS signs in the viewer's name. */
+/**
+ * A page of a feed as its viewer gets it: asked for with a token that the PDS signs in the viewer's
+ * name.
+ */
 async function readPage(
   feedgen: AtpAgent,
   eyes: AtpAgent,

@@ -15,7 +15,9 @@ interface Step {
   readonly what: string
 }
 
-/** The picture of a text like docs/one-post.txt, as SVG that is readable on light and dark pages. */
+/**
+ * The picture of a text like docs/one-post.txt, as SVG that is readable on light and dark pages.
+ */
 export function drawDiagram(text: string): string {
   const [top = '', ...lines] = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   const fold = lines.indexOf('---')

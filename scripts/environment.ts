@@ -1,9 +1,11 @@
 /**
- * The environment of the services on a developer's machine: what `npm start` and its parts add to the variables that are set.
+ * The environment of the services on a developer's machine: what `npm start` and its parts add to
+ * the variables that are set.
  *
- * A variable that is set always wins. The PDS's secrets are made once and kept beside its data, readable by their owner
- * only: with other secrets its sessions end and it can no longer change the identities it made. An environment that names a
- * public host (PDS_HOSTNAME, FEEDGEN_HOSTNAME) was written for a real server, and nothing is added to it.
+ * A variable that is set always wins. The PDS's secrets are made once and kept beside its data,
+ * readable by their owner only: with other secrets its sessions end and it can no longer change the
+ * identities it made. An environment that names a public host (PDS_HOSTNAME, FEEDGEN_HOSTNAME) was
+ * written for a real server, and nothing is added to it.
  */
 import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -51,7 +53,10 @@ export function pdsUrl(env: Environment): string {
     : `http://localhost:${pdsSettings(env).port}`
 }
 
-/** `env` and what the PDS needs besides to run for this machine alone. Makes its data folder and its secrets if they are missing. */
+/**
+ * `env` and what the PDS needs besides to run for this machine alone. Makes its data folder and its
+ * secrets if they are missing.
+ */
 export function pdsEnvironment(env: Environment): Environment {
   if (isPublic(env.PDS_HOSTNAME)) return env
   const { port, dataDirectory } = pdsSettings(env)
@@ -82,7 +87,10 @@ export function feedgenEnvironment(env: Environment): Environment {
   return { ...development, ...withoutEmpty(env) }
 }
 
-/** The secrets kept in the folder, made if there are none. Two processes that make them at once end with the same ones. */
+/**
+ * The secrets kept in the folder, made if there are none. Two processes that make them at once end
+ * with the same ones.
+ */
 function secrets(folder: string): Environment {
   mkdirSync(folder, { recursive: true })
   const file = path.join(folder, SECRETS_FILE)

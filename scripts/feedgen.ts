@@ -1,4 +1,7 @@
-/** `npm run feedgen`: the feed generator alone, with the development environment of this machine around it. */
+/**
+ * `npm run feedgen`: the feed generator alone, with the development environment of this machine
+ * around it.
+ */
 import { runCommand } from './command.ts'
 import { feedgenEnvironment } from './environment.ts'
 

@@ -1,5 +1,6 @@
 /**
- * `npm run pds:reference`: `@atproto/pds` in the PDS's place, from the same environment, with a data folder of its own.
+ * `npm run pds:reference`: `@atproto/pds` in the PDS's place, from the same environment, with a
+ * data folder of its own.
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'

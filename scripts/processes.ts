@@ -1,9 +1,9 @@
 /**
  * Services as child processes: started with the pinned Node, waited for, stopped in time.
  *
- * A child is told when its parent is gone, whatever ended the parent, and then stops too: an orphan would keep
- * the ports and the data folders that the next start needs. What the children are and in which order they start
- * and stop is for the callers to say.
+ * A child is told when its parent is gone, whatever ended the parent, and then stops too: an orphan
+ * would keep the ports and the data folders that the next start needs. What the children are and in
+ * which order they start and stop is for the callers to say.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +22,10 @@ const pinnedNode = path.join(
   'node_modules/node/bin',
   process.platform === 'win32' ? 'node.exe' : 'node',
 )
-/** The Node that runs the children: the pinned one, or the one that runs this where an image brings its own. */
+/**
+ * The Node that runs the children: the pinned one, or the one that runs this where an image brings
+ * its own.
+ */
 const node = existsSync(pinnedNode) ? pinnedNode : process.execPath
 
 /** How long a child may take to answer after its start. */
@@ -40,7 +43,10 @@ export interface ProcessOptions {
   args?: string[]
   /** The child's whole environment. */
   env: NodeJS.ProcessEnv
-  /** When the child is ready: a URL that answers with a 2xx status, or what a line of its output holds. Without it, at once. */
+  /**
+   * When the child is ready: a URL that answers with a 2xx status, or what a line of its output
+   * holds. Without it, at once.
+   */
   ready?: string | RegExp
   /** Gets each line that the child prints, on either stream, beside `output()`. */
   onLine?: (line: string) => void
@@ -54,7 +60,9 @@ export interface RunningProcess extends AsyncDisposable {
   output(): string
   /** Sends a signal; nothing happens when it is gone already. */
   kill(signal?: NodeJS.Signals): void
-  /** Asks it to stop, kills it after `stopSecondsMax`. Settles when it is gone, with its exit code. */
+  /**
+   * Asks it to stop, kills it after `stopSecondsMax`. Settles when it is gone, with its exit code.
+   */
   stop(): Promise<number | null>
 }
 
@@ -90,7 +98,8 @@ export function launch({ file, args = [], env, onLine }: ProcessOptions): Runnin
   const child = spawn(
     node,
     ['--import', path.join(root, 'scripts/stop-with-parent.ts'), path.resolve(root, file), ...args],
-    // A group of its own: Ctrl-C in the terminal reaches the parent alone, which stops its children in order.
+    // A group of its own: Ctrl-C in the terminal reaches the parent alone, which stops its children
+    // in order.
     { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },
   )
   let output = ''

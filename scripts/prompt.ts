@@ -1,11 +1,12 @@
-/** Questions to whoever sits at the terminal. */
+/** Questions to the person at the terminal. */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { CommandError, UsageError } from './command.ts'
 
 /**
- * Asks for a line of text; what is typed is not shown when it is hidden. The question goes to standard error, so that the output stays the result.
+ * Asks for a line of text; what is typed is not shown when it is hidden. The question goes to
+ * standard error, so that the output stays the result.
  * @param missing what to say where there is no terminal to ask on: `--account is missing`
  * @throws UsageError where there is no terminal, CommandError when nothing was entered
  */

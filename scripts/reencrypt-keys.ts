@@ -1,4 +1,7 @@
-/** `npm run keys:reencrypt`: encrypts the PDS's signing keys under a new secret, while the PDS is stopped. */
+/**
+ * `npm run keys:reencrypt`: encrypts the PDS's signing keys under a new secret, while the PDS is
+ * stopped.
+ */
 
 import { existsSync } from 'node:fs'
 import path from 'node:path'

@@ -1,8 +1,8 @@
 // Runs a script of this project with the Node it pins, installing what is missing first.
 //
-//   node scripts/run.mjs FILE.ts [argument...]         a TypeScript file, in the checkout's folder
-//   node scripts/run.mjs --here FILE.ts [argument...]  a TypeScript file, in the folder of the caller
-//   node scripts/run.mjs --bin NAME [argument...]      a command of an installed package
+// node scripts/run.mjs FILE.ts [argument...] a TypeScript file, in the checkout's folder node
+// scripts/run.mjs --here FILE.ts [argument...] a TypeScript file, in the folder of the caller node
+// scripts/run.mjs --bin NAME [argument...] a command of an installed package
 //
 // Plain JavaScript on purpose: any Node from 20 on must be able to read it.
 import { spawn, spawnSync } from 'node:child_process'
@@ -23,7 +23,10 @@ const lock = path.join(root, '.atoll-installing')
 if (!isInstalled()) await install()
 run(process.argv.slice(2))
 
-/** Whether node_modules holds what package-lock.json asks for, by the list that npm leaves there when it is done. */
+/**
+ * Whether node_modules holds what package-lock.json asks for, by the list that npm leaves there
+ * when it is done.
+ */
 function isInstalled() {
   const done = path.join(modules, '.package-lock.json')
   if (!existsSync(done) || !existsSync(node)) return false
@@ -40,7 +43,10 @@ function packagesOf(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages
 }
 
-/** Two commands started at once on a fresh clone must not install over each other: the second waits, and then has nothing to do. */
+/**
+ * Two commands started at once on a fresh clone must not install over each other: the second waits,
+ * and then has nothing to do.
+ */
 async function install() {
   while (!takeLock()) await sleep(500)
   try {
@@ -62,7 +68,10 @@ async function install() {
   if (process.exitCode) process.exit()
 }
 
-/** The lock names the process that holds it, so that one left behind by Ctrl-C is known for what it is. */
+/**
+ * The lock names the process that holds it, so that one left behind by Ctrl-C is known for what it
+ * is.
+ */
 function takeLock() {
   const mine = `${lock}-${process.pid}`
   writeFileSync(mine, String(process.pid))
@@ -109,9 +118,11 @@ function run(words) {
     stdio: isTool ? 'inherit' : ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, PATH: `${path.join(modules, '.bin')}${path.delimiter}${process.env.PATH ?? ''}` },
   })
-  // Ctrl-C reaches the child by itself (same terminal); a signal sent to this process alone is passed on.
+  // Ctrl-C reaches the child by itself (same terminal); a signal sent to this process alone is
+  // passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  // npm starts this through a shell, and a signal to npm ends the two of them: all that comes through is that the parent is another.
+  // npm starts this through a shell, and a signal to npm ends the two of them: all that comes
+  // through is that the parent is another.
   if (process.env.npm_lifecycle_event) {
     const look = setInterval(() => {
       if (process.ppid === parent) return

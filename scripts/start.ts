@@ -1,8 +1,9 @@
 /**
- * `npm start`: the PLC directory, the PDS and the feed generator on this machine, each a process of its own, each keeping its data.
+ * `npm start`: the PLC directory, the PDS and the feed generator on this machine, each a process of
+ * its own, each keeping its data.
  *
- * They start in that order and stop in the other one. When one ends by itself the others are stopped too. With PDS_DID_PLC_URL
- * set, that directory is used and none is started.
+ * They start in that order and stop in the other one. When one ends by itself the others are
+ * stopped too. With PDS_DID_PLC_URL set, that directory is used and none is started.
  */
 import { lockDataDirectory } from '#platform/data-lock.ts'
 import { CommandError, runCommand, untilSignal } from './command.ts'

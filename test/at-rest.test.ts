@@ -1,4 +1,7 @@
-/** What lies on the disk: nobody but its owner reads it, and whoever has a copy of it cannot sign in. */
+/**
+ * What lies on the disk: nobody but its owner reads it, and whoever has a copy of it cannot sign
+ * in.
+ */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { decodeJwt } from 'jose'

@@ -1,4 +1,7 @@
-/** Atoll's lexicon documents as other software reads them: by the official parser, and as code that the official tool generates. */
+/**
+ * Atoll's lexicon documents as other software reads them: by the official parser, and as code that
+ * the official tool generates.
+ */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

@@ -31,7 +31,10 @@ export const TOPICS: readonly string[] = [
   'scripts/atoll/import/words',
 ]
 
-/** Source files, by folder, that have no test of their own path: others reach them. A row goes once its file has one; none comes. */
+/**
+ * Source files, by folder, that have no test of their own path: others reach them. A row goes once
+ * its file has one; none comes.
+ */
 export const UNTESTED: Readonly<Record<string, readonly string[]>> = {
   feedgen: ['evaluator-worker.ts', 'feedgen.ts', 'services.ts'],
   'feedgen/algorithm': [

@@ -1,4 +1,7 @@
-/** The tests of `npm run test:quick`: for each room a few that are cheap, most of them without a process of their own. */
+/**
+ * The tests of `npm run test:quick`: for each room a few that are cheap, most of them without a
+ * process of their own.
+ */
 
 /** By room; a name that ends with `/` is a folder. */
 export const QUICK_FILES: Readonly<Record<string, readonly string[]>> = {

@@ -1,4 +1,7 @@
-/** A definition made ready: its rules compiled, what it takes in as posts come by, whether it needs a viewer, and what it costs. */
+/**
+ * A definition made ready: its rules compiled, what it takes in as posts come by, whether it needs
+ * a viewer, and what it costs.
+ */
 
 import { type CostPart, costOf } from './cost.ts'
 import type { ActorSet, Definition, Filter, Lane, Source } from './definition.ts'
@@ -12,15 +15,18 @@ export interface Intake {
   /** True of the posts of this source; absent when that is every post. */
   readonly rule?: Rule
   /**
-   * What a post's record must not deny for it to be taken in; absent when every post would be, or every one that is no reply, and
-   * none is.
+   * What a post's record must not deny for it to be taken in; absent when every post would be, or
+   * every one that is no reply, and none is.
    */
   readonly wanted?: Rule
   /** Whether no reply is wanted. */
   readonly noReplies: boolean
 }
 
-/** What can be read page by page, the newest first, without ranking: the posts of one source that filters look at one by one. */
+/**
+ * What can be read page by page, the newest first, without ranking: the posts of one source that
+ * filters look at one by one.
+ */
 export interface Stream {
   readonly path: string
   readonly source: Extract<Source, { kind: 'network' }> | SetSource
@@ -33,7 +39,9 @@ export interface Stream {
 export interface Plan {
   readonly definition: Definition
   readonly where?: Rule
-  /** What is left of `where` for posts that were taken in, of which the record has decided the rest. */
+  /**
+   * What is left of `where` for posts that were taken in, of which the record has decided the rest.
+   */
   readonly rest?: Rule
   readonly lanes: readonly { rule: Rule; share: number }[]
   /** From which posts hops go, by these; of others from all. */
@@ -141,7 +149,10 @@ export function* filtersIn(filter: Filter): Generator<Filter> {
   if (filter.kind === 'all' || filter.kind === 'any') for (const part of filter.of) yield* filtersIn(part)
 }
 
-/** The sets of accounts that a definition names, whose posts or likes it brings or by whom it filters. */
+/**
+ * The sets of accounts that a definition names, whose posts or likes it brings or by whom it
+ * filters.
+ */
 export function actorSetsOf(definition: Definition): ActorSet[] {
   const filters = [
     ...(definition.where ? [definition.where] : []),
@@ -211,7 +222,10 @@ function refusesOnlyReplies(filter: Filter): boolean {
   return filter.kind === 'not' && filter.of.kind === 'type' && filter.of.any.every((type) => type === 'reply')
 }
 
-/** What a stream cannot tell of a post by itself: what the others say, and what an AppView has to be asked. */
+/**
+ * What a stream cannot tell of a post by itself: what the others say, and what an AppView has to be
+ * asked.
+ */
 const COMPARED: readonly Rule['op'][] = ['duplicate', 'account']
 
 function compileStream(definition: Definition, rule: Rule | undefined): Stream | undefined {

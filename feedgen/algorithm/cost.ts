@@ -1,6 +1,7 @@
 /**
- * What a definition costs its host, in points, part by part: what it takes to look at posts as they come by, and to rank. The points are guesses of
- * work and not of money; a definition above the host's limit is refused with the dearest parts named.
+ * What a definition costs its host, in points, part by part: what it takes to look at posts as they
+ * come by, and to rank. The points are guesses of work and not of money; a definition above the
+ * host's limit is refused with the dearest parts named.
  */
 import type { Definition, Source } from './definition.ts'
 import { coverOf } from './index-keys.ts'
@@ -40,7 +41,10 @@ const WORDS_PER_TEST = 10
 const REPEATED_STEPS_PER_TEST = 5
 /** Of posts that come by, this many are looked at where all are. */
 const INTAKE_LOOKS = 1000
-/** A ranking looks at so many of a source, in the same measure: fewer posts, and only when somebody reads. */
+/**
+ * A ranking looks at so many of a source, in the same measure: fewer posts, and only when somebody
+ * reads.
+ */
 const RANKING_LOOKS = 200
 /** More sources bring more posts, but not without end. */
 const RANKED_SOURCES_MAX = 5
@@ -75,7 +79,10 @@ export function costOf(priced: Priced): CostPart[] {
 /** A window up to which posts are kept for nothing. */
 const FREE_WINDOW_HOURS = 720
 
-/** What it takes to keep posts that were taken in longer than others, by how many of a thousand those are. */
+/**
+ * What it takes to keep posts that were taken in longer than others, by how many of a thousand
+ * those are.
+ */
 function* keepingCosts({ sources, intake }: Priced): Generator<CostPart> {
   if (intake === undefined) return
   const { share } = coverOf(intake)
@@ -86,7 +93,9 @@ function* keepingCosts({ sources, intake }: Priced): Generator<CostPart> {
   }
 }
 
-/** What tests cost, each by how many posts it is asked of: as they come by, and as they are ranked. */
+/**
+ * What tests cost, each by how many posts it is asked of: as they come by, and as they are ranked.
+ */
 function* testCosts({ definition, intake, where, lanes }: Priced): Generator<CostPart> {
   // Of every thousand posts that come by, as many are looked at, each as often as there are tests.
   if (intake) yield* priceOf(intake, Math.min(INTAKE_LOOKS, coverOf(intake).share))

@@ -1,12 +1,13 @@
 /**
- * What a definition of an algorithm is: five stages, pure data, in the order in which they run. In a record each part of a union says its `$type`,
- * such as `social.atoll.feed.where#tag`; here that is its `kind`, `tag`. `read.ts` makes the one from the other.
+ * What a definition of an algorithm is: five stages, pure data, in the order in which they run. In
+ * a record each part of a union says its `$type`, such as `social.atoll.feed.where#tag`; here that
+ * is its `kind`, `tag`. `read.ts` makes the one from the other.
  *
  * The data model has no fractions: where a name ends in `Milli`, 1000 stands for 1.
  */
 import type { MediaKind, TextPlace } from './features.ts'
 
-/** Who speaks for these lexicons in the network: whoever publishes them there holds this domain. */
+/** The authority of these lexicons: their publisher in the network holds this domain. */
 const AUTHORITY = 'social.atoll'
 
 /** The collection of definitions; one serves the feed whose record has the same key. */
@@ -53,7 +54,10 @@ export type Source =
   | { kind: 'likedBy'; set: ActorSet; windowHours: number }
   /** What people like who liked the same: as the viewer, or as these posts' likers. */
   | { kind: 'colikers'; seed: Seed; windowHours: number }
-  /** The posts around those of other sources, or around those of them of which `where` is true, in their place. */
+  /**
+   * The posts around those of other sources, or around those of them of which `where` is true, in
+   * their place.
+   */
   | { kind: 'hop'; to: Hop; of: Source[]; where?: Filter }
   /** What is in `from` and not in `take`. */
   | { kind: 'minus'; from: Source[]; take: Source[] }
@@ -83,7 +87,10 @@ export type Filter =
   | { kind: 'all'; of: Filter[] }
   | { kind: 'any'; of: Filter[] }
   | { kind: 'not'; of: Filter }
-  /** One of the words, the phrase, or the regular expression (RE2) stands in one of the places: in the text, when none is given. */
+  /**
+   * One of the words, the phrase, or the regular expression (RE2) stands in one of the places: in
+   * the text, when none is given.
+   */
   | { kind: 'text'; words?: string[]; phrase?: string; regex?: string; in?: TextPlace[] }
   | { kind: 'tag'; any: string[] }
   /** The post declares one, all, or none of the languages; `pt` stands for `pt-BR` too. */
@@ -93,7 +100,10 @@ export type Filter =
   | { kind: 'mention'; dids: string[] }
   | { kind: 'author'; in: ActorSet }
   | { kind: 'type'; any: PostType[] }
-  /** It shows one of the kinds, and as many pictures and videos; of those and GIFs, so many have alt text. */
+  /**
+   * It shows one of the kinds, and as many pictures and videos; of those and GIFs, so many have alt
+   * text.
+   */
   | {
       kind: 'media'
       any: MediaKind[]
@@ -101,13 +111,22 @@ export type Filter =
       countMax?: number
       alt?: 'every' | 'some' | 'none'
     }
-  /** It has one of the labels, put on by its author or, where they are named, by one of these labelers. */
+  /**
+   * It has one of the labels, put on by its author or, where they are named, by one of these
+   * labelers.
+   */
   | { kind: 'label'; any: string[]; by?: string[] }
   | { kind: 'count'; of: CountName; op: Comparison; n: number }
   | { kind: 'age'; hoursMin?: number; hoursMax?: number }
-  /** The author's account is that old and has that many followers, as an AppView says. Until that is known, nothing is true of it. */
+  /**
+   * The author's account is that old and has that many followers, as an AppView says. Until that is
+   * known, nothing is true of it.
+   */
   | ({ kind: 'account' } & AccountRange)
-  /** A field of the record, by its path: `embed.images.0.alt`. One of the values is given, unless the question is whether the field is there. */
+  /**
+   * A field of the record, by its path: `embed.images.0.alt`. One of the values is given, unless
+   * the question is whether the field is there.
+   */
   | ({ kind: 'field'; path: string; op: FieldComparison } & FieldValue)
   /** An older one of the posts under consideration says, links or shows the same. */
   | { kind: 'duplicate'; of: 'text' | 'link' | 'media' }
@@ -149,7 +168,10 @@ export type Term = { weightMilli: number } & (
   | { kind: 'affinity' }
   /** How many like it of those who like what the viewer likes. */
   | { kind: 'colike' }
-  /** What it is worth before anybody did anything: the same for all, by what the author's posts usually get, or more the less he posts. */
+  /**
+   * What it is worth before anybody did anything: the same for all, by what the author's posts
+   * usually get, or more the less they post.
+   */
   | { kind: 'prior'; of: 'all' | 'author' | 'quiet' }
 )
 
@@ -164,11 +186,14 @@ export type Fade =
 // --- arrange
 
 export interface Arrangement {
-  /** At most `max` of an author, and as many others between two of him as `gap`. */
+  /** At most `max` of an author, with at least `gap` others between two of them. */
   perAuthor?: { max?: number; gap?: number }
   /** Every n-th place is for the newest post that is not yet there. */
   freshEvery?: number
-  /** Posts of the lanes take turns, each lane as often as its share says; what is in no lane comes last. */
+  /**
+   * Posts of the lanes take turns, each lane as often as its share says; what is in no lane comes
+   * last.
+   */
   mix?: { lanes: Lane[] }
   /** One post of each thread, or of each linked page. */
   unique?: ('thread' | 'link')[]
@@ -186,7 +211,10 @@ export interface ViewerRules {
   hide?: ('seen' | 'liked' | 'own' | 'blocked')[]
   /** Less of an author after `requestLess`, more after `requestMore`. */
   feedback?: boolean
-  /** Posts in other languages than the viewer reads are left out of pages; those that declare none are not. */
+  /**
+   * Posts in other languages than the viewer reads are left out of pages; those that declare none
+   * are not.
+   */
   languages?: boolean
   /** What is shown until something is known of the viewer. */
   coldStart?: { feed: string }

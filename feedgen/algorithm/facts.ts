@@ -68,7 +68,10 @@ export interface AccountFacts {
   readonly readAt: number
 }
 
-/** An account that the AppView did not know may only be new: it is asked about again after this long. */
+/**
+ * An account that the AppView did not know may only be new: it is asked about again after this
+ * long.
+ */
 const UNKNOWN_MS_MAX = HOUR_MS
 
 /** Until when what is known of an account may be relied on; milliseconds since 1970. */

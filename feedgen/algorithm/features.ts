@@ -1,8 +1,10 @@
 /**
- * What a post's record says, in the form in which algorithms ask for it. There is this one reading of a record: at ingest, where posts
- * are matched, and from the stored bytes afterwards, where they are ranked, previewed and explained. So those cannot disagree.
+ * What a post's record says, in the form in which algorithms ask for it. There is this one reading
+ * of a record: at ingest, where posts are matched, and from the stored bytes afterwards, where they
+ * are ranked, previewed and explained. So those cannot disagree.
  *
- * Records come from strangers: whatever has another shape than its lexicon says is as if it were not there.
+ * Records come from strangers: whatever has another shape than its lexicon says is as if it were
+ * not there.
  */
 import { type CborObject, type CborValue, isMap } from '#protocol/cbor.ts'
 import { hostForm, languageForm, tagForm } from './forms.ts'
@@ -21,7 +23,10 @@ export interface PostFeatures {
   readonly author: string
   /** The record itself, for questions about fields of any name. */
   readonly record: CborObject
-  /** What was written, the pictures' descriptions, the URLs of links, and a card's title and description; several are lines. */
+  /**
+   * What was written, the pictures' descriptions, the URLs of links, and a card's title and
+   * description; several are lines.
+   */
   readonly texts: Readonly<Record<TextPlace, string>>
   /** The words of a place, as {@link wordsOf} says. */
   words(place: TextPlace): string
@@ -39,7 +44,10 @@ export interface PostFeatures {
   readonly mediaCount: number
   /** The alt text of each of them, and of a GIF: an empty string where there is none. */
   readonly alts: readonly string[]
-  /** The CIDs of those, which are the same wherever the same is shown; an empty string when there are none. */
+  /**
+   * The CIDs of those, which are the same wherever the same is shown; an empty string when there
+   * are none.
+   */
   readonly blobs: string
   /** Labels that its author put on it. */
   readonly selfLabels: readonly string[]
@@ -47,7 +55,9 @@ export interface PostFeatures {
   readonly parent?: string
   readonly root?: string
   readonly quote?: string
-  /** When its author says that it was made, in milliseconds since 1970; absent when that is no date. */
+  /**
+   * When its author says that it was made, in milliseconds since 1970; absent when that is no date.
+   */
   readonly createdAt?: number
 }
 

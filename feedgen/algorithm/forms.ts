@@ -1,4 +1,7 @@
-/** The forms in which tags, languages and hosts are compared: posts and definitions are brought to the same. */
+/**
+ * The forms in which tags, languages and hosts are compared: posts and definitions are brought to
+ * the same.
+ */
 import { domainToASCII } from 'node:url'
 import { folded } from './words.ts'
 
@@ -12,7 +15,10 @@ const REMEMBERED_MAX = 2000
 const languages = new Map<string, string>()
 const scripted = new Map<string, string>()
 
-/** A language tag or range as BCP 47 has it, in lower case: `pt_BR` is `pt-br`, `eng` is `en`. What is none stays as it is. */
+/**
+ * A language tag or range as BCP 47 has it, in lower case: `pt_BR` is `pt-br`, `eng` is `en`. What
+ * is none stays as it is.
+ */
 export function languageForm(tag: string): string {
   return remembered(languages, tag, () => {
     const plain = tag.trim().replaceAll('_', '-')
@@ -24,7 +30,10 @@ export function languageForm(tag: string): string {
   })
 }
 
-/** Whether a range takes in a tag, both in their form: by extended filtering of RFC 4647, where `zh-tw` is written in `hant`. */
+/**
+ * Whether a range takes in a tag, both in their form: by extended filtering of RFC 4647, where
+ * `zh-tw` is written in `hant`.
+ */
 export function takesIn(range: string, tag: string): boolean {
   return (
     filters(range, tag) ||
@@ -78,7 +87,10 @@ export function isLanguage(range: string): boolean {
   }
 }
 
-/** A host, or the host of a URL: lower case, ASCII (IDNA), without `www.` and the dot at its end. An empty string when there is none. */
+/**
+ * A host, or the host of a URL: lower case, ASCII (IDNA), without `www.` and the dot at its end. An
+ * empty string when there is none.
+ */
 export function hostForm(text: string): string {
   const [, host = ''] =
     /^(?:[a-z][a-z0-9+.-]*:)?(?:\/\/)?(?:[^/?#@]*@)?(?:\*\.)?([^/?#:]+)/iu.exec(text.trim()) ?? []

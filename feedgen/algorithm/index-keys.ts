@@ -1,8 +1,9 @@
 /**
  * By what a post can be told to be one that a rule may be true of, without asking the rule.
  *
- * A cover is a set of keys of which every such post has at least one: a rule that wants one of twenty words and the language `pt` is covered by the twenty
- * words, and by `pt`. The cover with the fewest posts behind it is the one to look definitions up by.
+ * A cover is a set of keys of which every such post has at least one: a rule that wants one of
+ * twenty words and the language `pt` is covered by the twenty words, and by `pt`. The cover with
+ * the fewest posts behind it is the one to look definitions up by.
  */
 
 import type { Filter } from './definition.ts'
@@ -20,7 +21,10 @@ export interface Key {
 
 export interface Cover {
   readonly keys: readonly Key[]
-  /** How many of a thousand posts have one of the keys: a guess, made from what the network looks like. */
+  /**
+   * How many of a thousand posts have one of the keys: a guess, made from what the network looks
+   * like.
+   */
   readonly share: number
 }
 
@@ -132,7 +136,10 @@ function coverOfLanguages({ any, every = [] }: Extract<Filter, { kind: 'lang' }>
   return any ? union(covers) : covers.reduce((a, b) => (b.share < a.share ? b : a), everyPost)
 }
 
-/** A post in `zh-hant-tw` is found by that and by `zh`: a language with one part more than that by the first. */
+/**
+ * A post in `zh-hant-tw` is found by that and by `zh`: a language with one part more than that by
+ * the first.
+ */
 function keyOfLanguage(lang: string): string {
   return lang.split('-', 1)[0] as string
 }

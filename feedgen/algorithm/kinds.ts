@@ -5,8 +5,8 @@ import { lexicons } from './lexicons.ts'
 import { definitionShape, isObject, kindOf, propertyOf, type Shape, shapeOf, under } from './shape.ts'
 
 /**
- * Refuses kinds and fields that no lexicon has, with what was probably meant. Everything else is left to the validator, which
- * speaks of it in the terms of lexicons.
+ * Refuses kinds and fields that no lexicon has, with what was probably meant. Everything else is
+ * left to the validator, which speaks of it in the terms of lexicons.
  * @throws InvalidDefinitionError
  */
 export function checkNames(record: Record<string, unknown>): void {

@@ -6,7 +6,10 @@ import { isLanguage, languageForm } from './forms.ts'
 export interface ReadLanguages {
   /** As they were said, the most wanted first. */
   readonly tags: readonly string[]
-  /** Without regions and scripts: whoever reads `pt-BR` reads `pt` and `pt-PT` too, which is as apps compare them. */
+  /**
+   * Without regions and scripts: someone who reads `pt-BR` reads `pt` and `pt-PT` too, which is as
+   * apps compare them.
+   */
   readonly languages: ReadonlySet<string>
 }
 

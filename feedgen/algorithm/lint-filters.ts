@@ -1,4 +1,7 @@
-/** What filters of a valid definition look for that no post has, or in other words than were written. */
+/**
+ * What filters of a valid definition look for that no post has, or in other words than were
+ * written.
+ */
 
 import type { ActorSet, Filter } from './definition.ts'
 import { hostForm, isLanguage, languageForm, tagForm, takesIn } from './forms.ts'
@@ -164,7 +167,10 @@ function* ofCovered(words: readonly string[], path: string): Generator<Warning> 
   }
 }
 
-/** Whether a term is found wherever its words stand: no sign of it counts, and it is no noun of one syllable. */
+/**
+ * Whether a term is found wherever its words stand: no sign of it counts, and it is no noun of one
+ * syllable.
+ */
 function findsAllOf({ words, shown }: Term): boolean {
   return shown === words.trim().replaceAll(' -', '') && !/^ \p{Script=Hangul} $/u.test(words)
 }
@@ -221,7 +227,10 @@ function* ofRegex(filter: Of<'text'>, regex: string, path: string): Generator<Wa
     }
 }
 
-/** The words that an expression spells out, whatever their case, between boundaries; undefined when it is more than that. */
+/**
+ * The words that an expression spells out, whatever their case, between boundaries; undefined when
+ * it is more than that.
+ */
 function wordsOfRegex(regex: string): string[] | undefined {
   const [, group, single] =
     /^\(\?i\)\\b(?:\((?:\?:)?([\p{L}\p{M}\p{N}_ |]+)\)|([\p{L}\p{M}\p{N}_ ]+))\\b$/u.exec(regex) ?? []

@@ -13,7 +13,8 @@ export const WARNINGS_MAX = 100
 
 /**
  * What a creator should know before a definition is published.
- * @param host `knowsAccounts`: whether it asks an AppView about authors; `retentionHours`: how long it keeps posts that no feed needs
+ * @param host `knowsAccounts`: whether it asks an AppView about authors; `retentionHours`: how long
+ * it keeps posts that no feed needs
  */
 export function warningsOf(
   definition: Definition,
@@ -111,8 +112,9 @@ function* ofSource(source: Source, path: string): Generator<Warning> {
 }
 
 /**
- * Windows that reach back further than posts are kept. Posts that a source matches as they come are kept for its window; the others, which
- * are found by their authors, lists or likes, only as long as the host keeps any post.
+ * Windows that reach back further than posts are kept. Posts that a source matches as they come are
+ * kept for its window; the others, which are found by their authors, lists or likes, only as long
+ * as the host keeps any post.
  */
 function* ofRetention(definition: Definition, retentionHours: number): Generator<Warning> {
   const intakes = compiled(definition)?.intakes

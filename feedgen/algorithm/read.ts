@@ -1,9 +1,10 @@
 /**
  * Reads a definition out of a record, and refuses whatever is not known whole.
  *
- * The generic validator comes first with what lexicons can say: kinds, lengths, bounds, formats. It lets fields pass that no lexicon has, and it calls
- * itself for each level; so before it stands a check of size and depth, and after it a walk of our own, which turns each `$type` of
- * a union into a `kind` on the way.
+ * The generic validator comes first with what lexicons can say: kinds, lengths, bounds, formats. It
+ * lets fields pass that no lexicon has, and it calls itself for each level; so before it stands a
+ * check of size and depth, and after it a walk of our own, which turns each `$type` of a union into
+ * a `kind` on the way.
  */
 import { ValidationError } from '@atproto/lexicon'
 import { ALGORITHM_NSID, type Definition } from './definition.ts'
@@ -74,7 +75,9 @@ function checkSize(record: unknown): void {
 
 /** How the members of a union are told apart, on the way in and on the way out. */
 interface Direction {
-  /** The lexicon of the member that the object is, and its other fields; undefined when it is none. */
+  /**
+   * The lexicon of the member that the object is, and its other fields; undefined when it is none.
+   */
   open(member: Json, refs: readonly string[]): { ref: string; fields: Json } | undefined
   /** The object of these fields. */
   close(ref: string, fields: Json): Json

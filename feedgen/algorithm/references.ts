@@ -21,12 +21,16 @@ export type Finding = 'there' | 'missing' | 'unknown'
 
 export type FindRecord = (reference: Reference) => Promise<Finding>
 
-/** As many records are asked for of one definition: lists, feeds and labelers before single posts. */
+/**
+ * As many records are asked for of one definition: lists, feeds and labelers before single posts.
+ */
 export const REFERENCES_ASKED_MAX = 20
 /** What has not come by then is not known. */
 const ASKING_MS_MAX = 5000
 
-/** A warning for each record that is not there, and for each of which that could not be found out. */
+/**
+ * A warning for each record that is not there, and for each of which that could not be found out.
+ */
 export async function missingOf(definition: Definition, find: FindRecord): Promise<Warning[]> {
   const references = referencesOf(definition)
   const asked = references.slice(0, REFERENCES_ASKED_MAX)

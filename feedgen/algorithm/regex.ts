@@ -1,13 +1,17 @@
 /**
  * Regular expressions of strangers: RE2, whose time grows with the text and never explodes.
  *
- * RE2 knows `\w`, `\d`, `\s` and `\b` of ASCII only. Here they mean what Unicode says: the classes are written out, and `\b` finds a mark
- * that is put into the text at each boundary of a word, over which everything else passes. A text of ASCII is searched as it is.
+ * RE2 knows `\w`, `\d`, `\s` and `\b` of ASCII only. Here they mean what Unicode says: the classes
+ * are written out, and `\b` finds a mark that is put into the text at each boundary of a word, over
+ * which everything else passes. A text of ASCII is searched as it is.
  */
 import { RE2JS, RE2JSException } from 're2js'
 import { InvalidDefinitionError } from './invalid.ts'
 
-/** Repetitions are written out when an expression is made ready: `(a{100}){100}` is ten thousand steps. */
+/**
+ * Repetitions are written out when an expression is made ready: `(a{100}){100}` is ten thousand
+ * steps.
+ */
 export const regexStepsMax = 2000
 /** Steps that every expression has. */
 const FRAME_STEPS = 4
@@ -16,7 +20,10 @@ export const regexTextCharactersMax = 4000
 
 /** An expression that is ready. */
 export interface CompiledRegex {
-  /** Steps that its repetitions add to what is written: each may be under way at each place of a text. */
+  /**
+   * Steps that its repetitions add to what is written: each may be under way at each place of a
+   * text.
+   */
   readonly repeatedSteps: number
   matches(text: string): boolean
 }
@@ -57,7 +64,10 @@ function compiled(source: string, path: string): RE2JS {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
 const ASCII = /^[\x00-\x7f]*$/
 
-/** Two noncharacters, which stand in no text of people: at a boundary of a word, and everywhere else. */
+/**
+ * Two noncharacters, which stand in no text of people: at a boundary of a word, and everywhere
+ * else.
+ */
 const [EDGE, INSIDE] = ['\u{10FFFF}', '\u{10FFFE}']
 /** How many edges are set at one place: as many `\b` may stand beside each other. */
 const EDGES = 3

@@ -1,9 +1,10 @@
 /**
  * The `where` of a definition, made ready to be asked of posts.
  *
- * A rule is asked twice. When a post is indexed only its record is known: {@link decide} answers true, false, or undefined where that depends on what
- * others will do. When posts are ranked all is known but, at times, what an AppView says of authors: {@link tell} answers undefined where it depends
- * on that. Both go through the same tests.
+ * A rule is asked twice. When a post is indexed only its record is known: {@link decide} answers
+ * true, false, or undefined where that depends on what others will do. When posts are ranked all is
+ * known but, at times, what an AppView says of authors: {@link tell} answers undefined where it
+ * depends on that. Both go through the same tests.
  */
 
 import { HOUR_MS } from '#platform/time.ts'
@@ -39,7 +40,10 @@ export type Rule = { readonly path: string } & (
 
 export type DuplicateOf = 'text' | 'link' | 'media'
 
-/** A post while an algorithm considers it, with as much of what is known about it as the rules ask for. */
+/**
+ * A post while an algorithm considers it, with as much of what is known about it as the rules ask
+ * for.
+ */
 export interface Considered {
   readonly post: PostFacts
   readonly isRepost: boolean
@@ -60,7 +64,8 @@ export interface Surroundings {
 
 /**
  * Makes a filter ready.
- * @throws InvalidDefinitionError for what a lexicon cannot say: a regular expression that is none, values that exclude each other
+ * @throws InvalidDefinitionError for what a lexicon cannot say: a regular expression that is none,
+ * values that exclude each other
  */
 export function compileRule(filter: Filter, path: string): Rule {
   switch (filter.kind) {
@@ -165,7 +170,10 @@ export function holds(rule: Rule, considered: Considered, around: Surroundings):
   return tell(rule, considered, around) === true
 }
 
-/** Whether a rule is true of a post; undefined when that depends on what is not known of its author's account. */
+/**
+ * Whether a rule is true of a post; undefined when that depends on what is not known of its
+ * author's account.
+ */
 export function tell(rule: Rule, considered: Considered, around: Surroundings): boolean | undefined {
   const { post, labels = [] } = considered
   switch (rule.op) {
@@ -303,7 +311,9 @@ function langTest(filter: Extract<Filter, { kind: 'lang' }>, path: string) {
   return any ? some : (features: PostFeatures) => !some(features)
 }
 
-/** Whether as many of the media have alt text; where there are none, no question about them is true. */
+/**
+ * Whether as many of the media have alt text; where there are none, no question about them is true.
+ */
 function areDescribed(alts: readonly string[], wanted: 'every' | 'some' | 'none'): boolean {
   const described = alts.filter((alt) => alt.trim() !== '').length
   if (alts.length === 0) return false

@@ -1,8 +1,9 @@
 /**
  * Definitions as people type them, and the records that they stand for.
  *
- * In the short form a part of a union says its `kind` (`text`) in place of its `$type`, accounts may be named by handle or by their
- * page in the app, and records by their address there. The lexicon tells where which is wanted.
+ * In the short form a part of a union says its `kind` (`text`) in place of its `$type`, accounts
+ * may be named by handle or by their page in the app, and records by their address there. The
+ * lexicon tells where which is wanted.
  */
 import { ALGORITHM_NSID } from './definition.ts'
 import { InvalidDefinitionError } from './invalid.ts'
@@ -22,8 +23,10 @@ import {
 export type FindDid = (handle: string) => Promise<string>
 
 /**
- * The record that a definition stands for. What is wrong with it otherwise is left to `readDefinition`.
- * @throws InvalidDefinitionError for kinds that are not known, names of nobody, addresses of nothing
+ * The record that a definition stands for. What is wrong with it otherwise is left to
+ * `readDefinition`.
+ * @throws InvalidDefinitionError for kinds that are not known, names of nobody, addresses of
+ * nothing
  */
 export async function wholeOf(definition: Json, findDid: FindDid): Promise<Json> {
   const { $type, ...fields } = definition

@@ -1,9 +1,10 @@
 /**
  * Which filters are true of every post, and which of none, whatever posts say.
  *
- * A filter is looked at with one thing known at a time (what kind of post it is, which media it has, its age, one of its
- * counts, or what one other filter says of it), each possible value in turn; all else is unknown. What is false for each
- * value is true of no post. Contradictions between two such things are not found.
+ * A filter is looked at with one thing known at a time (what kind of post it is, which media it
+ * has, its age, one of its counts, or what one other filter says of it), each possible value in
+ * turn; all else is unknown. What is false for each value is true of no post. Contradictions
+ * between two such things are not found.
  */
 import type { CountName, Filter, PostType } from './definition.ts'
 import { compareNumbers } from './field.ts'
@@ -22,7 +23,9 @@ export interface Reach {
 export const COMPARED_FILTERS_MAX = 600
 const MEDIA_COUNT_MAX = 100
 
-/** The verdict on each filter in a filter that has one; `constant` knows those of single filters. */
+/**
+ * The verdict on each filter in a filter that has one; `constant` knows those of single filters.
+ */
 export function verdictsOf(
   root: Filter,
   reach: Reach,

@@ -1,11 +1,15 @@
 /**
  * How text is taken apart into words. Posts and definitions are taken apart alike.
  *
- * What one person writes and another leaves out is folded: case, compatibility forms, vowel points and tatweel (Arabic), niqqud (Hebrew),
- * accents (Greek), stress (Cyrillic), joiners and variation selectors. Latin accents stay: `año` is not `ano`.
+ * What one person writes and another leaves out is folded: case, compatibility forms, vowel points
+ * and tatweel (Arabic), niqqud (Hebrew), accents (Greek), stress (Cyrillic), joiners and variation
+ * selectors. Latin accents stay: `año` is not `ano`.
  */
 
-/** Scripts that put no spaces between words: each letter is a word, and what has several is found as a phrase. */
+/**
+ * Scripts that put no spaces between words: each letter is a word, and what has several is found as
+ * a phrase.
+ */
 const UNSPACED = 'Han Hira Kana Bopo Yiii Thai Laoo Khmr Mymr Tale Talu Lana Tavt Java Bali'
   .split(' ')
   .map((script) => `\\p{scx=${script}}`)
@@ -28,11 +32,12 @@ const HANGUL = /^\p{Script=Hangul}+$/u
 const SKIN_TONE = /\p{EMod}/gu
 
 /**
- * The words of a text in their folded form, each between two spaces: ` so it reads `. A word or phrase stands in a text exactly if its own
- * words are a part of that. An empty string when there are none.
+ * The words of a text in their folded form, each between two spaces: ` so it reads `. A word or
+ * phrase stands in a text exactly if its own words are a part of that. An empty string when there
+ * are none.
  *
- * Korean words are written with particles behind them; they stand here syllable by syllable, those behind the first marked, so that a word
- * is found at the beginning of another.
+ * Korean words are written with particles behind them; they stand here syllable by syllable, those
+ * behind the first marked, so that a word is found at the beginning of another.
  */
 export function wordsOf(text: string): string {
   const form = folded(text)
@@ -144,7 +149,10 @@ function exactly(chunks: readonly Chunk[]): RegExp {
   return new RegExp(`(?<!${WORD_CHARACTER}${start})${body.join('[\\s\\p{P}]+')}(?!${end})`, 'v')
 }
 
-/** Whether a noun of one syllable stands there alone or with particles: `차` is in `차를` and not in `차이`. */
+/**
+ * Whether a noun of one syllable stands there alone or with particles: `차` is in `차를` and not in
+ * `차이`.
+ */
 function hasNoun(said: string, words: string): boolean {
   for (let at = said.indexOf(words); at >= 0; at = said.indexOf(words, at + 1))
     if (PARTICLE.test(said.slice(at + words.length - 1))) return true

@@ -1,9 +1,10 @@
 /**
- * Reads from an AppView how old accounts are and how many followers they have, for definitions that ask. What is read goes into the index; lists are made
- * of it when they are made the next time.
+ * Reads from an AppView how old accounts are and how many followers they have, for definitions that
+ * ask. What is read goes into the index; lists are made of it when they are made the next time.
  *
- * The AppView is one server for all, so what it cannot do now keeps everything waiting, with a backoff; but no answer about some accounts keeps the others
- * from theirs. What found no place is wanted again by the next list that lacks it.
+ * The AppView is one server for all, so what it cannot do now keeps everything waiting, with a
+ * backoff; but no answer about some accounts keeps the others from theirs. What found no place is
+ * wanted again by the next list that lacks it.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -34,7 +35,10 @@ const ACCOUNTS_PER_REQUEST_MAX = 25
 const REQUESTS_AT_ONCE_MAX = 2
 /** Of each kind of those who want to know. */
 export const ACCOUNTS_WAITING_MAX = 10_000
-/** After each request, so that two at once stay below the 3000 in five minutes that public AppViews allow. */
+/**
+ * After each request, so that two at once stay below the 3000 in five minutes that public AppViews
+ * allow.
+ */
 const REQUEST_PAUSE_MS = 250
 /** An answer that is no good is asked for so often until the accounts are asked about by halves. */
 const TRIES_MAX = 2
@@ -135,8 +139,9 @@ export class Accounts implements AsyncDisposable {
   }
 
   /**
-   * Has the accounts asked about that are not known. While the AppView does not answer it is tried again; where its answers are no good, each half of the
-   * accounts is asked about by itself, until those are left that none can be had of.
+   * Has the accounts asked about that are not known. While the AppView does not answer it is tried
+   * again; where its answers are no good, each half of the accounts is asked about by itself, until
+   * those are left that none can be had of.
    */
   async #read(dids: readonly string[], triesMax = TRIES_MAX): Promise<void> {
     const { signal } = this.#stopping
@@ -180,7 +185,10 @@ export class Accounts implements AsyncDisposable {
     }
   }
 
-  /** Asks about accounts, and takes those off `left` that there is an answer to. A request that is refused is asked by halves. */
+  /**
+   * Asks about accounts, and takes those off `left` that there is an answer to. A request that is
+   * refused is asked by halves.
+   */
   async #ask(dids: readonly string[], left: Set<string>): Promise<void> {
     if (dids.length === 0 || this.#stopping.signal.aborted) return
     try {

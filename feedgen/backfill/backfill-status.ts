@@ -1,4 +1,7 @@
-/** Whose past is here: asked for at every page that is made for its viewer, so what was answered is remembered. */
+/**
+ * Whose past is here: asked for at every page that is made for its viewer, so what was answered is
+ * remembered.
+ */
 import { HOUR_MS } from '#platform/time.ts'
 import type { Pending } from '../index/pending.ts'
 

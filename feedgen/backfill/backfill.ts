@@ -1,6 +1,7 @@
 /**
- * What is fetched, in the background, because the firehose does not bring it: a viewer's past when he is first seen, whole repositories that changed in ways no event
- * told, profiles of authors, and what definitions speak of. All within bounds, from the servers that the accounts are at.
+ * What is fetched, in the background, because the firehose does not bring it: a viewer's past when
+ * he is first seen, whole repositories that changed in ways no event told, profiles of authors, and
+ * what definitions speak of. All within bounds, from the servers that the accounts are at.
  */
 
 import { type Logger, logger } from '#platform/log.ts'
@@ -40,7 +41,10 @@ export interface BackfillOptions extends PastOptions {
   appview?: Pick<FollowersOptions, 'url' | 'fetch'>
 }
 
-/** How long nothing is looked for when nobody says that there is something: other processes cannot say it. */
+/**
+ * How long nothing is looked for when nobody says that there is something: other processes cannot
+ * say it.
+ */
 const lookEveryMs = 1000
 /** Of each kind, at one look. */
 const foundMax = 100
@@ -50,13 +54,19 @@ const FAILURE_AGE_MS_MAX = 6 * HOUR_MS
 /** After this long what definitions speak of is looked through for what could not be fetched. */
 const NEEDS_AGAIN_MS = 10 * MINUTE_MS
 const failuresRememberedMax = 10_000
-/** Of lists at one look: as many as cannot be fetched at all must not stand in the way of the others. */
+/**
+ * Of lists at one look: as many as cannot be fetched at all must not stand in the way of the
+ * others.
+ */
 const blockedListsMax = 2000
 
 /** For so long nobody looks again who follows a viewer back. */
 const MUTUALS_AGE_MS = DAY_MS
 
-/** Accounts in all definitions together of which it is looked up who follows them back: each costs as much as a viewer. */
+/**
+ * Accounts in all definitions together of which it is looked up who follows them back: each costs
+ * as much as a viewer.
+ */
 export const MUTUALS_OF_MAX = 100
 
 const jobsOptions = { atOnceMax: 8, jobsMax: 2000, triesMax: 3 }
@@ -118,7 +128,10 @@ export class Backfill implements AsyncDisposable {
     this.#woken.wake()
   }
 
-  /** Fetches what the definitions speak of, unless that was done; what fails is tried again until others are wanted. */
+  /**
+   * Fetches what the definitions speak of, unless that was done; what fails is tried again until
+   * others are wanted.
+   */
   want(definitions: Iterable<Definition>): void {
     this.#wanted = [...definitions]
     this.#fetchWanted()

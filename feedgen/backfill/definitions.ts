@@ -12,7 +12,9 @@ export interface NeedsContext {
   jobs: Jobs
   /** The names of what was fetched, or is on its way. */
   fetched: Set<string>
-  /** Fetches who follows an account, in jobs of its own; absent where nobody can be asked for that. */
+  /**
+   * Fetches who follows an account, in jobs of its own; absent where nobody can be asked for that.
+   */
   followers?: { jobs: Jobs; fetch(did: string, signal: AbortSignal): Promise<void> }
 }
 
@@ -24,7 +26,9 @@ const postsPerAuthorMax = 100
 const repostsPerAuthorMax = 50
 const postAgeMsMax = 7 * DAY_MS
 const followsMax = 10_000
-/** What is remembered as fetched; with more, the oldest is fetched again when it is wanted again. */
+/**
+ * What is remembered as fetched; with more, the oldest is fetched again when it is wanted again.
+ */
 const fetchedRememberedMax = 100_000
 
 /** Has everything fetched that is needed and was not fetched yet. */

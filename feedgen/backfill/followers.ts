@@ -1,6 +1,7 @@
 /**
- * Looks up who follows an account that a definition names, where no stream brought it. Follows stand in the repositories of those who follow, so an AppView is
- * asked: for the followers, and for the records that say so.
+ * Looks up who follows an account that a definition names, where no stream brought it. Follows
+ * stand in the repositories of those who follow, so an AppView is asked: for the followers, and for
+ * the records that say so.
  */
 import { isValidDid } from '@atproto/syntax'
 import type { Fetch } from '#platform/fetch.ts'

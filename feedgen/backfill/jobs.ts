@@ -1,4 +1,7 @@
-/** Work in the background: so much at once, the same thing never twice, tried again when it fails, and none of it after the end. */
+/**
+ * Work in the background: so much at once, the same thing never twice, tried again when it fails,
+ * and none of it after the end.
+ */
 import { type Logger, logger } from '#platform/log.ts'
 import { pause, retryDelay } from '#platform/retry.ts'
 import { Slots } from '#platform/semaphore.ts'
@@ -32,7 +35,10 @@ export class Jobs implements AsyncDisposable {
     await Promise.all(this.#jobs.values())
   }
 
-  /** Has the work done in its turn, unless work by that name is waiting or under way already: then that is what is meant. */
+  /**
+   * Has the work done in its turn, unless work by that name is waiting or under way already: then
+   * that is what is meant.
+   */
   run(name: string, work: (signal: AbortSignal) => Promise<void>): Promise<JobOutcome> {
     const known = this.#jobs.get(name)
     if (known !== undefined) return known

@@ -3,7 +3,7 @@ import { decodeRecord } from './decode.ts'
 import { NotThereError } from './pds-client.ts'
 import type { Past } from './repo-backfill.ts'
 
-/** An owner's list items, of all his lists: they cannot be asked for by list. */
+/** An owner's list items, of all their lists: they cannot be asked for by list. */
 const listItemsMax = 10_000
 
 /**

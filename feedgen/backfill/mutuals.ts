@@ -1,6 +1,8 @@
 /**
- * Looks up which of the accounts that a viewer follows follow the viewer, where no stream brought their follows: in their repositories. An account whose
- * mutuals a definition names counts as a viewer. Only follows of viewers are kept, so that an account that many viewers follow is read once for all of them.
+ * Looks up which of the accounts that a viewer follows follow the viewer, where no stream brought
+ * their follows: in their repositories. An account whose mutuals a definition names counts as a
+ * viewer. Only follows of viewers are kept, so that an account that many viewers follow is read
+ * once for all of them.
  */
 import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import type { Pending } from '../index/pending.ts'
@@ -56,7 +58,7 @@ async function readFollows(
   did: string,
   signal: AbortSignal,
 ): Promise<void> {
-  // Whoever becomes a viewer from here on may be missed.
+  // Viewers from here on may be missed.
   const at = Date.now()
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(ACCOUNT_MS_MAX)])
   const choose = async (records: readonly FetchedRecord[]) => {

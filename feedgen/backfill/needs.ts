@@ -1,4 +1,7 @@
-/** What definitions speak of that the firehose may have brought before we listened: whose posts, whose follows, which lists, which labelers. */
+/**
+ * What definitions speak of that the firehose may have brought before we listened: whose posts,
+ * whose follows, which lists, which labelers.
+ */
 import type { Definition } from '../algorithm/definition.ts'
 
 export interface Needs {

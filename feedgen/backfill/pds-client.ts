@@ -1,7 +1,10 @@
 /**
- * Reads records from the servers that accounts are at: what the firehose does not bring because it was before we listened.
+ * Reads records from the servers that accounts are at: what the firehose does not bring because it
+ * was before we listened.
  *
- * Strangers choose the servers, so everything about a request is bounded: where it goes, how long it takes, how large the answer is, how many go on at once. A record is taken for what its CID names; a whole repository is checked against its owner's signature.
+ * Strangers choose the servers, so everything about a request is bounded: where it goes, how long
+ * it takes, how large the answer is, how many go on at once. A record is taken for what its CID
+ * names; a whole repository is checked against its owner's signature.
  */
 
 import { setImmediate as immediate } from 'node:timers/promises'
@@ -66,7 +69,9 @@ export class NotThereError extends Error {
 
 const pageRecords = 100
 const pageBytesMax = 8 * 1024 * 1024
-/** A whole repository is in memory while it is read and written: one at a time (see `backfill.ts`). */
+/**
+ * A whole repository is in memory while it is read and written: one at a time (see `backfill.ts`).
+ */
 export const repoBytesMax = 32 * 1024 * 1024
 const repoMsMax = MINUTE_MS
 const recordsPerTurn = 1000
@@ -97,7 +102,8 @@ export class Servers {
   }
 
   /**
-   * A page of an account's records of a collection, those with the greatest keys (the newest) first.
+   * A page of an account's records of a collection, those with the greatest keys (the newest)
+   * first.
    * @param cursor that of the page before
    * @throws ServerError, NotThereError
    */

@@ -1,4 +1,7 @@
-/** Tells whether records exist, by asking the servers of their owners. Strangers choose the records, so answers are remembered. */
+/**
+ * Tells whether records exist, by asking the servers of their owners. Strangers choose the records,
+ * so answers are remembered.
+ */
 import { MINUTE_MS } from '#platform/time.ts'
 import type { Finding, FindRecord, Reference } from '../algorithm/references.ts'
 import { UnknownAuthorError } from '../identity/identity-cache.ts'

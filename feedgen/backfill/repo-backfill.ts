@@ -1,8 +1,10 @@
 /**
- * Brings records that were made before anybody listened into the index: the newest of a collection, a single one, or a whole repository.
+ * Brings records that were made before anybody listened into the index: the newest of a collection,
+ * a single one, or a whole repository.
  *
- * While something is fetched, the firehose goes on. What was fetched is written only if no event of the same account was indexed meanwhile, since that is the
- * newer truth; otherwise it is fetched again.
+ * While something is fetched, the firehose goes on. What was fetched is written only if no event of
+ * the same account was indexed meanwhile, since that is the newer truth; otherwise it is fetched
+ * again.
  */
 import { isTid, microsOfTid } from '#protocol/tid.ts'
 import { changeOf, collectionsIndexed } from '../firehose/records.ts'
@@ -26,10 +28,16 @@ export interface CollectionLimits {
 }
 
 const PROFILE = 'app.bsky.actor.profile/self'
-/** What servers answer of records and repositories that they do not have, whatever they call the error. */
+/**
+ * What servers answer of records and repositories that they do not have, whatever they call the
+ * error.
+ */
 const NO_RECORD: ReadonlySet<number> = new Set([400, 404, 410])
 const changesPerWriteMax = 500
-/** Pages of fewer records, on average, are not turned for ever: servers choose how many stand on one. */
+/**
+ * Pages of fewer records, on average, are not turned for ever: servers choose how many stand on
+ * one.
+ */
 const PAGE_RECORDS_MIN = 25
 /** So often an account may write while something of it is fetched. */
 const triesMax = 5
@@ -89,7 +97,8 @@ export class Past {
 
   /**
    * Fetches an account's profile, or notes that its server has none.
-   * @throws ServerError when that cannot be known now: what a profile asks for must not be forgotten because of it
+   * @throws ServerError when that cannot be known now: what a profile asks for must not be
+   * forgotten because of it
    */
   async profile(did: string): Promise<void> {
     try {

@@ -15,7 +15,10 @@ const ownListsMax = 200
 const ownListItemsMax = 5000
 const blockedListsMax = 20
 
-/** Fetches what feeds are made from that are made for this account: its follows, likes, blocks and lists, and the lists that it blocks. */
+/**
+ * Fetches what feeds are made from that are made for this account: its follows, likes, blocks and
+ * lists, and the lists that it blocks.
+ */
 export async function fetchViewer(
   { past, pending }: { past: Past; pending: Pick<Pending, 'listRead'> },
   did: string,

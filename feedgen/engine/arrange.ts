@@ -1,4 +1,7 @@
-/** Puts a ranked list into the order in which it is shown: pure. The steps come in the order of their functions here. */
+/**
+ * Puts a ranked list into the order in which it is shown: pure. The steps come in the order of
+ * their functions here.
+ */
 
 /** What an arrangement looks at. */
 export interface Arranged {
@@ -48,7 +51,9 @@ function atMost<T extends Arranged>(items: readonly T[], max: number): T[] {
   })
 }
 
-/** Each lane in its own order, as often as its share says; what is in no lane comes behind them all. */
+/**
+ * Each lane in its own order, as often as its share says; what is in no lane comes behind them all.
+ */
 function takeTurns<T extends Arranged>(items: readonly T[], shares: readonly number[]): T[] {
   const lanes = shares.map((_, i) => items.filter(({ lane }) => lane === i))
   const next = lanes.map(() => 0)

@@ -1,4 +1,7 @@
-/** The first stage: the posts that the sources of a definition bring. Each source brings a bounded number. */
+/**
+ * The first stage: the posts that the sources of a definition bring. Each source brings a bounded
+ * number.
+ */
 
 import { HOUR_MS } from '#platform/time.ts'
 import { type Intake, isActorSet, type Plan } from '../algorithm/compile.ts'
@@ -124,7 +127,7 @@ async function gatherOne(source: Source, path: string, context: Context): Promis
   }
 }
 
-// --- posts that were taken in as they came by, or would have been
+// --- posts that were matched at ingest, or would have been
 
 async function takenIn(intake: Intake, { plan, inquiry }: Context): Promise<Candidates> {
   const { facts, question } = inquiry
@@ -139,7 +142,7 @@ async function takenIn(intake: Intake, { plan, inquiry }: Context): Promise<Cand
     posts = byScore
       ? await facts.matchedEngaged(question.definition, tiers)
       : await facts.matched(question.definition, window)
-    // Taken in for several sources, a post does not say for which.
+    // Matched for several sources, a post does not say for which.
     if (!plan.takenForOne) posts = await sift(posts, wanted, inquiry)
   }
   const found: Candidates = new Map(posts.map((post) => [post.id, { post, from: [path], decided: true }]))
@@ -147,7 +150,10 @@ async function takenIn(intake: Intake, { plan, inquiry }: Context): Promise<Cand
   return found
 }
 
-/** The newest posts of the past that are wanted, and the best ones where that is asked; a bounded number is looked at. */
+/**
+ * The newest posts of the past that are wanted, and the best ones where that is asked; a bounded
+ * number is looked at.
+ */
 async function searchPast(
   wanted: Rule | undefined,
   { window, tiers }: { window: Window; tiers?: Window },
@@ -174,7 +180,10 @@ async function searchPast(
   return [...found.values()].slice(0, window.limit)
 }
 
-/** Those of the posts whose records do not deny what is wanted; records are read where the rule asks for more than facts. */
+/**
+ * Those of the posts whose records do not deny what is wanted; records are read where the rule asks
+ * for more than facts.
+ */
 export async function sift(
   posts: readonly PostFacts[],
   wanted: Rule | undefined,
@@ -194,7 +203,9 @@ export async function sift(
 
 const nothingAround: Surroundings = { now: 0, sets: new Map(), duplicates: new Map() }
 
-/** A post that is asked about goes the whole way, to be stopped by the part that speaks against it. */
+/**
+ * A post that is asked about goes the whole way, to be stopped by the part that speaks against it.
+ */
 async function addWatched(
   found: Candidates,
   { path, rule, source }: Intake,
@@ -222,7 +233,8 @@ async function postedBy(
     for (const repost of await inquiry.facts.repostedBy(accounts, window))
       found.set(repost.post.id, { post: repost.post, repost, from, decided: false })
   }
-  // What they posted themselves stands there as a post, whoever of them passed it on; filters may ask for either.
+  // What they posted themselves stands there as a post, whichever of them reposted it; filters may
+  // ask for either.
   for (const post of await inquiry.facts.byAuthors(accounts, window))
     found.set(post.id, { post, reposted: found.get(post.id)?.repost, from, decided: false })
   return found
@@ -268,7 +280,9 @@ function addAll(all: Candidates, more: Candidates): void {
   }
 }
 
-/** Which of two reposts of a post counts: the earlier one, and of two of a moment always the same. */
+/**
+ * Which of two reposts of a post counts: the earlier one, and of two of a moment always the same.
+ */
 function isBefore(a: RepostFacts, b: RepostFacts): boolean {
   return a.sortAt < b.sortAt || (a.sortAt === b.sortAt && a.uri < b.uri)
 }

@@ -1,4 +1,7 @@
-/** What an algorithm is asked: for whom, when, over which facts; and what has been found out on the way. */
+/**
+ * What an algorithm is asked: for whom, when, over which facts; and what has been found out on the
+ * way.
+ */
 
 import type { ActorSet } from '../algorithm/definition.ts'
 import type { AccountId, DefinitionId, PostId } from '../algorithm/facts.ts'
@@ -12,7 +15,10 @@ export interface Question {
   readonly now: number
   /** The DID of who looks. */
   readonly viewer?: string
-  /** Under this number posts were taken in for the definition as they came by. Without one, the past is searched. */
+  /**
+   * Under this number posts were matched for the definition as they arrived. Without one, the past
+   * is searched.
+   */
   readonly definition?: DefinitionId
   /** How far sources reach; as for what is served, when it is absent. */
   readonly reach?: Reach
@@ -37,7 +43,7 @@ export interface AccountWants {
 export interface Reach {
   /** Posts that one source brings. */
   readonly postsMax: number
-  /** Posts that are looked at where none were taken in as they came by. */
+  /** Posts that are examined where none were matched at ingest. */
   readonly scannedPostsMax: number
 }
 
@@ -76,7 +82,7 @@ export class Inquiry {
     this.question.deadline?.check()
   }
 
-  /** The viewer, if there is one and anything is known of him. */
+  /** The viewer, if there is one and anything is known about them. */
   viewer(): Promise<AccountId | undefined> {
     const { viewer } = this.question
     this.#viewer ??= viewer === undefined ? Promise.resolve(undefined) : this.#account(viewer)

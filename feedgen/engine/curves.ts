@@ -19,8 +19,9 @@ export function fadeOf(ageHours: number, fading: Fading): number {
 }
 
 /**
- * How alike those are who like the same: for each account that likes a seed the sum over the seeds it likes, of which one that all the world likes
- * says less than one that few do. `likers` are those of each seed.
+ * How alike those are who like the same: for each account that likes a seed the sum over the seeds
+ * it likes, of which one that all the world likes says less than one that few do. `likers` are
+ * those of each seed.
  */
 export function colikersOf(likers: ReadonlyMap<number, readonly number[]>): Map<number, number> {
   const alike = new Map<number, number>()
@@ -44,7 +45,10 @@ export function weighLikes(
   return weighed
 }
 
-/** A number from 0 to 1 that is the same for the same seed and post, and otherwise as good as thrown. */
+/**
+ * A number from 0 to 1 that is the same for the same seed and post, and otherwise as good as
+ * thrown.
+ */
 export function chance(seed: number, id: number): number {
   let hash = (seed ^ Math.imul(id, 0x9e3779b1)) >>> 0
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)

@@ -1,4 +1,7 @@
-/** How long an evaluation may take. What strangers define is looked at post by post, and each post may cost as much as they like. */
+/**
+ * How long an evaluation may take. What strangers define is looked at post by post, and each post
+ * may cost as much as they like.
+ */
 
 import { DomainError } from '#platform/errors.ts'
 

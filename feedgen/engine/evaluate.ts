@@ -1,7 +1,9 @@
 /**
- * The one evaluator: for what is served, for previews, for backtests and for explanations, so that they cannot differ.
+ * The one evaluator: for what is served, for previews, for backtests and for explanations, so that
+ * they cannot differ.
  *
- * The first four stages make a ranking, which all viewers may share; the last two make of it what one viewer is shown.
+ * The first four stages make a ranking, which all viewers may share; the last two make of it what
+ * one viewer is shown.
  */
 
 import type { Plan } from '../algorithm/compile.ts'
@@ -172,7 +174,10 @@ export async function filter(
   return { considered, around, kept }
 }
 
-/** Notes the author of a post of which a rule cannot tell, or could not but for what was known long ago. */
+/**
+ * Notes the author of a post of which a rule cannot tell, or could not but for what was known long
+ * ago.
+ */
 function wanting(root: Rule | undefined, around: Surroundings, { question: { accounts } }: Inquiry) {
   const isAsked = accounts !== undefined && root !== undefined && asksAccount(root)
   return (rule: Rule, considered: Considered): void => {
@@ -330,7 +335,9 @@ export async function forViewer<T extends Ranked>(
 /** Requests for an author count up to so many. */
 const feedbackMax = 6
 
-/** Each request for less of an author puts his posts twice as far down; one for more, half as far. */
+/**
+ * Each request for less of an author puts their posts twice as far down; one for more, half as far.
+ */
 function moved<T extends Ranked>(
   items: readonly T[],
   feedback: ReadonlyMap<AccountId, number>,

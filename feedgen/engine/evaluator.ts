@@ -1,8 +1,10 @@
 /**
- * Where jobs are done: on a thread of their own, so that nobody's page waits for somebody else's ranking.
+ * Where jobs are done: on a thread of their own, so that nobody's page waits for somebody else's
+ * ranking.
  *
- * The thread is given one job at a time; the others wait here, callers taking turns, so that a thread that is lost takes no job with it but
- * the one it had. A job ends at its deadline from within. Where it does not get to look at the clock, the thread is replaced a little later.
+ * The thread is given one job at a time; the others wait here, callers taking turns, so that a
+ * thread that is lost takes no job with it but the one it had. A job ends at its deadline from
+ * within. Where it does not get to look at the clock, the thread is replaced a little later.
  */
 
 import { once } from 'node:events'
@@ -14,7 +16,8 @@ import type { Answer, Job } from './jobs.ts'
 export interface Evaluator extends AsyncDisposable {
   /**
    * Does a job.
-   * @throws DomainError when too many wait already; DeadlineError; CancelledError when nobody waits for it any more
+   * @throws DomainError when too many wait already; DeadlineError; CancelledError when nobody waits
+   * for it any more
    */
   run<J extends Job>(job: J, asker?: JobAsker): Promise<Answer<J>>
 }
@@ -57,7 +60,10 @@ export interface EvaluatorOptions {
   readonly jobsMax: number
   /** How long a job may take; a backtest looks at many times the posts and may take longer. */
   readonly msMax: number
-  /** Has an AppView asked about accounts (DIDs) of which jobs should know more; absent when there is none. */
+  /**
+   * Has an AppView asked about accounts (DIDs) of which jobs should know more; absent when there is
+   * none.
+   */
   readonly accounts?: { readonly ageMsMax: number; want(dids: readonly string[]): void }
   /** The thread's program, in place of its own. */
   readonly program?: URL
@@ -99,7 +105,8 @@ export class EvaluatorThread implements Evaluator {
   #isStopped = false
 
   /**
-   * Starts the thread; resolves once it is ready, so that the first one who asks does not wait for that.
+   * Starts the thread; resolves once it is ready, so that the first one who asks does not wait for
+   * that.
    * @param location of the index
    */
   static async start(location: string, options: EvaluatorOptions): Promise<EvaluatorThread> {
@@ -221,7 +228,8 @@ export class EvaluatorThread implements Evaluator {
       this.#worker = undefined
       this.#isReady = false
       const message = this.#isStopped ? 'the service stops' : 'the thread that makes lists ended'
-      // Where no thread can be started, each attempt costs a job, so that it does not go on for ever.
+      // Where no thread can be started, each attempt costs a job, so that it does not go on for
+      // ever.
       const task = this.#end() ?? (wasReady ? undefined : this.#waiting.shift())
       if (task !== undefined) settle(task, new Error(message, { cause }))
       this.#next()

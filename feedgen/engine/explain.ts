@@ -63,7 +63,8 @@ export async function reasonsOf(
   const asked = ids.flatMap((id) => candidates.get(id) ?? [])
   const rules = plan.where ? [plan.where] : []
   const inquiry = new Inquiry(question)
-  // Asked again, since a record that decided when the post came by was not looked at for the ranking.
+  // Asked again, since a record that decided when the post came by was not looked at for the
+  // ranking.
   const { considered } = await consider(plan.where ? asked : [], rules, () => plan.where as Rule, inquiry)
   return new Map(
     asked.map((candidate): [PostId, Reason[]] => {

@@ -1,9 +1,10 @@
 /**
- * What the evaluator may ask of the index. Posts and accounts are numbers; texts are only at the edges. Every question is asked for many
- * at once, and every answer has a limit, so that no definition makes anything here grow without bounds.
+ * What the evaluator may ask of the index. Posts and accounts are numbers; texts are only at the
+ * edges. Every question is asked for many at once, and every answer has a limit, so that no
+ * definition makes anything here grow without bounds.
  *
- * Posts and reposts that may not be shown (deleted, of accounts that are not active, perhaps gone since their repository jumped) are in no
- * answer.
+ * Posts and reposts that may not be shown (deleted, of accounts that are not active, perhaps gone
+ * since their repository jumped) are in no answer.
  */
 import type { Edge } from '../algorithm/definition.ts'
 import type {
@@ -18,7 +19,9 @@ import type {
   RepostFacts,
 } from '../algorithm/facts.ts'
 
-/** A place in the order by time, newest first; among posts of the same time, the higher id first. */
+/**
+ * A place in the order by time, newest first; among posts of the same time, the higher id first.
+ */
 export interface Place {
   /** Milliseconds since 1970. */
   readonly sortAt: number
@@ -48,11 +51,17 @@ export interface Facts {
   posts(ids: readonly PostId[]): Promise<PostFacts[]>
   postsByUri(uris: readonly string[]): Promise<Map<string, PostFacts>>
   records(ids: readonly PostId[]): Promise<Map<PostId, PostRecord>>
-  /** Which of them may be shown now; to a viewer who is not signed in, none of accounts that ask for that. */
+  /**
+   * Which of them may be shown now; to a viewer who is not signed in, none of accounts that ask for
+   * that.
+   */
   visible(ids: readonly PostId[], options: { signedIn: boolean }): Promise<Set<PostId>>
   /** The newest of all. */
   newest(window: Window): Promise<PostFacts[]>
-  /** As `newest`, and for each order of magnitude of engagement at most `limit`, so that the best of any age are among them. */
+  /**
+   * As `newest`, and for each order of magnitude of engagement at most `limit`, so that the best of
+   * any age are among them.
+   */
   engaged(window: Window): Promise<PostFacts[]>
   /** Those that matched the definition when they were indexed. */
   matched(definition: DefinitionId, window: Window): Promise<PostFacts[]>
@@ -93,8 +102,11 @@ export interface Facts {
   liked(viewer: AccountId, ids: readonly PostId[]): Promise<Set<PostId>>
   /** What the viewer's apps reported as seen. */
   seen(viewer: AccountId, ids: readonly PostId[]): Promise<Set<PostId>>
-  /** Which of the accounts block the viewer or are blocked by him, through lists too. */
+  /** Which of the accounts block the viewer or are blocked by them, through lists too. */
   blocked(viewer: AccountId, accounts: readonly AccountId[]): Promise<Set<AccountId>>
-  /** For each author how often more of him was asked for, less how often less. Those with neither are absent. */
+  /**
+   * For each author how often more of them was asked for, less how often less. Those with neither
+   * are absent.
+   */
   feedback(viewer: AccountId): Promise<Map<AccountId, number>>
 }

@@ -1,4 +1,6 @@
-/** Evaluations as jobs: plain data in and out, so that they run here or on a thread of their own. */
+/**
+ * Evaluations as jobs: plain data in and out, so that they run here or on a thread of their own.
+ */
 
 import { HOUR_MS } from '#platform/time.ts'
 import { compile, type Plan } from '../algorithm/compile.ts'
@@ -10,7 +12,7 @@ import { type Explanation, explain, type Reason, reasonsOf } from './explain.ts'
 import type { Facts } from './index-queries.ts'
 import { timeOf } from './score.ts'
 
-/** A definition, and under which number posts were taken in for it. */
+/** A definition, and under which number posts were matched for it. */
 export interface EvalRequest {
   readonly definition: Definition
   readonly id?: DefinitionId
@@ -73,7 +75,8 @@ const feedDepthMax = 3
 
 /**
  * Does a job over facts. Accounts of which it should know more are wanted of `accounts`.
- * @throws InvalidDefinitionError for a definition that was not compiled before; DeadlineError, CancelledError
+ * @throws InvalidDefinitionError for a definition that was not compiled before; DeadlineError,
+ * CancelledError
  */
 export async function run<J extends Job>(
   job: J,
@@ -138,7 +141,8 @@ const backtestReach = { postsMax: 100_000, scannedPostsMax: 200_000 }
 async function backtest(definition: Definition, hours: number, question: Question): Promise<Backtest> {
   const start = performance.now()
   const since = question.now - hours * HOUR_MS
-  // As if its sources looked back as far, and not for the best; what was taken in goes back only as far as the definition does.
+  // As if its sources looked back as far, and not for the best; what was matched goes back only as
+  // far as the definition does.
   const plan = compile({ ...definition, sources: lookingBack(definition.sources, hours), score: undefined })
   const inquiry = new Inquiry({ ...question, definition: undefined, reach: backtestReach })
   const counts = Array.from({ length: hours }, () => 0)

@@ -1,6 +1,7 @@
 /**
- * Feeds that need no ranking, read page by page: the newest posts of one source, as far back as its window goes. What is shown is what
- * `evaluate.ts` would show, without an end at a thousand posts, and without a list that is made first.
+ * Feeds that need no ranking, read page by page: the newest posts of one source, as far back as its
+ * window goes. What is shown is what `evaluate.ts` would show, without an end at a thousand posts,
+ * and without a list that is made first.
  */
 import type { Plan, Stream } from '../algorithm/compile.ts'
 import type { AccountId, PostFacts, PostId, RepostFacts } from '../algorithm/facts.ts'
@@ -36,8 +37,9 @@ const STEP_POSTS = 200
 const READ_POSTS_MAX = 2000
 
 /**
- * The first of a stream's posts after a place. There are fewer than `limit` at the end of the stream, and where too few of the posts
- * that were read passed: then the next page goes on at `readTo`.
+ * The first of a stream's posts after a place. There are fewer than `limit` at the end of the
+ * stream, and where too few of the posts that were read passed: then the next page goes on at
+ * `readTo`.
  * @throws Error when the plan has no stream
  */
 export async function readStream(

@@ -1,4 +1,4 @@
-/** Who may have feeds here: nobody else, whoever is named or is at a server that is, or anyone. */
+/** Who may have feeds here: only the owner, also accounts named by DID or server, or anyone. */
 
 export type Publishers =
   | 'none'

@@ -1,4 +1,7 @@
-/** The feeds that every host of this software has: algorithms like anybody's, as records in `built-in/`. */
+/**
+ * The feeds that every host of this software has: algorithms like anybody's, as records in
+ * `built-in/`.
+ */
 import { compile, type Plan } from '../algorithm/compile.ts'
 import { readDefinition } from '../algorithm/read.ts'
 import following from './built-in/following.json' with { type: 'json' }
@@ -12,7 +15,7 @@ export interface BuiltInFeed extends FeedAlgorithm {
   readonly rkey: string
   readonly displayName: string
   readonly description: string
-  /** The record of its algorithm, which stands in nobody's repository. */
+  /** The record of its algorithm, which is in no repository. */
   readonly record: object
   readonly plan: Plan
 }

@@ -1,4 +1,7 @@
-/** Cursors as clients carry them: opaque text around a few numbers and strings. They are not signed: whatever one holds, it is only a place in a list. */
+/**
+ * Cursors as clients carry them: opaque text around a few numbers and strings. They are not signed:
+ * whatever one holds, it is only a place in a list.
+ */
 
 import { DomainError } from '#platform/errors.ts'
 

@@ -12,7 +12,9 @@ export interface FeedAlgorithm {
   readonly id?: DefinitionId
   /** Whether all posts of the past are matched. */
   readonly isFilled?: boolean
-  /** Set while its lists take longer than they may: how often in a row, and when the next is tried. */
+  /**
+   * Set while its lists take longer than they may: how often in a row, and when the next is tried.
+   */
   overrun?: { readonly times: number; readonly retryAt: number }
 }
 

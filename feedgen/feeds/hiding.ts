@@ -1,6 +1,7 @@
 /**
- * What is hidden of a list that was made a while ago by what has happened since: labels, members of lists and blocks. Asked when a page is read, of its posts
- * alone; whatever else a definition asks was answered when the list was made.
+ * What is hidden of a list that was made a while ago by what has happened since: labels, members of
+ * lists and blocks. Asked when a page is read, of its posts alone; whatever else a definition asks
+ * was answered when the list was made.
  */
 
 import { HOUR_MS } from '#platform/time.ts'
@@ -120,7 +121,10 @@ async function denied(
   })
 }
 
-/** What labels and sets of accounts alone say about a rule; undefined when it is not for them to say. */
+/**
+ * What labels and sets of accounts alone say about a rule; undefined when it is not for them to
+ * say.
+ */
 function recall(rule: Rule, considered: Considered, around: Surroundings): boolean | undefined {
   switch (rule.op) {
     case 'all':

@@ -1,4 +1,7 @@
-/** What readers may ask about algorithms, their own and others': previews, explanations, backtests, and the definitions themselves. */
+/**
+ * What readers may ask about algorithms, their own and others': previews, explanations, backtests,
+ * and the definitions themselves.
+ */
 import { overBounds } from '../algorithm/bounds.ts'
 import { compile, type Plan, sourcesIn } from '../algorithm/compile.ts'
 import { totalOf } from '../algorithm/cost.ts'
@@ -98,7 +101,8 @@ export class Inquiries {
   }
 
   /**
-   * Why a post is, or is not, in the feed of a definition; undefined when no such feed is served here.
+   * Why a post is, or is not, in the feed of a definition; undefined when no such feed is served
+   * here.
    * @throws DomainError
    */
   async explain(
@@ -134,7 +138,10 @@ export class Inquiries {
     return builtIn && viewOfBuiltIn(builtIn)
   }
 
-  /** Definitions that are known here, of one account if that is given, from behind a number on; and the number of the last one if there are more. */
+  /**
+   * Definitions that are known here, of one account if that is given, from behind a number on; and
+   * the number of the last one if there are more.
+   */
   algorithms({ creator, after, limit }: { creator?: string; after: number; limit: number }): {
     algorithms: AlgorithmView[]
     last?: number

@@ -1,6 +1,7 @@
 /**
- * The definitions that are live: kept up with their records, made ready, or refused with the reason. A feed is served by a definition once its feed record
- * names this service and nothing speaks against the definition; from then on posts are taken in for it, and its past is.
+ * The definitions that are live: kept up with their records, made ready, or refused with the
+ * reason. A feed is served by a definition once its feed record names this service and nothing
+ * speaks against the definition; from then on posts are taken in for it, and its past is.
  */
 import { type Logger, logger } from '#platform/log.ts'
 import { CborError, decode } from '#protocol/cbor.ts'
@@ -95,7 +96,9 @@ export class Definitions implements AsyncDisposable {
     await this.#refreshing.catch(() => undefined)
   }
 
-  /** Hands over all that are served, now and after each change, until what is returned is called. */
+  /**
+   * Hands over all that are served, now and after each change, until what is returned is called.
+   */
   onChange(listener: (served: readonly LiveDefinition[]) => void): () => void {
     this.#listeners.add(listener)
     listener(this.served())
@@ -172,7 +175,10 @@ export class Definitions implements AsyncDisposable {
     return true
   }
 
-  /** What a record comes to. Where that is refused, what was in service before stays so, unless that would be refused too. */
+  /**
+   * What a record comes to. Where that is refused, what was in service before stays so, unless that
+   * would be refused too.
+   */
   async #read(row: StoredDefinition): Promise<Read> {
     const { record, version } = row
     if (record === null) return {}

@@ -1,6 +1,8 @@
 /**
- * Takes in the past for definitions that are new or changed: the posts that would have been taken in, had the definition stood there when they came. One
- * definition after the other, in steps between which everything else goes on; until its past is there, a definition is ranked by a search.
+ * Takes in the past for definitions that are new or changed: the posts that would have been taken
+ * in, had the definition stood there when they came. One definition after the other, in steps
+ * between which everything else goes on; until its past is there, a definition is ranked by a
+ * search.
  */
 
 import { setImmediate as immediate } from 'node:timers/promises'

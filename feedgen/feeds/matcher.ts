@@ -1,8 +1,10 @@
 /**
- * Which definitions take in a post: asked once for each post that is indexed, of all definitions at once.
+ * Which definitions take in a post: asked once for each post that is indexed, of all definitions at
+ * once.
  *
- * Definitions lie under the keys of their covers, so that a post is only shown to those that have one of its keys; what it costs grows with the
- * definitions that come near it, not with those that there are.
+ * Definitions lie under the keys of their covers, so that a post is only shown to those that have
+ * one of its keys; what it costs grows with the definitions that come near it, not with those that
+ * there are.
  */
 
 import type { DefinitionId } from '../algorithm/facts.ts'
@@ -12,7 +14,7 @@ import { decide, type Rule } from '../algorithm/rule.ts'
 
 interface Entry {
   readonly id: DefinitionId
-  /** True of a post that is to be taken in, as far as its record says. */
+  /** True of a post that matches, as far as its record says. */
   readonly rule: Rule
   /** The last post that it was shown. */
   shown: number

@@ -39,8 +39,9 @@ export interface FeedItem {
 }
 
 /**
- * The page made of what was found behind the cursor. `found` has one more than the page may hold when there is more: that one is left for the
- * next page, whose cursor stands behind the last one of this.
+ * The page made of what was found behind the cursor. `found` has one more than the page may hold
+ * when there is more: that one is left for the next page, whose cursor stands behind the last one
+ * of this.
  */
 export function pageOf<T>(
   found: readonly T[],

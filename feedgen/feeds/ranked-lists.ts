@@ -1,9 +1,12 @@
 /**
- * Ranked lists that stay as they are while people page through them, although what they are made from changes all the time.
+ * Ranked lists that stay as they are while people page through them, although what they are made
+ * from changes all the time.
  *
- * The newest list of a key is served while the next is made behind it, once somebody looks at one that is older than `freshMs`; only a list that is older than
- * `staleMsMax` makes people wait. Later pages find theirs by its number. All lists together have at most `itemsMax` items: the ones that
- * nobody looked at for longest are dropped, and everything is at a restart. Whoever finds his list gone goes on in the newest one.
+ * The newest list of a key is served while the next is made behind it, once somebody looks at one
+ * that is older than `freshMs`; only a list that is older than `staleMsMax` makes people wait.
+ * Later pages find theirs by its number. All lists together have at most `itemsMax` items: the ones
+ * that nobody looked at for longest are dropped, and everything is at a restart. A reader whose
+ * list is gone continues in the newest one.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,9 +21,15 @@ export interface ListsOptions {
   freshMs: number
   staleMsMax: number
   itemsMax: number
-  /** How long who looks at an older list waits for the next, where they say that nobody else looks at it. */
+  /**
+   * How long who looks at an older list waits for the next, where they say that nobody else looks
+   * at it.
+   */
   waitMsMax?: number
-  /** Whether a list that cannot be made for this reason leaves the one before in service, however old. */
+  /**
+   * Whether a list that cannot be made for this reason leaves the one before in service, however
+   * old.
+   */
   isPassing?: (error: unknown) => boolean
   now?: () => number
 }
@@ -45,7 +54,8 @@ export class Lists<T> {
 
   /**
    * The newest list of a key, which `make` makes.
-   * @param options `isOwn`: one person alone looks at this key, and would see the list of before once more; they wait a little for the next
+   * @param options `isOwn`: one person alone looks at this key, and would see the list of before
+   * once more; they wait a little for the next
    */
   async newest(
     key: string,
@@ -64,7 +74,7 @@ export class Lists<T> {
         return this.#touch(key, newest.list)
       })
     }
-    // What goes wrong is told to whoever waits for it; the next one tries again.
+    // An error reaches those who wait for it; the next request tries again.
     const made = making.catch(() => undefined)
     const next = isOwn ? await Promise.race([made, pause(waitMsMax)]) : undefined
     return next ?? this.#touch(key, newest.list)

@@ -1,6 +1,7 @@
 /**
- * Which feed a URI names. Served are the feeds of live definitions, and the built-in feeds: these in the name of the publisher that is configured, or, when none
- * is, of everyone whose feed record was seen on the firehose and names this service.
+ * Which feed a URI names. Served are the feeds of live definitions, and the built-in feeds: these
+ * in the name of the publisher that is configured, or, when none is, of everyone whose feed record
+ * was seen on the firehose and names this service.
  */
 import { ALGORITHM_NSID } from '../algorithm/definition.ts'
 import type { IndexReader } from '../index/read/reader.ts'
@@ -69,7 +70,10 @@ export class Registry {
     return found?.builtIn
   }
 
-  /** The built-in feed behind the URI of a feed record, or of an algorithm beside it, if it is served in that account's name. */
+  /**
+   * The built-in feed behind the URI of a feed record, or of an algorithm beside it, if it is
+   * served in that account's name.
+   */
   async findBuiltIn(uri: string): Promise<ServedBuiltIn | undefined> {
     const { definitions, publisherDid, index } = this.#options
     const feed = uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`)
@@ -80,7 +84,10 @@ export class Registry {
     return isServed ? { feed, author, builtIn } : undefined
   }
 
-  /** Why the feed behind a URI, which {@link find} does not find, is not served here, for people to read. */
+  /**
+   * Why the feed behind a URI, which {@link find} does not find, is not served here, for people to
+   * read.
+   */
   async whyNot(uri: string): Promise<string> {
     const { definitions, index } = this.#options
     const [, author = '', rkey] = FEED_URI.exec(uri) ?? []
@@ -163,7 +170,10 @@ export class Registry {
     return { ...page, cursor: page.cursor === undefined ? undefined : `${COLD}${page.cursor}` }
   }
 
-  /** The feed that is shown until something is known of the viewer; one of this host that is not itself made for them. */
+  /**
+   * The feed that is shown until something is known of the viewer; one of this host that is not
+   * itself made for them.
+   */
   async #coldFeed(live: LiveDefinition, uri: string): Promise<Feed | undefined> {
     const feed = uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`)
     const other = feed === live.feed ? undefined : await this.algorithm(feed)

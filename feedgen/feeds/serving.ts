@@ -1,4 +1,7 @@
-/** Pages of a feed: read from the index where its algorithm needs no ranking, otherwise of lists that are made behind them. */
+/**
+ * Pages of a feed: read from the index where its algorithm needs no ranking, otherwise of lists
+ * that are made behind them.
+ */
 import { HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 import type { Plan } from '../algorithm/compile.ts'
 import { isRead, type ReadLanguages } from '../algorithm/languages.ts'
@@ -15,7 +18,10 @@ import type { PostUris } from './post-uris.ts'
 import type { List, Lists } from './ranked-lists.ts'
 import type { Visibility } from './visibility.ts'
 
-/** A list that took too long is tried again after this long, and after twice as long each time that it takes too long again. */
+/**
+ * A list that took too long is tried again after this long, and after twice as long each time that
+ * it takes too long again.
+ */
 const RETRY_MS = MINUTE_MS
 const RETRY_MS_MAX = HOUR_MS
 /** Posts that are looked at together for their languages. */
@@ -31,7 +37,9 @@ export interface FeedDeps {
   readonly uris: PostUris
 }
 
-/** A page of the feed of an algorithm that is served. `find` finds the other feeds that it names. */
+/**
+ * A page of the feed of an algorithm that is served. `find` finds the other feeds that it names.
+ */
 export function servePage(
   algorithm: FeedAlgorithm,
   request: FeedRequest,
@@ -67,7 +75,8 @@ async function streamedPage(
     item: ({ id, repost }) => ({ post: posts.get(id) as string, repost }),
     cursor: ({ place }) => cursorAt(place),
   })
-  // Where too few of what was read may be shown, the page is short, and the next begins behind them.
+  // Where too few of what was read may be shown, the page is short, and the next begins behind
+  // them.
   const next = page.cursor ?? (readTo && items.length <= limit ? cursorAt(readTo) : undefined)
   return { ...page, cursor: next, languages: read?.tags }
 }
@@ -81,7 +90,8 @@ async function rankedPage(
   const signedIn = viewer !== ''
   const read = plan.definition.viewer?.languages ? languages : undefined
   const found: { item: Shown; at: number }[] = []
-  // Posts that went, or are hidden, since the list was made leave gaps, which are filled from further down.
+  // Posts that went, or are hidden, since the list was made leave gaps, which are filled from
+  // further down.
   for (let at = from; found.length <= limit && at < list.items.length; ) {
     const missing = limit + 1 - found.length
     const next = list.items.slice(at, at + (read ? Math.max(missing, LOOKED_AT_ONCE) : missing))
@@ -107,7 +117,10 @@ async function rankedPage(
   return { ...page, languages: read?.tags }
 }
 
-/** Those of a list's items that are in one of the languages, or are there by hand whatever they are in. */
+/**
+ * Those of a list's items that are in one of the languages, or are there by hand whatever they are
+ * in.
+ */
 async function readableOf(
   read: ReadLanguages,
   items: readonly Shown[],
@@ -120,7 +133,10 @@ async function readableOf(
   return items.filter(({ id, post }) => placed.has(post) || isRead(read, records.get(id)?.record))
 }
 
-/** The list that a cursor points into and the place behind it there; when that is gone, behind the same post in the newest one. */
+/**
+ * The list that a cursor points into and the place behind it there; when that is gone, behind the
+ * same post in the newest one.
+ */
 async function placeOf(
   served: Served,
   viewer: string,
@@ -139,7 +155,10 @@ async function placeOf(
   return { list: other, from: Math.max(0, (there < 0 ? Math.floor(at) : there) + 1) }
 }
 
-/** Makes the list: the ranking, which all share unless it is made for each, and what of it the viewer is shown. */
+/**
+ * Makes the list: the ranking, which all share unless it is made for each, and what of it the
+ * viewer is shown.
+ */
 async function make({ algorithm, plan, deps, find }: Served, viewer: string): Promise<readonly Shown[]> {
   const { evaluator, lists } = deps
   const base = {
@@ -156,7 +175,9 @@ async function make({ algorithm, plan, deps, find }: Served, viewer: string): Pr
   return inTime(algorithm, () => evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job))
 }
 
-/** Makes a part of a list, unless it took too long a while ago: then others have their turn first. */
+/**
+ * Makes a part of a list, unless it took too long a while ago: then others have their turn first.
+ */
 async function inTime<T>(algorithm: FeedAlgorithm, work: () => Promise<T>): Promise<T> {
   const { overrun } = algorithm
   if (overrun !== undefined && Date.now() < overrun.retryAt)

@@ -1,4 +1,7 @@
-/** Whether posts of lists that were made a while ago may still be shown: asked of the index at most every so often for each post. */
+/**
+ * Whether posts of lists that were made a while ago may still be shown: asked of the index at most
+ * every so often for each post.
+ */
 import type { PostId } from '../algorithm/facts.ts'
 import type { Facts } from '../engine/index-queries.ts'
 
@@ -15,7 +18,9 @@ interface Answer {
 export class Visibility {
   readonly #facts: Pick<Facts, 'visible'>
   readonly #now: () => number
-  /** In the order in which they were given; to those who are signed in, and to those who are not. */
+  /**
+   * In the order in which they were given; to those who are signed in, and to those who are not.
+   */
   readonly #answers = { true: new Map<PostId, Answer>(), false: new Map<PostId, Answer>() }
 
   constructor(facts: Pick<Facts, 'visible'>, now: () => number = Date.now) {

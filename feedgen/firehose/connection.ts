@@ -1,11 +1,17 @@
-/** One WebSocket connection to a stream: messages in, pings out, and a word about how it ended. What messages mean is left to the streams. */
+/**
+ * One WebSocket connection to a stream: messages in, pings out, and a word about how it ended. What
+ * messages mean is left to the streams.
+ */
 import type { IncomingMessage } from 'node:http'
 import WebSocket from 'ws'
 import { publicLookup } from '#platform/fetch.ts'
 import type { Address, Refusal } from './stream.ts'
 
 export interface Connection {
-  /** Stops reading, so that the sender has to wait; a few messages that are here already may still be delivered. */
+  /**
+   * Stops reading, so that the sender has to wait; a few messages that are here already may still
+   * be delivered.
+   */
   pause(): void
   resume(): void
   close(): void
@@ -21,15 +27,24 @@ export interface Closed {
   refusal?: Refusal
 }
 
-/** Anything larger ends the connection; what is smaller and still too large for a frame is read and passed over. */
+/**
+ * Anything larger ends the connection; what is smaller and still too large for a frame is read and
+ * passed over.
+ */
 export const messageBytesMax = 16 * 1024 * 1024
 const handshakeMsMax = 15_000
-/** A connection on which nothing was heard for two of these periods, not even an answer to a ping, is dead. */
+/**
+ * A connection on which nothing was heard for two of these periods, not even an answer to a ping,
+ * is dead.
+ */
 const pingIntervalMs = 20_000
 /** As much of a refusal as is read. */
 const refusalBytesMax = 4096
 
-/** Connects and hands each message to `receive`, which must not throw: a binary one as bytes, one of text as text. */
+/**
+ * Connects and hands each message to `receive`, which must not throw: a binary one as bytes, one of
+ * text as text.
+ */
 export function connect(
   { url, protocols, publicOnly }: Address,
   receive: (message: Buffer | string) => void,

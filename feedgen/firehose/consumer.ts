@@ -1,6 +1,7 @@
 /**
- * Follows one stream: connects, resumes from the stored cursor, and hands what comes to the line into the index. What a message means is the
- * stream's to say, and how it gets into the index the line's.
+ * Follows one stream: connects, resumes from the stored cursor, and hands what comes to the line
+ * into the index. What a message means is the stream's to say, and how it gets into the index the
+ * line's.
  */
 import { type Logger, logger } from '#platform/log.ts'
 import { insist, pause } from '#platform/retry.ts'
@@ -47,7 +48,10 @@ export class Follower implements AsyncDisposable {
     this.#tasks = [this.#connectForEver(), this.#line.run()]
   }
 
-  /** Stops reading, lets the transaction under way end, and leaves the rest of the line for the next start. */
+  /**
+   * Stops reading, lets the transaction under way end, and leaves the rest of the line for the next
+   * start.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort()
     this.#connection?.close()
@@ -61,7 +65,10 @@ export class Follower implements AsyncDisposable {
   async #connectForEver(): Promise<void> {
     const { stream, reconnectDelayMs } = this.#options
     let failures = 0
-    /** Events that are too large to be read are stepped over by asking for what comes after the cursor and them. */
+    /**
+     * Events that are too large to be read are stepped over by asking for what comes after the
+     * cursor and them.
+     */
     let skip = 0
     while (!this.#stopped) {
       const { reason, oversized } = await this.#follow(await this.#from(skip))

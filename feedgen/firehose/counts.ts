@@ -1,4 +1,7 @@
-/** What went by on the firehose, counted; and what was wrong with what was passed over, logged, but not a line for each. */
+/**
+ * What went by on the firehose, counted; and what was wrong with what was passed over, logged, but
+ * not a line for each.
+ */
 
 import { type Logger, logger } from '#platform/log.ts'
 import { MINUTE_MS } from '#platform/time.ts'

@@ -1,6 +1,6 @@
 /**
- * The zstd dictionary of a Jetstream server: fetched from that server, which compresses with it for clients that have it. A server without one sends plain
- * text. The format is RFC 8878's, section 5.
+ * The zstd dictionary of a Jetstream server: fetched from that server, which compresses with it for
+ * clients that have it. A server without one sends plain text. The format is RFC 8878's, section 5.
  */
 import { zstdDecompressSync } from 'node:zlib'
 import type { Fetch } from '#platform/fetch.ts'
@@ -26,7 +26,10 @@ export class Dictionary {
     this.#fetch = fetch
   }
 
-  /** The number by which the server knows its dictionary; undefined when it has none that can be had now. */
+  /**
+   * The number by which the server knows its dictionary; undefined when it has none that can be had
+   * now.
+   */
   async id(signal: AbortSignal): Promise<number | undefined> {
     if (!this.#bytes) {
       try {

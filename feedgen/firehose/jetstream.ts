@@ -1,7 +1,9 @@
 /**
- * Jetstream: what happens in repositories as JSON, without signatures, so its word is taken for it. Two forms of the same stream: `/subscribe`, whose cursor is a
- * time in microseconds, and `network.bsky.jetstream.subscribeEvents`, whose cursor is a sequence number and which sends compressed messages to whoever asks
- * with the dictionary that the server itself hands out. https://github.com/bluesky-social/jetstream
+ * Jetstream: what happens in repositories as JSON, without signatures, so its word is taken for it.
+ * Two forms of the same stream: `/subscribe`, whose cursor is a time in microseconds, and
+ * `network.bsky.jetstream.subscribeEvents`, whose cursor is a sequence number and which sends
+ * compressed messages to whoever asks with the dictionary that the server itself hands out.
+ * https://github.com/bluesky-social/jetstream
  */
 import { isValidDid } from '@atproto/syntax'
 import type { Fetch } from '#platform/fetch.ts'
@@ -34,7 +36,10 @@ const EVENTS = 'network.bsky.jetstream.subscribeEvents'
 const EVENTS_PATH = `/xrpc/${EVENTS}`
 const PLAIN_PATH = '/subscribe'
 
-/** A time in microseconds long before any event, from which on both forms understand a cursor as a time. */
+/**
+ * A time in microseconds long before any event, from which on both forms understand a cursor as a
+ * time.
+ */
 const oldestMicros = 1e15
 /** A record of 1 MB, in JSON, and what is said of it. */
 const messageCharactersMax = 8_000_000

@@ -1,6 +1,7 @@
 /**
- * The labels of one labeler, `com.atproto.label.subscribeLabels`: found by its DID document, which names its server and the key it signs with. A label that the
- * labeler did not sign, or that speaks in another's name, is passed over.
+ * The labels of one labeler, `com.atproto.label.subscribeLabels`: found by its DID document, which
+ * names its server and the key it signs with. A label that the labeler did not sign, or that speaks
+ * in another's name, is passed over.
  */
 import { type Logger, logger } from '#platform/log.ts'
 import { pause, retryDelay } from '#platform/retry.ts'
@@ -91,7 +92,10 @@ export class LabelStream implements Stream {
     }
   }
 
-  /** Labels that the labeler signed. While its key cannot be had, nothing can be said of them, and they wait. */
+  /**
+   * Labels that the labeler signed. While its key cannot be had, nothing can be said of them, and
+   * they wait.
+   */
   async #prepare(labels: readonly SignedLabel[], seq: number, signal: AbortSignal): Promise<Prepared> {
     const { did, counts } = this.#options
     const good: NewLabel[] = []

@@ -1,6 +1,7 @@
 /**
- * The line of events from one stream into the index: as many in one transaction as are ready, in the order of their arrival, together with
- * the cursor behind them. When the index cannot be written the line waits, and nothing is lost.
+ * The line of events from one stream into the index: as many in one transaction as are ready, in
+ * the order of their arrival, together with the cursor behind them. When the index cannot be
+ * written the line waits, and nothing is lost.
  */
 import { setImmediate as immediate } from 'node:timers/promises'
 import { type Logger, logger } from '#platform/log.ts'
@@ -13,7 +14,7 @@ export interface LineOptions {
   /** The name of the stream's cursor. */
   endpoint: string
   index: Pick<IndexWriter, 'apply'>
-  /** Told of what became of each event once it is committed. */
+  /** Called with the outcome of each event once it is committed. */
   written(outcomes: readonly Outcome[]): void
   /** Told when the sender has to wait, and when not any more. */
   full(isFull: boolean): void
@@ -82,7 +83,10 @@ export class Line {
     }
   }
 
-  /** Waits for as long as more comes in at once, and not for long: a hundred events in one transaction cost little more than one. */
+  /**
+   * Waits for as long as more comes in at once, and not for long: a hundred events in one
+   * transaction cost little more than one.
+   */
   async #gather(): Promise<void> {
     const deadline = performance.now() + gatherMsMax
     for (let length = 0; length < this.#queue.length; ) {

@@ -1,6 +1,7 @@
 /**
- * What the index keeps of records: which collections, and which of their fields. Fields that are used are checked here; a record
- * that lacks one is malformed, and what it carries besides is nobody's concern.
+ * What the index keeps of records: which collections, and which of their fields. Fields that are
+ * used are checked here; a record that lacks one is malformed, and what it carries besides is
+ * ignored.
  */
 import { isValidDid } from '@atproto/syntax'
 import { CborError, type CborObject, type CborValue, decode, isMap } from '#protocol/cbor.ts'
@@ -27,7 +28,10 @@ interface Found extends RecordContext {
 
 type Table = Change['table']
 
-/** A collection that is indexed: its table, and the row of a record. Null when the record is none of ours. */
+/**
+ * A collection that is indexed: its table, and the row of a record. Null when the record is none of
+ * ours.
+ */
 interface Collection<T extends Table> {
   table: T
   row(found: Found): NewRecords[T] | null
@@ -58,8 +62,8 @@ const listNameCharactersMax = 256
 const NO_UNAUTHENTICATED = '!no-unauthenticated'
 
 /**
- * What an op changes in the index; null when its collection is not indexed. A record that is malformed changes it too: what stood there
- * before is gone, and `fault` gets the reason.
+ * What an op changes in the index; null when its collection is not indexed. A record that is
+ * malformed changes it too: what stood there before is gone, and `fault` gets the reason.
  * @param block gives the bytes of a record, or throws an {@link EventFault}
  */
 export function changeOf(

@@ -18,7 +18,10 @@ export interface Stream {
   refused?(refusal: Refusal): 'wrongCursor' | undefined
 }
 
-/** Where in a stream to begin: behind a cursor, at the oldest event that is kept, or with the next one. */
+/**
+ * Where in a stream to begin: behind a cursor, at the oldest event that is kept, or with the next
+ * one.
+ */
 export type From = number | 'oldest' | 'live'
 
 /** Where to connect to. */
@@ -37,7 +40,10 @@ export interface Refusal {
   body: string
 }
 
-/** What a message gives: something for the line, nothing, or word that the cursor is none of the server's. */
+/**
+ * What a message gives: something for the line, nothing, or word that the cursor is none of the
+ * server's.
+ */
 export type Reading = Entry | 'nothing' | 'wrongCursor'
 
 /** An event on its way into the index. */
@@ -50,5 +56,8 @@ export interface Entry {
   readonly prepared: Prepared | Promise<Prepared>
 }
 
-/** What is to be written; null moves the cursor alone, and `passedOver` leaves even that where it is. */
+/**
+ * What is to be written; null moves the cursor alone, and `passedOver` leaves even that where it
+ * is.
+ */
 export type Prepared = IndexEvent | null | 'passedOver'

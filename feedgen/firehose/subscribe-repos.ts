@@ -1,9 +1,11 @@
 /**
- * The stream of repositories, `com.atproto.sync.subscribeRepos`: decoded, verified, and turned into what the index is told.
+ * The stream of repositories, `com.atproto.sync.subscribeRepos`: decoded, verified, and turned into
+ * what the index is told.
  *
- * Each event is verified as it arrives, which may mean waiting for its author's DID document, many at a time. Whatever is wrong with an event, it is counted
- * and passed over; while the PLC directory is down, nothing can be said of anybody, and the line waits. A relay that is trusted has verified the events
- * itself: its signatures and proofs are not looked at again.
+ * Each event is verified as it arrives, which may mean waiting for its author's DID document, many
+ * at a time. Whatever is wrong with an event, it is counted and passed over; while the PLC
+ * directory is down, nothing can be said of anybody, and the line waits. A relay that is trusted
+ * has verified the events itself: its signatures and proofs are not looked at again.
  */
 import { isValidDid } from '@atproto/syntax'
 import { type Logger, logger } from '#platform/log.ts'
@@ -37,7 +39,10 @@ export interface RepoStreamOptions {
   counts: Counts
 }
 
-/** A frame: 2 MB of blocks, and the ops beside them. https://atproto.com/specs/sync#commit-validation */
+/**
+ * A frame: 2 MB of blocks, and the ops beside them.
+ * https://atproto.com/specs/sync#commit-validation
+ */
 export const frameBytesMax = 5_000_000
 /** After so many failures, the directory is asked whether it is there at all. */
 const lookupTriesMax = 3
@@ -81,7 +86,8 @@ export class RepoStream implements Stream {
         case 'account':
           return { seq: event.seq, bytes, prepared: accountChange(event) }
         case 'identity':
-          // At once, not in its turn: events behind it are prepared before this one would be written.
+          // At once, not in its turn: events behind it are prepared before this one would be
+          // written.
           keys.forget(event.did)
           return { seq: event.seq, bytes, prepared: null }
         case 'unknown':
@@ -146,7 +152,10 @@ export class RepoStream implements Stream {
     throw new EventFault('wrong-signature', 'the signature is not the author’s')
   }
 
-  /** Asks for a key until there is an answer: while the directory is down, nothing can be said of anybody. */
+  /**
+   * Asks for a key until there is an answer: while the directory is down, nothing can be said of
+   * anybody.
+   */
   async #patiently(ask: () => Promise<PublicKey>, signal: AbortSignal): Promise<PublicKey> {
     for (let tries = 1; ; tries++) {
       try {
@@ -207,7 +216,10 @@ export class RepoStream implements Stream {
   }
 }
 
-/** When the network saw an event, but not later than now: the event's own time, so that reading it again later makes the same rows. */
+/**
+ * When the network saw an event, but not later than now: the event's own time, so that reading it
+ * again later makes the same rows.
+ */
 export function timeOf(time: string): number {
   const now = Date.now()
   return Math.min(Date.parse(time) || now, now)

@@ -1,6 +1,7 @@
 /**
- * Everything that is followed: a stream of repositories or a Jetstream for each endpoint that is configured, and the labels of labelers, those that are configured and
- * those that definitions ask for.
+ * Everything that is followed: a stream of repositories or a Jetstream for each endpoint that is
+ * configured, and the labels of labelers, those that are configured and those that definitions ask
+ * for.
  */
 import { type Fetch, guardedFetch } from '#platform/fetch.ts'
 import { logger } from '#platform/log.ts'
@@ -58,7 +59,10 @@ export class Following implements AsyncDisposable {
     await Promise.all([...this.#followers.values()].map((follower) => follower[Symbol.asyncDispose]()))
   }
 
-  /** Follows these labelers beside the configured ones, as far as there is room, and no others any more. */
+  /**
+   * Follows these labelers beside the configured ones, as far as there is room, and no others any
+   * more.
+   */
   wantLabelers(dids: Iterable<string>): void {
     this.#wanted = new Set([...this.#options.labelers, ...dids])
     for (const [name, did] of this.#labelerOf) if (!this.#wanted.has(did)) this.#unfollow(name)

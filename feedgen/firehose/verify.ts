@@ -1,6 +1,7 @@
 /**
- * Checks that an event is what its author signed: the blocks against their CIDs, the commit against the event, the ops against the tree before and
- * after. The signature is checked last, by {@link isSigned}, with a key that somebody else found.
+ * Checks that an event is what its author signed: the blocks against their CIDs, the commit against
+ * the event, the ops against the tree before and after. The signature is checked last, by
+ * {@link isSigned}, with a key that somebody else found.
  * https://atproto.com/specs/sync#commit-validation
  */
 import { MINUTE_MS } from '#platform/time.ts'
@@ -22,11 +23,15 @@ export interface OpenedEvent {
   blocks: Map<Cid, Uint8Array>
 }
 
-/** How far ahead of our clock a revision may be. One from the far future would hide everything that follows it. */
+/**
+ * How far ahead of our clock a revision may be. One from the far future would hide everything that
+ * follows it.
+ */
 const revAheadMsMax = 5 * MINUTE_MS
 
 /**
- * Opens a commit event and checks all of it but the signature; of one whose sender is `trusted`, only what is needed to read it.
+ * Opens a commit event and checks all of it but the signature; of one whose sender is `trusted`,
+ * only what is needed to read it.
  * @throws EventFault
  */
 export function openCommit(event: CommitEvent, { trusted = false } = {}): OpenedEvent {
@@ -91,8 +96,9 @@ export function checkRev(rev: string): void {
 }
 
 /**
- * Checks that the ops, which nobody signed, are what made the signed tree: undone, they must give the tree before. Senders that predate `prevData`
- * and `prev` only let each op be looked up in the tree after.
+ * Checks that the ops, which nobody signed, are what made the signed tree: undone, they must give
+ * the tree before. Senders that predate `prevData` and `prev` only let each op be looked up in the
+ * tree after.
  */
 function checkOps({ ops, prevData }: CommitEvent, { data }: Commit, blocks: Map<Cid, Uint8Array>): void {
   const source = nodesOf(blocks)
@@ -120,7 +126,10 @@ function checkOps({ ops, prevData }: CommitEvent, { data }: Commit, blocks: Map<
   }
 }
 
-/** An error of one of the kinds, which outside bytes cause, as a fault of the event; any other as it is. */
+/**
+ * An error of one of the kinds, which outside bytes cause, as a fault of the event; any other as it
+ * is.
+ */
 function asFault(
   error: unknown,
   fault: EventFault['fault'],

@@ -1,7 +1,9 @@
 /**
- * The keys that authors sign with and the servers that they are at, out of their DID documents: kept, fetched when needed, fetched again when they may have changed.
+ * The keys that authors sign with and the servers that they are at, out of their DID documents:
+ * kept, fetched when needed, fetched again when they may have changed.
  *
- * Strangers choose which DIDs are looked up, so look-ups are bounded in number and, by the fetch that is handed in, in time, size and where they go.
+ * Strangers choose which DIDs are looked up, so look-ups are bounded in number and, by the fetch
+ * that is handed in, in time, size and where they go.
  */
 
 import {
@@ -18,7 +20,10 @@ import { Slots } from '#platform/semaphore.ts'
 import { DAY_MS } from '#platform/time.ts'
 import { KeyError, type PublicKey, parseVerificationMethod } from '#protocol/keys.ts'
 
-/** There is no key for a DID: it does not exist, cannot be fetched from its host, or has no signing key. */
+/**
+ * There is no key for a DID: it does not exist, cannot be fetched from its host, or has no signing
+ * key.
+ */
 export class UnknownAuthorError extends Error {
   override name = 'UnknownAuthorError'
   readonly did: string
@@ -45,7 +50,10 @@ const keysMaxDefault = 200_000
 const keyAgeMsMax = DAY_MS
 /** For how long a DID without a key is not asked for again. */
 const absenceAgeMsMax = 30_000
-/** Between two fetches because a signature did not fit: forged events must not become a flood of requests to the directory. */
+/**
+ * Between two fetches because a signature did not fit: forged events must not become a flood of
+ * requests to the directory.
+ */
 const refreshIntervalMs = 1000
 const lookupsAtOnceMax = 64
 const lookupTimeoutMs = 5000
@@ -117,7 +125,8 @@ export class AuthorKeys {
   }
 
   /**
-   * The key, fetched anew because a signature did not fit the one at hand; that one again if it was fetched so a moment ago.
+   * The key, fetched again because a signature did not fit the one at hand; that one again if it
+   * was fetched so a moment ago.
    * @throws UnknownAuthorError, DirectoryDownError
    */
   async refresh(did: string): Promise<PublicKey> {
@@ -130,7 +139,8 @@ export class AuthorKeys {
   /** Forgets the key: the identity may have changed. */
   forget(did: string): void {
     this.#entries.delete(did)
-    // What is under way may bring the document from before; it is for those who wait for it, and is not kept.
+    // What is under way may bring the document from before; it is for those who wait for it, and is
+    // not kept.
     this.#underWay.delete(did)
   }
 
@@ -210,12 +220,15 @@ function keyIn(did: string, { key }: Identity): PublicKey {
   return key
 }
 
-/** What the directory says of a DID: malformed, unknown, tombstoned. Any other status may be of a proxy before it. */
+/**
+ * What the directory says of a DID: malformed, unknown, tombstoned. Any other status may be of a
+ * proxy before it.
+ */
 const DIRECTORY_ANSWERS = new Set([400, 404, 410])
 
 /**
- * Whether a failed look-up says something about this DID. What the PLC directory fails to answer says nothing: it is asked again. Any other host is
- * its owner's, who cannot make us wait for it.
+ * Whether a failed look-up says something about this DID. What the PLC directory fails to answer
+ * says nothing: it is asked again. Any other host is its owner's, who cannot make us wait for it.
  */
 function isAbout(did: string, error: unknown): boolean {
   if (!did.startsWith('did:plc:')) return true

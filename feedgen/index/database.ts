@@ -1,6 +1,7 @@
 /**
- * Opens the index. In a SQLite file a thread writes, and each connection here reads without waiting for it. In PostgreSQL several processes
- * share the index, and the one that holds the lease writes it.
+ * Opens the index. In a SQLite file a thread writes, and each connection here reads without waiting
+ * for it. In PostgreSQL several processes share the index, and the one that holds the lease writes
+ * it.
  */
 import type { Kysely } from 'kysely'
 import { migrate } from './migrations.ts'
@@ -24,7 +25,9 @@ export interface Index extends Omit<Writing, 'recorder'>, AsyncDisposable {
   writer: IndexWriter
   reader: IndexReader
   facts: IndexFacts
-  /** Begins work whenever this process is the one that writes, and ends it when it is not any more. */
+  /**
+   * Begins work whenever this process is the one that writes, and ends it when it is not any more.
+   */
   whileWriting(begin: () => AsyncDisposable): AsyncDisposable
 }
 

@@ -1,15 +1,19 @@
 /**
  * The steps that make the tables. Published steps never change.
  *
- * Nearly all of the index is derived from the network, and a step may drop such tables instead of converting them: with their cursors gone, the
- * endpoints are read again from the oldest event that they keep. What viewers told us (`seen`, `interactions`) is nowhere else, so steps convert it.
+ * Nearly all of the index is derived from the network, and a step may drop such tables instead of
+ * converting them: with their cursors gone, the endpoints are read again from the oldest event that
+ * they keep. What viewers told us (`seen`, `interactions`) is nowhere else, so steps convert it.
  */
 import { type ColumnDefinitionBuilder, type CreateTableBuilder, type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { StoreKind } from './rows.ts'
 import { type Schema, unknownVersion } from './schema.ts'
 
-/** Its tables, of texts, had no bytes of records from which the next step's could have been made: that one drops them. */
+/**
+ * Its tables, of texts, had no bytes of records from which the next step's could have been made:
+ * that one drops them.
+ */
 const first: Migration = { async up() {} }
 
 const firstTables = 'posts likes follows reposts engagement generators actors repos cursors'.split(' ')
@@ -136,7 +140,10 @@ const third: Migration = {
   },
 }
 
-/** The definitions that are there were published before definitions had bounds, and stay in service as they are. */
+/**
+ * The definitions that are there were published before definitions had bounds, and stay in service
+ * as they are.
+ */
 const fourth: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema.alterTable('definitions').addColumn('allowed_version', 'bigint').execute()
@@ -144,7 +151,10 @@ const fourth: Migration = {
   },
 }
 
-/** Posts were matched by other rules for words, tags, languages and hosts: the past is matched again. */
+/**
+ * Posts were matched by other rules for words, tags, languages and hosts: the past is matched
+ * again.
+ */
 const fifth: Migration = {
   async up(db: Kysely<unknown>) {
     await sql`update definitions set filled_version = null`.execute(db)
@@ -224,7 +234,10 @@ const tenth: Migration = {
   },
 }
 
-/** That a list's record is here says nothing of its items: those that viewers block are fetched once more. */
+/**
+ * That a list's record is here says nothing of its items: those that viewers block are fetched once
+ * more.
+ */
 const eleventh: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema.alterTable('lists').addColumn('items_read_at', 'bigint').execute()

@@ -1,4 +1,7 @@
-/** What is still to be fetched from elsewhere: the pasts of viewers, repositories that jumped, profiles, what an AppView says of accounts. */
+/**
+ * What is still to be fetched from elsewhere: the pasts of viewers, repositories that jumped,
+ * profiles, what an AppView says of accounts.
+ */
 import { type Logger, logger } from '#platform/log.ts'
 import type { AccountFacts } from '../algorithm/facts.ts'
 import { accountFactsOf } from './read/queries.ts'
@@ -61,8 +64,8 @@ export class Pending {
   }
 
   /**
-   * The DIDs of viewers who asked for a page made of their mutuals since it was last looked up who those are, if that
-   * was before a time; those who asked last first.
+   * The DIDs of viewers who asked for a page made of their mutuals since it was last looked up who
+   * those are, if that was before a time; those who asked last first.
    */
   async mutualsWanted(limit: number, before: number): Promise<string[]> {
     const found = await this.#store.db
@@ -93,8 +96,9 @@ export class Pending {
   }
 
   /**
-   * The DIDs of accounts among the newest that a viewer follows of which it is not known whether they follow the viewer:
-   * not looked up since the viewer was first seen, and not tried since a time.
+   * The DIDs of accounts among the newest that a viewer follows of which it is not known whether
+   * they follow the viewer: not looked up since the viewer was first seen, and not tried since a
+   * time.
    */
   async followsUnread(
     viewer: string,
@@ -158,7 +162,8 @@ export class Pending {
   }
 
   /**
-   * Notes that an account's follows of viewers were looked for, from a time on, and whether they could be read.
+   * Notes that an account's follows of viewers were looked for, from a time on, and whether they
+   * could be read.
    */
   async followsTried(did: string, { at, isRead }: { at: number; isRead: boolean }): Promise<void> {
     await this.#store.transaction(async ({ rows }) => {
@@ -206,7 +211,9 @@ export class Pending {
       .execute()
   }
 
-  /** The accounts whose repositories jumped, in the order of their numbers, those behind a number. */
+  /**
+   * The accounts whose repositories jumped, in the order of their numbers, those behind a number.
+   */
   async jumped(limit: number, after: number): Promise<{ id: number; did: string }[]> {
     return this.#store.db
       .selectFrom('accounts')
@@ -231,7 +238,10 @@ export class Pending {
     return new Map(found.map((row) => [row.did, accountFactsOf(row)]))
   }
 
-  /** Keeps what an AppView said of accounts, in place of what it said before. What the store refuses for good keeps nothing else out. */
+  /**
+   * Keeps what an AppView said of accounts, in place of what it said before. What the store refuses
+   * for good keeps nothing else out.
+   */
   async keepAccountFacts(read: ReadonlyMap<string, AccountFacts>): Promise<void> {
     if (read.size === 0) return
     try {
@@ -272,7 +282,10 @@ export class Pending {
     })
   }
 
-  /** Authors of recent posts whose profile nobody looked at, in the order of their numbers, those behind a number. */
+  /**
+   * Authors of recent posts whose profile nobody looked at, in the order of their numbers, those
+   * behind a number.
+   */
   async authorsWithoutProfile(limit: number, after: number): Promise<{ id: number; did: string }[]> {
     const recent = this.#store.db
       .selectFrom('posts')

@@ -1,7 +1,8 @@
 /**
- * Forgets what no feed can show any more, in steps so small that events are written in between. Posts go in the order in which they came, with
- * their likes and reposts; one that a definition still has stays until the definition's window has passed over it, and while a definition does
- * not have all of its past yet, everything in its window stays.
+ * Forgets what no feed can show any more, in steps so small that events are written in between.
+ * Posts go in the order in which they came, with their likes and reposts; one that a definition
+ * still has stays until the definition's window has passed over it, and while a definition does not
+ * have all of its past yet, everything in its window stays.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,11 +12,17 @@ import type { DefinitionId } from '../algorithm/facts.ts'
 import type { Store } from './store.ts'
 
 export interface RetentionOptions {
-  /** How long posts are kept that no definition has, and likes and reposts of posts that are not here. */
+  /**
+   * How long posts are kept that no definition has, and likes and reposts of posts that are not
+   * here.
+   */
   postHours: number
   /** How long what viewers saw is remembered. */
   seenHours?: number
-  /** How long what else viewers let us know is remembered: that they want more or less like a post, that they liked or shared it. */
+  /**
+   * How long what else viewers let us know is remembered: that they want more or less like a post,
+   * that they liked or shared it.
+   */
   interactionHours?: number
   /** How long what an AppView said of accounts is kept that nobody asked about again. */
   accountHours?: number
@@ -116,7 +123,10 @@ export class Retention {
     })
   }
 
-  /** Removes matches of a definition that is not served; whether there may be more. Served again, it has its past taken in again. */
+  /**
+   * Removes matches of a definition that is not served; whether there may be more. Served again, it
+   * has its past taken in again.
+   */
   async pruneWithdrawn(definition: DefinitionId): Promise<boolean> {
     await this.#store.transaction(({ rows }) =>
       rows.update('definitions', ['id'], [{ id: definition, filled_version: null }]),
@@ -178,9 +188,14 @@ export class Retention {
 
 /** What definitions need posts for. */
 export interface Needed {
-  /** For how long a definition keeps the posts that it has; undefined for one that is not served. */
+  /**
+   * For how long a definition keeps the posts that it has; undefined for one that is not served.
+   */
   hoursOf(definition: DefinitionId): number | undefined
-  /** For how long all posts are kept, since definitions are served that do not have all of theirs yet. */
+  /**
+   * For how long all posts are kept, since definitions are served that do not have all of theirs
+   * yet.
+   */
   hoursUnfilled(): number
 }
 

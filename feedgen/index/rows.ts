@@ -1,8 +1,10 @@
 /**
- * What the writer does to tables, many rows at a time. SQLite runs a statement that is compiled once for each row, which nothing beats
- * inside one process; PostgreSQL gets one statement with all rows, which saves it the way there and back.
+ * What the writer does to tables, many rows at a time. SQLite runs a statement that is compiled
+ * once for each row, which nothing beats inside one process; PostgreSQL gets one statement with all
+ * rows, which saves it the way there and back.
  *
- * Keys and rows are plain objects; within one call all have the same columns. Kysely is for everything that is not done to thousands of rows a second.
+ * Keys and rows are plain objects; within one call all have the same columns. Kysely is for
+ * everything that is not done to thousands of rows a second.
  */
 import type Sqlite from 'better-sqlite3'
 import { CompiledQuery, type Kysely } from 'kysely'

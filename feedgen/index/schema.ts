@@ -1,11 +1,13 @@
 /**
  * The index's tables, on one screen, alike in SQLite and PostgreSQL.
  *
- * Inside, accounts, posts and lists are numbers; DIDs and URIs are what comes in and goes out. A row of `accounts`, `posts` or `lists` exists as
- * soon as anything speaks of it: whether the record itself is here says `present`. A record's row is found by its author and record key.
+ * Inside, accounts, posts and lists are numbers; DIDs and URIs are what comes in and goes out. A
+ * row of `accounts`, `posts` or `lists` exists as soon as anything speaks of it: whether the record
+ * itself is here says `present`. A record's row is found by its author and record key.
  *
- * Times are milliseconds since 1970. `sort_at` is when the author says a thing was made, but not later than when the network
- * saw it: a date from the future stays at the top of no feed. Flags are 0 and 1.
+ * Times are milliseconds since 1970. `sort_at` is when the author says a thing was made, but not
+ * later than when the network saw it: a date from the future stays at the top of no feed. Flags are
+ * 0 and 1.
  */
 import type { Generated, Insertable, Selectable } from 'kysely'
 
@@ -35,22 +37,32 @@ export interface Schema {
   leases: LeasesTable
 }
 
-/** Accounts, and where each one's repository stands, so that events that come twice or too late are told apart. */
+/**
+ * Accounts, and where each one's repository stands, so that events that come twice or too late are
+ * told apart.
+ */
 interface AccountsTable {
   id: Generated<number>
   did: string
-  /** 0 or 1; 2 while it is active and {@link sweep} marks what it posted, of which nothing is shown meanwhile. */
+  /**
+   * 0 or 1; 2 while it is active and {@link sweep} marks what it posted, of which nothing is shown
+   * meanwhile.
+   */
   active: Generated<number>
   status: string | null
   /** Null while no event told. */
   rev: string | null
-  /** The root of its tree of records; null when whoever told the revision does not tell that. */
+  /** The root of its tree of records; null when the source of the revision does not say. */
   data: string | null
-  /** 1 when it changed in ways that no event told: what was indexed before may be gone, until the repository is fetched anew. */
+  /**
+   * 1 when it changed in ways that no event told: what was indexed before may be gone, until the
+   * repository is fetched again.
+   */
   jumped: Generated<number>
   /**
-   * Where going through all of its rows goes on, as JSON; null when that is not under way. Of a deleted account they are removed,
-   * of one that jumped its posts and reposts are marked as unsure.
+   * Where going through all of its rows goes on, as JSON; null when that is not under way. Of a
+   * deleted account they are removed, of one that jumped its posts and reposts are marked as
+   * unsure.
    */
   sweep: Generated<string | null>
 }
@@ -102,7 +114,10 @@ interface RecordsTable {
   record: Uint8Array
 }
 
-/** Records that say: this author, that subject; of a like the subject is a post, of a follow and a block an account. */
+/**
+ * Records that say: this author, that subject; of a like the subject is a post, of a follow and a
+ * block an account.
+ */
 interface EdgesTable {
   author: number
   rkey: string
@@ -124,7 +139,7 @@ interface ListsTable {
   /** What it is for, by its NSID with fragment. */
   purpose: string | null
   name: string | null
-  /** When its items were fetched; null while the firehose alone told of any. */
+  /** When its items were fetched; null while only the firehose brought any. */
   items_read_at: Generated<number | null>
 }
 
@@ -152,7 +167,10 @@ interface LabelsTable {
   account: number
   /** 0 for a label on the account itself. */
   post: number
-  /** The CID of the version that is meant, in hexadecimal; or {@link everyVersion}, {@link unknownVersion}. */
+  /**
+   * The CID of the version that is meant, in hexadecimal; or {@link everyVersion},
+   * {@link unknownVersion}.
+   */
   cid: string
   /** 1 when the label was taken back. */
   neg: number
@@ -179,7 +197,10 @@ interface DefinitionsTable {
   filled_version: number | null
   /** The version that was there before definitions had bounds; null for those that came later. */
   allowed_version: Generated<number | null>
-  /** The newest version that was in service, or in which it was deleted; null when it never was either. */
+  /**
+   * The newest version that was in service, or in which it was deleted; null when it never was
+   * either.
+   */
   served_version: Generated<number | null>
   /** What the record said then; null when it was deleted. */
   served_record: Generated<Uint8Array | null>
@@ -202,7 +223,10 @@ interface ViewersTable {
   fetched_at: number | null
   /** When a page made of their mutuals was asked for; null when none ever was. */
   mutuals_asked_at: Generated<number | null>
-  /** When it was looked up which of the accounts that they follow follow them; null while it was not. */
+  /**
+   * When it was looked up which of the accounts that they follow follow them; null while it was
+   * not.
+   */
   mutuals_read_at: Generated<number | null>
 }
 
@@ -225,7 +249,10 @@ interface InteractionsTable {
   id: Generated<number>
   viewer: number
   post: number
-  /** The post's, which is known longer than the post; null when the post was forgotten before that was. */
+  /**
+   * The post's, which is known longer than the post; null when the post was forgotten before that
+   * was.
+   */
   author: number | null
   /** By its NSID with fragment. */
   event: string
@@ -276,8 +303,9 @@ export const bytesColumns: ReadonlySet<string> = new Set(['record', 'served_reco
 export type Counts = Pick<PostRow, 'likes' | 'reposts' | 'replies' | 'quotes'>
 
 /**
- * The order of magnitude of a post's engagement: 0 for none, 1 for 1 to 3, 2 for 4 to 15, 3 for 16 to 63 ... The newest posts of each tier together
- * hold the best ones by any score that grows with engagement and falls with age, however large the index is.
+ * The order of magnitude of a post's engagement: 0 for none, 1 for 1 to 3, 2 for 4 to 15, 3 for 16
+ * to 63 ... The newest posts of each tier together hold the best ones by any score that grows with
+ * engagement and falls with age, however large the index is.
  */
 export function tierOf({ likes, reposts, replies, quotes }: Counts): number {
   const total = likes + reposts + replies + quotes

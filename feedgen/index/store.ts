@@ -15,6 +15,8 @@ export interface Tx {
 
 export interface Store {
   db: Kysely<Schema>
-  /** Runs `work` in a transaction, one at a time; resolves with its result once that is committed. */
+  /**
+   * Runs `work` in a transaction, one at a time; resolves with its result once that is committed.
+   */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
 }

@@ -1,4 +1,6 @@
-/** What the live definitions are kept in: their records, and the posts that were taken in for them. */
+/**
+ * What the live definitions are kept in: their records, and the posts that matched them.
+ */
 import type { DefinitionId, PostId } from '../algorithm/facts.ts'
 
 export interface StoredDefinition {
@@ -10,11 +12,14 @@ export interface StoredDefinition {
   readonly record: Uint8Array | null
   /** Rises with each change to any definition. */
   readonly version: number
-  /** The version for which all posts of the past were taken in; null when none was. */
+  /** The version for which all posts of the past were matched; null when none was. */
   readonly filledVersion: number | null
   /** The version that was live before definitions had bounds; null for those that came later. */
   readonly allowedVersion: number | null
-  /** The newest version that was in service, or in which it was deleted; null when it never was either. */
+  /**
+   * The newest version that was in service, or in which it was deleted; null when it never was
+   * either.
+   */
   readonly servedVersion: number | null
   /** What the record said then; null when it was deleted. */
   readonly servedRecord: Uint8Array | null
@@ -33,10 +38,10 @@ export interface DefinitionWriter {
 }
 
 export interface MatchWriter {
-  /** Forgets what was taken in for the definition; in small steps, which ingest goes on between. */
+  /** Deletes the definition's matches, in small steps with ingest in between. */
   removeMatches(definition: DefinitionId): Promise<void>
-  /** Takes in posts, as far as they are still there and not taken in yet. */
+  /** Adds posts that still exist and are not matched yet. */
   addMatches(definition: DefinitionId, posts: readonly PostId[]): Promise<void>
-  /** Notes that the past was taken in for the definition as it was in that version. */
+  /** Notes that the past was matched for that version of the definition. */
   setFilled(definition: DefinitionId, version: number): Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
- * Goes through all rows of accounts that were deleted or have jumped, in steps between which events are written. Nothing of such an account
- * is shown meanwhile.
+ * Goes through all rows of accounts that were deleted or have jumped, in steps between which events
+ * are written. Nothing of such an account is shown meanwhile.
  */
 import { type Logger, logger } from '#platform/log.ts'
 import { pause } from '#platform/retry.ts'

@@ -1,4 +1,7 @@
-/** The way into the index: has each post matched against the live definitions, has everything written, and says when definitions changed. */
+/**
+ * The way into the index: has each post matched against the live definitions, has everything
+ * written, and says when definitions changed.
+ */
 import { type Logger, logger } from '#platform/log.ts'
 import { decode, isMap } from '#protocol/cbor.ts'
 import type { DefinitionId, PostId } from '../algorithm/facts.ts'
@@ -36,7 +39,10 @@ export class IndexWriter implements MatchWriter, DefinitionWriter {
     this.#definitionsChanged = listener
   }
 
-  /** Writes the events in their order, and how far that brings the endpoint. Resolves, with what became of each, once it is committed. */
+  /**
+   * Writes the events in their order, and how far that brings the endpoint. Resolves, with what
+   * became of each, once it is committed.
+   */
   async apply(events: readonly IndexEvent[], position?: Position): Promise<Outcome[]> {
     let changesDefinitions = false
     for (const event of events) {
@@ -52,7 +58,10 @@ export class IndexWriter implements MatchWriter, DefinitionWriter {
     return outcomes
   }
 
-  /** Removes what a repository does not hold any more, in steps. Resolves when that is done, or newer events came in between (`stale`). */
+  /**
+   * Removes what a repository does not hold any more, in steps. Resolves when that is done, or
+   * newer events came in between (`stale`).
+   */
   async clean(content: RepositoryContent): Promise<Outcome> {
     const outcome = await this.#recorder.clean(content)
     this.#definitionsChanged()

@@ -1,8 +1,10 @@
 /**
- * Who asks about algorithms, and what they have left: callers pay by the time that their questions take.
+ * Who asks about algorithms, and what they have left: callers pay by the time that their questions
+ * take.
  *
- * What a question costs is known only afterwards, so one is answered while anything is left, and its time is charged when it ends, however it
- * ends. A caller is a network: anybody can make accounts.
+ * What a question costs is known only afterwards, so one is answered while anything is left, and
+ * its time is charged when it ends, however it ends. A caller is a network: anybody can make
+ * accounts.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -15,7 +17,9 @@ import type { Asker } from '../feeds/inquiries.ts'
 export const ASKED_MS_PER_MINUTE = 20_000
 /** Callers whose use is remembered; with more, those who asked longest ago start anew. */
 const CALLERS_MAX = 10_000
-/** By this header a page says which it is, so that its newer question takes the place of the older. */
+/**
+ * By this header a page says which it is, so that its newer question takes the place of the older.
+ */
 export const PAGE_HEADER = 'atoll-page'
 const PAGE_CHARACTERS_MAX = 64
 

@@ -8,26 +8,26 @@ import type { Services } from '../services.ts'
 
 export { type Call, checkedJson } from '#platform/endpoint.ts'
 
-/** Rate limits here are constants: nothing is configured. */
+/** Rate limits here are constants, not configuration. */
 export type Limits = Record<string, never>
 
-/** One XRPC method. `P`: its parameters; `I`: its input; `C`: the credentials it asks for. */
+/** One XRPC method. `P`: its parameters; `I`: its input; `C`: the credentials it requires. */
 export type Endpoint<P, I, C> = OfAnyService<Services, P, I, C, undefined, Limits>
 
-/** Declares an endpoint; only for its types. */
+/** Declares an endpoint, for type inference only. */
 export function endpoint<P, I = undefined, C = undefined>(definition: Endpoint<P, I, C>): Endpoint<P, I, C> {
   return definition
 }
 
-/** An endpoint of any types, as index.ts lists it. */
+/** An endpoint of any types, as listed in index.ts. */
 // biome-ignore lint/suspicious/noExplicitAny: parameters, input and credentials differ by method
 export type AnyEndpoint = Endpoint<any, any, any>
 
-/** The library's form of an endpoint. */
+/** Converts an endpoint to the library's form. */
 export const methodWith = (nsid: string, endpoint: AnyEndpoint, services: Services): MethodConfig =>
   methodOf(nsid, endpoint, { services, limits: {}, identifies: 'before-handling' })
 
-/** The DID of the account in whose name a request comes, by its service token; null without one. */
+/** The DID of the requesting account, from its service token; null without one. */
 export async function viewer(
   { request, nsid }: Exchange,
   { viewers }: Pick<Services, 'viewers'>,
@@ -37,7 +37,7 @@ export async function viewer(
   return did
 }
 
-/** Who asks about an algorithm, a viewer or anyone, while their share of time is not used up. */
+/** The caller of a method about algorithms, with or without a viewer, while it has time left. */
 export async function asker(
   exchange: Exchange,
   services: Pick<Services, 'viewers' | 'askers'>,
@@ -46,13 +46,13 @@ export async function asker(
   return services.askers.of(exchange.request, exchange.response, did ?? undefined)
 }
 
-/** The limit that all methods share which evaluate a definition. */
+/** The limit shared by all methods that evaluate a definition. */
 export const ASKING = 'asking'
 
-/** The network that calls. */
+/** The caller's network. */
 export const network = ({ req }: HandlerContext): string => callerOf(req).network
 
-/** Points of the shared limit on evaluations that a call costs. */
+/** The points that a call takes from the shared limit on evaluations. */
 export const evaluations =
   (points: number): RateLimit<Limits> =>
   () => ({ name: ASKING, calcKey: network, calcPoints: () => points })

@@ -1,4 +1,4 @@
-/** The methods that are served here. */
+/** The methods served here. */
 export { default as 'app.bsky.feed.describeFeedGenerator' } from './app.bsky.feed/describeFeedGenerator.ts'
 export { default as 'app.bsky.feed.getFeedSkeleton' } from './app.bsky.feed/getFeedSkeleton.ts'
 export { default as 'app.bsky.feed.sendInteractions' } from './app.bsky.feed/sendInteractions.ts'

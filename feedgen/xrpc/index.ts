@@ -9,13 +9,13 @@ import type { Services } from '../services.ts'
 import { type AnyEndpoint, ASKING, methodWith, network } from './endpoint.ts'
 import * as served from './endpoints.ts'
 
-/** Every XRPC method that is served here, by NSID. */
+/** Every XRPC method served here, by NSID. */
 export const endpoints: Readonly<Record<string, AnyEndpoint>> = served
 
-/** Points that a network has for evaluations: a preview costs 1, a backtest 10. `askers.ts` charges the time they take. */
+/** A network's points for evaluations: a preview costs 1, a backtest 10. askers.ts charges time. */
 const ASKING_POINTS_PER_MINUTE = 60
 
-/** The methods, to be mounted on an HTTP server. Requests and answers are checked against the lexicons, the official ones and ours. */
+/** The XRPC router. Requests and responses are validated against the official and our lexicons. */
 export function createXrpc(services: Services): Server {
   const server = createServer([...documents], {
     errorParser: toXrpcError,

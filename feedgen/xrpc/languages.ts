@@ -1,10 +1,10 @@
-/** The languages of a viewer, as apps say them: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4 */
+/** The languages apps send: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4 */
 import { type ReadLanguages, readLanguages } from '../algorithm/languages.ts'
 
-/** Of more, those that are wanted most count. */
+/** Beyond this, only the most preferred count. */
 const LANGUAGES_MAX = 50
 
-/** What an `Accept-Language` header says that the viewer reads; undefined when it names no language, or takes any. */
+/** The languages of an `Accept-Language` header; undefined when it names none or accepts any. */
 export function acceptedLanguages(header: string | undefined): ReadLanguages | undefined {
   const ranges = (header ?? '').split(',').flatMap((part) => {
     const [, tag, q = '1'] =

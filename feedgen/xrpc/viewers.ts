@@ -1,6 +1,6 @@
 /**
- * Service tokens: short-lived JWTs in which a viewer's account says to this service that a request comes in its name.
- * https://atproto.com/specs/xrpc#inter-service-authentication-jwt
+ * Service tokens: short-lived JWTs in which a viewer's account says to this service that a request
+ * comes in its name. https://atproto.com/specs/xrpc#inter-service-authentication-jwt
  */
 import { AuthRequiredError, UpstreamFailureError, verifyJwt } from '@atproto/xrpc-server'
 import { formatDidKey, type PublicKey, parseDidKey, verifySignature } from '#protocol/keys.ts'
@@ -17,14 +17,19 @@ const tokenCharactersMax = 8192
 const tokenIdCharactersMax = 256
 /** A token lives at most an hour, and clocks differ by as much as a minute. */
 const tokenSecondsMax = 3600 + 60
-/** Tokens remembered so that none is used twice; with more in their lifetime at once, those that expire first are forgotten. */
+/**
+ * Tokens remembered so that none is used twice; with more in their lifetime at once, those that
+ * expire first are forgotten.
+ */
 const tokensRememberedMax = 100_000
 
 const ALGORITHMS = new Set(['ES256K', 'ES256'])
 
 export class TokenVerifier implements Viewers {
   readonly #options: TokenVerifierOptions
-  /** Tokens that were used, by the minute in which they expire: a token has the same one each time. */
+  /**
+   * Tokens that were used, by the minute in which they expire: a token has the same one each time.
+   */
   readonly #used = new Map<number, Set<string>>()
   #usedCount = 0
   readonly #texts = new WeakMap<PublicKey, string>()
@@ -72,7 +77,10 @@ export class TokenVerifier implements Viewers {
     }
   }
 
-  /** The did:key by which the library hands the key on; its base58 would cost as much as a signature. */
+  /**
+   * The did:key by which the library hands the key on; its base58 would cost as much as a
+   * signature.
+   */
   #textOf(key: PublicKey): string {
     const text = this.#texts.get(key) ?? formatDidKey(key)
     this.#texts.set(key, text)

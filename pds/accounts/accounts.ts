@@ -1,4 +1,4 @@
-/** Accounts: found, listed and ended. Creating one, signing in to it and renaming it are files of their own beside this one. */
+/** Finds, lists and deletes accounts. Creation, sign-in and handles have their own files. */
 
 import type { Account } from '../store/accounts.ts'
 import type { Store } from '../store/store.ts'
@@ -56,9 +56,9 @@ export class Accounts {
   }
 
   /**
-   * Active accounts that have records of a collection, in the order of their ids after `after`. Looks at a limited number of accounts, so a
-   * page may be short, or empty, although more follow.
-   * @returns `next`: where to go on; undefined at the end
+   * Active accounts with records of a collection, ordered by id, after `after`. Examines a limited
+   * number of accounts, so a page may be short or empty although more follow.
+   * @returns `next`: where to continue; undefined at the end
    */
   withCollection(
     collection: string,

@@ -81,10 +81,11 @@ export class AccountCreation {
   }
 
   /**
-   * Makes an account, its empty repository and its first session; and its identity, unless the owner brings one: then the account is
-   * not active until `Standing.activate`.
-   * @param options `requester`: who proved themself by a service token; `keepSession`: whether the session can be kept alive; `address`: from
-   * where it is asked, for the share of moves that a network has
+   * Makes an account, its empty repository and its first session; and its identity, unless the
+   * owner brings one: then the account is not active until `Standing.activate`.
+   * @param options `requester`: who proved themself by a service token; `keepSession`: whether the
+   * session can be kept alive; `address`: from where it is asked, for the share of moves that a
+   * network has
    * @throws AccountError, InviteError, HandleError, DomainError, PlcError
    */
   async create(
@@ -95,7 +96,8 @@ export class AccountCreation {
       address,
     }: { requester?: string; keepSession?: boolean; address?: string | undefined } = {},
   ): Promise<{ did: string; handle: string } & SessionTokens> {
-    // Before what would also be in the way: the handle, the address and the invite code that the account here has.
+    // Before what would also be in the way: the handle, the address and the invite code that the
+    // account here has.
     if (input.did !== undefined && input.did === requester) this.#assertNotHere(input.did)
     const { email, password } = this.#assertCredentials(input)
     const handle = await this.#deps.handles.assertAllowed(input.handle, input.did)
@@ -139,7 +141,8 @@ export class AccountCreation {
     const { did, op } = await this.#newIdentity(credentials.handle, key, recoveryKey)
     const sessionGeneration = this.#deps.store.accounts.nextSessionGeneration(did)
     const tokens = await this.#deps.sessions.issue({ did, sessionGeneration })
-    // The directory comes first: an identity without an account is a name that nobody uses, an account without an identity is broken.
+    // The directory comes first: an identity without an account is a name that nobody uses, an
+    // account without an identity is broken.
     await this.#deps.plc.send(did, op)
     crashPoint('account.beforeRow')
     try {

@@ -1,9 +1,11 @@
 /**
- * The end of accounts: on their owner's word, on the operator's, or when their time is up, which `due-accounts.ts` finds out.
+ * The end of accounts: on their owner's word, on the operator's, or when their time is up, which
+ * `due-accounts.ts` finds out.
  *
- * An account ends in one transaction, which takes its row, its repository's head and its sessions and says so on the firehose: from then on
- * nobody finds it, and its events are told to nobody. What it leaves behind goes step by step, and goes on after a restart; its repository
- * and the bytes of its blobs go the way of others that are nobody's.
+ * An account ends in one transaction, which takes its row, its repository's head and its sessions
+ * and says so on the firehose: from then on nobody finds it, and its events are told to nobody.
+ * What it leaves behind goes step by step, and goes on after a restart; its repository and the
+ * bytes of its blobs go the way of others that are nobody's.
  */
 import { BackgroundTask } from '#platform/background-task.ts'
 import type { Logger } from '#platform/log.ts'
@@ -16,12 +18,18 @@ import type { SigningKeys } from '../repo/keys/signing-keys.ts'
 import type { Deletion } from '../store/deletions.ts'
 import type { Store } from '../store/store.ts'
 
-/** Rows that one statement deletes, and how long the statements of one transaction may take together. */
+/**
+ * Rows that one statement deletes, and how long the statements of one transaction may take
+ * together.
+ */
 const ROWS_MAX = 100
 const TX_MS_MAX = 10
 /** A failed step is tried again after this. */
 const RETRY_SECONDS = 30
-/** The account that the last word on a deleted one is filed under: it stays when the account's events go. */
+/**
+ * The account that the last word on a deleted one is filed under: it stays when the account's
+ * events go.
+ */
 const NOBODY = 0
 
 interface Deps {

@@ -1,7 +1,9 @@
 /**
- * Accounts that go by themselves: a deactivated one whose owner asked for it, and what moved in of one whose move stands still. Their owners are
- * mailed before, a takedown keeps everything as it is, and what an account means elsewhere is asked before anything is final: while an identity
- * names this host, or cannot be asked, its signing key stays. What cannot be asked puts the end off.
+ * Accounts that go by themselves: a deactivated one whose owner asked for it, and what moved in of
+ * one whose move stands still. Their owners are mailed before, a takedown keeps everything as it
+ * is, and what an account means elsewhere is asked before anything is final: while an identity
+ * names this host, or cannot be asked, its signing key stays. What cannot be asked puts the end
+ * off.
  */
 
 import { BackgroundTask } from '#platform/background-task.ts'
@@ -24,7 +26,10 @@ import type { Identities } from './identities.ts'
 const NOTICE_MS_MAX = 7 * DAY_MS
 /** What could not be asked is asked again after this. */
 const PUT_OFF_MS = DAY_MS
-/** The longest time to sleep without a look at the clock: timers do not know that a machine was suspended, and mails are tried again. */
+/**
+ * The longest time to sleep without a look at the clock: timers do not know that a machine was
+ * suspended, and mails are tried again.
+ */
 const SLEEP_MS_MAX = HOUR_MS
 const RETRY_MS = 30_000
 const ACCOUNTS_AT_ONCE_MAX = 20
@@ -84,7 +89,10 @@ export class DueAccounts implements AsyncDisposable {
     return new Date(Math.max(floorMs, deleteAfter.getTime())).toISOString()
   }
 
-  /** Looks now at whose end has come and who is to be told of theirs, and from now on when the next one comes. */
+  /**
+   * Looks now at whose end has come and who is to be told of theirs, and from now on when the next
+   * one comes.
+   */
   sweep(): Promise<void> {
     return this.#task.run()
   }
@@ -131,7 +139,10 @@ export class DueAccounts implements AsyncDisposable {
     return account.moveStepAt === null ? this.#endAsWished(account) : this.#endMove(account)
   }
 
-  /** Tells an owner, who then has some days at least, however late the mail leaves. Of a move that brought nothing there is nothing to tell. */
+  /**
+   * Tells an owner, who then has some days at least, however late the mail leaves. Of a move that
+   * brought nothing there is nothing to tell.
+   */
   async #tell(account: Account): Promise<void> {
     const { did, email, handle } = account
     const { deleteDelayMs, unactivatedKeepMs } = this.#options
@@ -165,7 +176,10 @@ export class DueAccounts implements AsyncDisposable {
     })
   }
 
-  /** Ends a move that stands still: all of it where the identity lives elsewhere, and all but the account and its key otherwise. */
+  /**
+   * Ends a move that stands still: all of it where the identity lives elsewhere, and all but the
+   * account and its key otherwise.
+   */
   async #endMove(account: Account): Promise<void> {
     const { id, did } = account
     const where = await this.#deps.identities.whereIs(account)
@@ -199,7 +213,10 @@ export class DueAccounts implements AsyncDisposable {
     })
   }
 
-  /** Empties an account, which can be filled again. A step of its owner's meanwhile leaves what is left. */
+  /**
+   * Empties an account, which can be filled again. A step of its owner's meanwhile leaves what is
+   * left.
+   */
   async #clear(account: Account): Promise<void> {
     const { id, did } = account
     const { db, repos, imports, moves } = this.#deps.store

@@ -95,7 +95,7 @@ export class Emails {
   }
 
   /**
-   * Where the address is a second factor, checks the code that was mailed, or mails one when there is none.
+   * Checks the mailed code if the address is a second factor, or mails one if none was given.
    * @throws LoginError when a code was mailed; EmailTokenError
    */
   async assertSecondFactor(account: Account, code: string | undefined): Promise<void> {

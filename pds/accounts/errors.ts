@@ -1,7 +1,10 @@
 /** What an account, a sign-in and a repository are refused with. */
 import { DomainError } from '#platform/errors.ts'
 
-/** An account that cannot be made or changed as asked. `code` is the XRPC error name where the reference gives one. */
+/**
+ * An account cannot be created or changed as requested. `code` is the XRPC error name where
+ * `@atproto/pds` has one.
+ */
 export class AccountError extends DomainError<AccountErrorCode | undefined> {
   override name = 'AccountError'
   constructor(message: string, code?: AccountErrorCode) {
@@ -26,7 +29,10 @@ export class LoginError extends DomainError<'AccountTakedown' | 'AuthFactorToken
   }
 }
 
-/** A repository that is not served: there is none, or its account is not active. `code` is the XRPC error name. */
+/**
+ * A repository that is not available: it does not exist, or its account is not active. `code` is
+ * the XRPC error name.
+ */
 export class RepoUnavailableError extends DomainError<'RepoNotFound' | 'RepoTakendown' | 'RepoDeactivated'> {
   override name = 'RepoUnavailableError'
   constructor(code: RepoUnavailableError['code'], message: string) {

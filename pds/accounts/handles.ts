@@ -54,7 +54,7 @@ export class HandleChanges {
     await this.#deps.store.db.write((tx) => this.#setHandle(tx, account, handle))
   }
 
-  /** A document in the directory is changed; one that its owner publishes himself must name the handle already. */
+  /** Updates a did:plc document; one that its owner publishes must name the handle already. */
   async #nameInIdentity(did: string, handle: string): Promise<void> {
     if (did.startsWith('did:plc:')) return this.#deps.plc.updateHandle(did, handle)
     const document = await this.#deps.didDocuments.resolve(did, { fresh: true })

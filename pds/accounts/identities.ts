@@ -1,6 +1,6 @@
 /**
- * The identities of accounts, as far as this host has a say in them: what a document must say for an account to live here, and operations
- * in the PLC directory that its owner asks for with a mailed code.
+ * The DIDs of accounts, as far as this host controls them: what a document must contain for an
+ * account to live here, and PLC operations that its owner requests with a mailed code.
  */
 
 import type { Operation } from '@did-plc/lib'
@@ -69,8 +69,9 @@ export class Identities {
   }
 
   /**
-   * Checks that an identity names this host and the account's key here. Whether this host has a rotation key is its owner's choice: one
-   * whose keys are their own alone signs each change themself. What is kept of its document is looked up anew.
+   * Checks that a DID document names this host and the account's signing key here. Whether this
+   * host has a rotation key is the owner's choice: an owner with only their own keys signs each
+   * change themselves. Refreshes the cached DID document.
    * @throws IdentityError, DidError, PlcError
    */
   async assertNamesUs(did: string): Promise<void> {
@@ -85,8 +86,9 @@ export class Identities {
   }
 
   /**
-   * Where an account's identity lives now, for an act that cannot be undone: here when it names this host or the account's key here, and
-   * unknown unless whoever keeps it says something else.
+   * Where an account's DID points now, before an act that cannot be undone: here if the document
+   * names this host or the account's key here; unknown unless the PLC directory or website says
+   * otherwise.
    */
   async whereIs({ id, did }: Pick<Account, 'id' | 'did'>): Promise<'here' | 'elsewhere' | 'unknown'> {
     try {
@@ -95,7 +97,8 @@ export class Identities {
         originOf(pds) === originOf(this.#options.publicUrl) || signingKey === this.#deps.keys.of(id).did
       return isHere ? 'here' : 'elsewhere'
     } catch (error) {
-      // An identity that is over for good is nowhere. Any other answer, a document that is gone from its site too, may be a mistake.
+      // A tombstoned DID is nowhere. Any other error, even a missing did:web document, may be
+      // temporary.
       return error instanceof PlcError && error.status === GONE ? 'elsewhere' : 'unknown'
     }
   }

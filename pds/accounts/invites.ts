@@ -1,4 +1,4 @@
-/** Invite codes: made by the operator and, at intervals, by accounts for others; who came by which. */
+/** Invite codes: created by the operator and, at intervals, by accounts; and who used them. */
 import { DomainError } from '#platform/errors.ts'
 import type { Tx } from '#platform/sqlite.ts'
 import type { Account } from '../store/accounts.ts'
@@ -14,7 +14,7 @@ export class InviteError extends DomainError<'InvalidInviteCode' | undefined> {
   }
 }
 
-/** An invite code as `com.atproto.server.defs#inviteCode` shows it. `available` counts the uses that were made of it too. */
+/** An invite code as in `com.atproto.server.defs#inviteCode`. `available` includes used uses. */
 export interface InviteCode {
   readonly code: string
   readonly available: number
@@ -35,7 +35,7 @@ export interface InvitesOptions {
   readonly epochMs: number
 }
 
-/** Who codes of the operator's are for, unless he says otherwise. */
+/** The account that the operator's codes belong to by default. */
 export const OPERATOR = 'admin'
 
 /** Codes made in one call. */
@@ -76,7 +76,7 @@ export class Invites {
   }
 
   /**
-   * Holds a use of a code while an account is being made with it, so that no more begin than it has uses.
+   * Reserves a use of a code while an account is being created, so that it is not overused.
    * @throws InviteError
    */
   hold(code: string): Disposable {
@@ -115,7 +115,7 @@ export class Invites {
       const earned = intervalsSince(Date.parse(account.createdAt), Date.parse(tx.now), epochMs, intervalMs)
       const made = own.filter(({ createdAt }) => Date.parse(createdAt) > epochMs).length
       const open = own.filter(({ disabled, availableUses, uses }) => disabled === 0 && availableUses > uses)
-      // An account that gets no more codes gets them disabled, so that they count as made when it is forgiven.
+      // An account whose invites are disabled gets disabled codes, which count if it is reenabled.
       const disabled = account.invitesDisabled === 1
       const count = Math.min(OPEN_CODES_MAX - open.length, earned - made)
       for (let n = 0; n < count; n++) this.#insert(tx, account.did, account.did, 1, disabled)
@@ -161,7 +161,7 @@ export class Invites {
     }
   }
 
-  /** Begins with the host's name, its dots replaced so that nobody takes it for a link. */
+  /** Starts with the host name, its dots replaced so that a code is not mistaken for a link. */
   #insert(tx: Tx, forAccount: string, createdBy: string, availableUses: number, disabled = false): string {
     const code = `${this.#options.hostname.replaceAll('.', '-')}-${randomCode()}`
     const invite = { code, availableUses, disabled: Number(disabled), forAccount, createdBy }

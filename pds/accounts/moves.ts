@@ -1,6 +1,7 @@
 /**
- * Accounts that are moving in: made for an identity from elsewhere, and not active yet. Anybody with an identity can begin a move, so how many
- * there are and how much they bring is limited, from one network and in all. Each step gives the move more time.
+ * Accounts that are moving in: made for an identity from elsewhere, and not active yet. Anybody
+ * with an identity can begin a move, so how many there are and how much they bring is limited, from
+ * one network and in all. Each step gives the move more time.
  */
 
 import type { Logger } from '#platform/log.ts'

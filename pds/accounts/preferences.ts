@@ -8,13 +8,13 @@ export type Preference = { readonly $type: string } & Readonly<Record<string, un
 
 /** What a caller may see and set. */
 export interface PreferenceAccess {
-  /** Whether the account's own password stands behind the call: an app password does not reach personal details. */
+  /** Whether the account's own password was used: app passwords do not reach personal details. */
   readonly full: boolean
 }
 
 const NAMESPACE = 'app.bsky'
 const PERSONAL_DETAILS = 'app.bsky.actor.defs#personalDetailsPref'
-/** Told to apps that may not see the date of birth; made from it, and never set. */
+/** Shown to apps without access to the date of birth; derived from it, and never stored. */
 const DECLARED_AGE = 'app.bsky.actor.defs#declaredAgePref'
 
 export class Preferences {

@@ -1,7 +1,7 @@
 /**
- * Sessions: an access token that is believed on its signature while the account's generation of sessions is the one that it carries, and a
- * refresh token that is looked up. The tokens' form is that of `@atproto/pds`, so that those it issued go on working here: they carry no
- * generation, which stands for the first.
+ * Sessions: an access token, valid by its signature while it carries the account's current session
+ * generation, and a refresh token, which is looked up. The tokens have the form of `@atproto/pds`,
+ * so that those it issued keep working here: they carry no generation, which means the first.
  */
 
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
@@ -90,9 +90,9 @@ export class Sessions {
   }
 
   /**
-   * Begins a session. That of an account that was taken down is not kept: it ends with its access token.
+   * Starts a session. That of a taken down account cannot be refreshed.
    * @param account as it was when the password was checked
-   * @param appPassword what it was signed in with, when not with the account's own password
+   * @param appPassword the app password used, if any
    * @returns null when the account's sessions were ended since
    */
   async create(
@@ -118,9 +118,9 @@ export class Sessions {
   }
 
   /**
-   * Exchanges a refresh token for the next. Within the grace period the same token gives the same successor, so that an answer
-   * that got lost can be asked for again.
-   * @returns null when the token was revoked or is over
+   * Exchanges a refresh token for its successor. Within the grace period the same token returns the
+   * same successor, so that a client can retry after a lost response.
+   * @returns null when the token was revoked or has expired
    */
   async rotate(account: SessionOwner & Pick<Account, 'id'>, tokenId: string): Promise<SessionTokens | null> {
     const id = digestOf(tokenId)

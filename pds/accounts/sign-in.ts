@@ -20,9 +20,9 @@ export class PasswordSignIn {
   }
 
   /**
-   * The account of an identifier (handle, DID or e-mail address) and its password, or one of its app passwords. A second factor is asked for
-   * after it: `SecondFactors.assertAtSignIn`.
-   * @param options `allowTakendown`: also let in, by its own password, who was taken down
+   * The account with this identifier (handle, DID or email address) and password, or one of its app
+   * passwords. The second factor is checked afterwards: `SecondFactors.assertAtSignIn`.
+   * @param options `allowTakendown`: also accepts a taken down account, with its own password
    * @throws LoginError
    */
   async login(identifier: string, password: string, { allowTakendown = false } = {}): Promise<Login> {
@@ -58,7 +58,10 @@ export async function assertPassword(store: Store, id: number, password: string)
   }
 }
 
-/** Whether a password is an account's. An empty one opens nothing, not even an account that has got one. */
+/**
+ * Whether a password is an account's. An empty one opens nothing, not even an account that has got
+ * one.
+ */
 async function isPasswordOf(stored: string | null | undefined, password: string): Promise<boolean> {
   // An account that is not there takes as long as a wrong password.
   return (await verifyPassword(password, stored ?? NO_PASSWORD)) && password !== ''

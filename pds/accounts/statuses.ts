@@ -1,4 +1,7 @@
-/** Whether an account is active: its owner deactivates and activates it, the operator takes it down; the firehose is told each time. */
+/**
+ * Account status changes: owners deactivate and activate, the operator takes down. Each change
+ * emits an #account event.
+ */
 import { INVALID_HANDLE } from '@atproto/syntax'
 import type { Tx } from '#platform/sqlite.ts'
 import type { Firehose } from '../firehose/firehose.ts'
@@ -39,10 +42,11 @@ export class Standing {
   }
 
   /**
-   * Deactivates an account: nobody but its owner sees it until it is activated.
-   * @param options `deleteAfter`: when to delete it, if it is not activated before. It is deleted after the delay of this server at the
-   * earliest, and after a mail; nothing is deleted of an account that is taken down, whose wish is not even kept. `endApps`: apps that were let in, and app passwords,
-   * do not come back with it, but for the app whose token is named
+   * Deactivates an account: only its owner sees it until it is activated.
+   * @param options `deleteAfter`: when to delete it unless it is activated before. It is deleted
+   * after this server's delay at the earliest, and after a mail; a taken down account is not
+   * deleted, and its `deleteAfter` is not stored. `endApps`: revokes OAuth sessions and app
+   * passwords for good, except the OAuth session of the named token
    * @throws AccountError
    */
   async deactivate(did: string, { deleteAfter, endApps }: Deactivation = {}): Promise<void> {
@@ -84,7 +88,8 @@ export class Standing {
   }
 
   /**
-   * Takes an account down, which ends its sessions at once, or lifts that, after which everybody signs in again.
+   * Takes an account down, which ends its sessions at once, or lifts the takedown; users then sign
+   * in again.
    * @throws AccountError
    */
   async setTakedown(did: string, takedown: Takedown): Promise<void> {
@@ -130,7 +135,9 @@ export class Standing {
   }
 }
 
-/** What is stored for a takedown: null when there is none, and the time for one without a reason. */
+/**
+ * What is stored for a takedown: null when there is none, and the time for one without a reason.
+ */
 export function takedownRef(tx: Tx, { applied, ref }: Takedown): string | null {
   return applied ? (ref ?? tx.now) : null
 }

@@ -1,4 +1,4 @@
-/** What the operator and the moderators are told of accounts, whatever their status. */
+/** Account details for the operator and moderators, whatever the account's status. */
 import { INVALID_HANDLE } from '@atproto/syntax'
 import type { InviteCode, Invites } from '../accounts/invites.ts'
 import type { Account, AccountStore } from '../store/accounts.ts'

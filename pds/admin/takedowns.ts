@@ -1,4 +1,7 @@
-/** Takedowns of records and blobs, and what is taken down. Those of accounts are made by `accounts/standing.ts`. */
+/**
+ * Takedowns of records and blobs, and what is taken down. Those of accounts are made by
+ * `accounts/standing.ts`.
+ */
 import type { Cid } from '#protocol/cid.ts'
 import { type Takedown, takedownRef } from '../accounts/statuses.ts'
 import type { Account } from '../store/accounts.ts'
@@ -31,14 +34,20 @@ export class Takedowns {
     return blob && fromRef(blob.takedownRef)
   }
 
-  /** Takes a record down, or lifts that; nothing when there is none. It stays in the repository, which is its owner's and signed. */
+  /**
+   * Takes a record down, or lifts that; nothing when there is none. It stays in the repository,
+   * which is its owner's and signed.
+   */
   async setRecord({ id }: Owner, path: RecordPath, takedown: Takedown): Promise<void> {
     await this.#store.db.write((tx) =>
       this.#store.records.setTakedown(tx, id, path, takedownRef(tx, takedown)),
     )
   }
 
-  /** Takes a blob down, or lifts that; nothing when there is none. It is neither handed out nor received again. */
+  /**
+   * Takes a blob down, or lifts that; nothing when there is none. It is neither handed out nor
+   * received again.
+   */
   async setBlob({ id }: Owner, cid: Cid, takedown: Takedown): Promise<void> {
     await this.#store.db.write((tx) => this.#store.blobs.setTakedown(tx, id, cid, takedownRef(tx, takedown)))
   }

@@ -1,4 +1,4 @@
-/** The tokens of apps that were let in by OAuth: what is asked of whoever issued them. */
+/** Verification of OAuth access tokens, by their issuer. */
 import type { IncomingMessage } from 'node:http'
 
 /** What a token says, once it and the proof that the app holds its key are checked. */

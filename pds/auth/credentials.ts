@@ -10,22 +10,22 @@ export interface AccessCredentials {
   readonly type: 'access'
   readonly did: string
   readonly scope: SessionScope
-  /** As it was when the request was let in; undefined when it is gone. */
+  /** As it was when the request was authorized; undefined if it was deleted. */
   readonly account: Account | undefined
 }
 
-/** An app that a person let in by OAuth, and what it was allowed. */
+/** An OAuth client that a user authorized, and its permissions. */
 export interface AppCredentials {
   readonly type: 'app'
   readonly did: string
   readonly permissions: Permissions
-  /** As it was when the request was let in; undefined when it is gone. */
+  /** As it was when the request was authorized; undefined if it was deleted. */
   readonly account: Account | undefined
   /** Names the token that was shown. */
   readonly tokenId: string
 }
 
-/** A person, by a session of his own or through an app. */
+/** A user, by their own session or through an OAuth client. */
 export type PersonCredentials = AccessCredentials | AppCredentials
 
 /** A session that asks to be kept alive, or ended. */
@@ -47,7 +47,10 @@ export interface ServiceCredentials {
   readonly did: string
 }
 
-/** A request that is not let in. `code` is the XRPC error name, `challenge` the `WWW-Authenticate` header. */
+/**
+ * A request that is not authorized. `code` is the XRPC error name, `challenge` the
+ * `WWW-Authenticate` header.
+ */
 export class AuthError extends DomainError {
   override name = 'AuthError'
   readonly challenge: string | undefined

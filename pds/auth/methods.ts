@@ -1,6 +1,12 @@
-/** The methods that not every token may call through another service. Their names are compared without regard to case. */
+/**
+ * The methods that not every token may call through another service. Their names are compared
+ * without regard to case.
+ */
 
-/** Methods that a plain app password does not reach: other people's messages, and moving the account away. */
+/**
+ * Methods that a plain app password does not reach: other people's messages, and moving the account
+ * away.
+ */
 const PRIVILEGED = lowerCased(
   'chat.bsky.actor.deleteAccount',
   'chat.bsky.actor.exportAccountData',
@@ -22,13 +28,16 @@ const PRIVILEGED = lowerCased(
 /** Whether the method asks for the account's password, or an app password that says so. */
 export const isPrivileged = (nsid: string): boolean => PRIVILEGED.has(nsid.toLowerCase())
 
-/** What belongs to moderators and operators: it asks for the account's own password, as no app password stands in for that. */
+/**
+ * What belongs to moderators and operators: it asks for the account's own password, as no app
+ * password stands in for that.
+ */
 const ADMIN_NAMESPACE = 'com.atproto.admin.'
 
 /** Whether no app password reaches the method, whatever it may do otherwise. */
 export const isForOwnPassword = (nsid: string): boolean => nsid.toLowerCase().startsWith(ADMIN_NAMESPACE)
 
-/** Tells which methods no other service may call in a user's name. */
+/** Says which methods no other service may call in a user's name. */
 export type IsProtected = (nsid: string) => boolean
 
 /** @param nsids those of the endpoints that are protected */

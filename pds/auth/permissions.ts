@@ -1,8 +1,9 @@
 /**
- * What an app that a person let in by OAuth must have been allowed, method by method. https://atproto.com/specs/permission
+ * The permissions that an OAuth client needs, method by method.
+ * https://atproto.com/specs/permission
  *
- * Every method that takes a person's credentials names its rule. What depends on the input (which collection is written to) is checked by
- * the method itself, with the permissions of its credentials.
+ * Every method that takes a user's credentials names its rule. What depends on the input (such as
+ * the collection of a write) is checked by the method itself, against the credentials' permissions.
  */
 import type { IncomingMessage } from 'node:http'
 import { ScopePermissionsTransition as Permissions } from '@atproto/oauth-scopes'
@@ -11,10 +12,13 @@ import { AuthError } from './credentials.ts'
 
 export { Permissions }
 
-/** Throws when the permissions do not suffice for a request: ScopeMissingError, or AuthError where none ever do. */
+/**
+ * Throws when the permissions do not suffice for a request: ScopeMissingError, or AuthError where
+ * none ever do.
+ */
 export type PermissionRule = (permissions: Permissions, request: IncomingMessage) => void
 
-/** Any app that was let in; what depends on the input is checked by the method. */
+/** Any OAuth client; the method checks what depends on the input. */
 export const anyApp: PermissionRule = () => undefined
 
 /** No app, whatever it was allowed. */

@@ -23,9 +23,9 @@ export interface ServiceTokenRules {
 }
 
 /**
- * Who made a token: a DID, or a DID and the id of a service of it. A key that does not fit is looked up anew once, because it may have
- * been changed.
- * @throws AuthError with the reference's names
+ * The issuer of a token: a DID, or a DID and the id of one of its services. If the key does not
+ * match, the DID is resolved once more, because the key may have been rotated.
+ * @throws AuthError with the error names of `@atproto/pds`
  */
 export async function verifyServiceToken(
   token: string,

@@ -1,4 +1,7 @@
-/** Service tokens: what an account shows to another service to prove who calls. https://atproto.com/specs/xrpc#inter-service-authentication-jwt */
+/**
+ * Service tokens: what an account shows to another service to prove who calls.
+ * https://atproto.com/specs/xrpc#inter-service-authentication-jwt
+ */
 
 import { createServiceJwt } from '@atproto/xrpc-server'
 import { DomainError } from '#platform/errors.ts'
@@ -17,10 +20,13 @@ export interface ServiceTokenRequest {
   readonly expiresAt?: number
 }
 
-/** What somebody who was taken down may still ask of another host: to be taken in. */
+/** What a taken down account may still request from another host: moving there. */
 const MOVING_METHOD = 'com.atproto.server.createAccount'
 
-/** The methods that an account which is taken down still calls elsewhere: it moves away, and answers moderators. */
+/**
+ * The methods that an account which is taken down still calls elsewhere: it moves away, and answers
+ * moderators.
+ */
 const METHODS_WHEN_TAKENDOWN: readonly (string | undefined)[] = [
   MOVING_METHOD,
   'com.atproto.moderation.createReport',
@@ -46,8 +52,9 @@ export class ServiceTokens {
   }
 
   /**
-   * A token signed with the account's key, as somebody asked for it.
-   * @param scope of the session that asks for it; left out for an app, whose permission was checked
+   * A token signed with the account's key, as requested.
+   * @param scope of the requesting session; omitted for an OAuth client, whose permission was
+   * checked
    * @throws DomainError
    */
   create(
@@ -77,7 +84,8 @@ export class ServiceTokens {
 
   /**
    * The same for a request that this server sends on itself, and so has decided on already.
-   * @throws AuthError when the account is gone, or is taken down and the method is none of those left to it
+   * @throws AuthError when the account is gone, or is taken down and the method is none of those
+   * left to it
    */
   async sign(
     account: { id: number; did: string },

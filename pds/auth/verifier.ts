@@ -1,4 +1,7 @@
-/** From a request to credentials. Which methods want which is said by the endpoints; the error names are the reference's. */
+/**
+ * From a request to credentials. The endpoints say which they accept; the error names are those of
+ * `@atproto/pds`.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AuthRequiredError, parseReqNsid } from '@atproto/xrpc-server'
 import { decodeJwt } from 'jose'
@@ -26,7 +29,7 @@ export interface StatusRules {
   readonly checkDeactivated?: boolean
 }
 
-/** A request, and the answer whose headers say how to be let in. */
+/** A request, and the response whose headers carry the authentication challenge. */
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -35,7 +38,7 @@ export interface Exchange {
 export interface AccessRules extends StatusRules {
   /** What an app must have been allowed. */
   readonly permission: PermissionRule
-  /** Scopes of sessions let in; by default those of a full password and of app passwords. */
+  /** Accepted session scopes; by default those of a full password and of app passwords. */
   readonly scopes?: readonly SessionScope[]
 }
 
@@ -54,7 +57,7 @@ export const SCOPES_WITH_QUEUED: readonly SessionScope[] = [...SCOPES_STANDARD, 
 /** Those who signed in with the account's own password. */
 export const SCOPES_FULL: readonly SessionScope[] = ['com.atproto.access']
 
-/** Those, and whoever was taken down and signed in with the account's own password. */
+/** Those, and that of a taken down account that signed in with its own password. */
 export const SCOPES_FULL_EVEN_TAKENDOWN: readonly SessionScope[] = [...SCOPES_FULL, 'com.atproto.takendown']
 
 export interface AuthVerifierOptions {
@@ -70,7 +73,7 @@ interface Deps {
   readonly accounts: AccountStore
   readonly didDocuments: DidDocuments
   readonly appTokens: AppTokens
-  /** Told of each step that the owner of an account makes which moves in. */
+  /** Called for each request by the owner of an account that is moving in. */
   readonly moves: Pick<Moves, 'step'>
 }
 
@@ -86,7 +89,8 @@ export class AuthVerifier {
   }
 
   /**
-   * A person: by a session of his own, or through an app that was allowed what the rules ask for.
+   * A user: by their own session, or through an OAuth client with the permissions the rules
+   * require.
    * @throws AuthError, ScopeMissingError
    */
   async access(exchange: Exchange, rules: AccessRules): Promise<PersonCredentials> {
@@ -189,7 +193,7 @@ export class AuthVerifier {
   }
 
   /**
-   * Whoever calls from elsewhere, by a service token.
+   * An external caller, by a service token.
    * @throws AuthError, AuthRequiredError
    */
   service(request: IncomingMessage): Promise<ServiceCredentials> {
@@ -197,7 +201,7 @@ export class AuthVerifier {
   }
 
   /**
-   * Whoever calls from elsewhere, by a service token; null without credentials.
+   * An external caller, by a service token; null without credentials.
    * @throws AuthError, AuthRequiredError
    */
   async optionalService(request: IncomingMessage): Promise<ServiceCredentials | null> {
@@ -208,7 +212,8 @@ export class AuthVerifier {
   }
 
   /**
-   * A person's session, or the same person from elsewhere by a service token, which is one when it names a method.
+   * A person's session, or the same person from elsewhere by a service token, which is one when it
+   * names a method.
    * @throws AuthError, AuthRequiredError
    */
   async accessOrService(

@@ -1,9 +1,10 @@
 /**
- * Blobs: received, told apart, handed out once a record refers to them, and cleared away when none does. Where their bytes lie is left to
- * `files.ts`.
+ * Blobs: received, told apart, handed out once a record refers to them, and cleared away when none
+ * does. Where their bytes lie is left to `files.ts`.
  *
- * The database says which blobs there are. Bytes without a row, because an upload was cut off or a row was deleted, are always named in the
- * table of loose blobs, so that they are found and removed whatever ends the process.
+ * The database says which blobs there are. Bytes without a row, because an upload was cut off or a
+ * row was deleted, are always named in the table of loose blobs, so that they are found and removed
+ * whatever ends the process.
  */
 
 import type { Readable } from 'node:stream'
@@ -35,7 +36,9 @@ export interface FoundBlob {
   readonly mimeType: string
   /** Bytes. */
   readonly size: number
-  /** Its bytes, or a run of them; undefined when the store has lost them, which is noted and logged. */
+  /**
+   * Its bytes, or a run of them; undefined when the store has lost them, which is noted and logged.
+   */
   open(range?: ByteRange): Promise<Readable | undefined>
 }
 
@@ -50,7 +53,10 @@ const FORM = /^multipart\//i
 const ANY_BYTES = 'application/octet-stream'
 /** Records that are asked for a blob's type when neither its bytes nor its upload say one. */
 const TYPE_RECORDS_MAX = 4
-/** Blobs that are looked for in the blob store for one page of missing ones, and for all callers at the same time. */
+/**
+ * Blobs that are looked for in the blob store for one page of missing ones, and for all callers at
+ * the same time.
+ */
 const LOOKS_MAX = 2_000
 const LOOKS_AT_ONCE_MAX = 16
 
@@ -77,8 +83,8 @@ export class Blobs implements AsyncDisposable {
 
   /**
    * Receives a blob; it is temporary until a record refers to it.
-   * @param claimedType what the caller says it is; what the bytes say counts for more, and where they say nothing, what a record says
-   * that refers to the blob already
+   * @param claimedType what the caller says it is; what the bytes say counts for more, and where
+   * they say nothing, what a record says that refers to the blob already
    * @throws BlobTooLargeError, DomainError
    */
   async upload(
@@ -86,8 +92,8 @@ export class Blobs implements AsyncDisposable {
     stream: AsyncIterable<Uint8Array>,
     claimedType: string,
   ): Promise<UploadedBlob> {
-    // The bytes would be those of the form, and the record that refers to them would be refused, or show nothing. But records that moved in
-    // may refer to a form that another host took.
+    // The bytes would be those of the form, and the record that refers to them would be refused, or
+    // show nothing. But records that moved in may refer to a form that another host took.
     const isForm = FORM.test(claimedType)
     if (isForm && !this.#isIncomplete(owner.id)) throw blobIsForm()
     const file = await this.#deps.uploads.receive(stream, this.#bytesMax)
@@ -137,15 +143,19 @@ export class Blobs implements AsyncDisposable {
     return { mimeType, size, open }
   }
 
-  /** The size in bytes of a blob that records may refer to; undefined when there is none, or it was taken down. */
+  /**
+   * The size in bytes of a blob that records may refer to; undefined when there is none, or it was
+   * taken down.
+   */
   sizeOf({ id }: { id: number }, cid: Cid): number | undefined {
     const blob = this.#deps.store.blobs.get(id, cid)
     return blob === undefined || blob.takedownRef !== null ? undefined : blob.size
   }
 
   /**
-   * The blobs that records refer to and that are not here, in the order of their CIDs: those after `cursor`, each with the URI of a record.
-   * Those that should be here are looked for in the blob store. Further ones come after the new cursor, also where a page has few or none.
+   * The blobs that records refer to and that are not here, in the order of their CIDs: those after
+   * `cursor`, each with the URI of a record. Those that should be here are looked for in the blob
+   * store. Further ones come after the new cursor, also where a page has few or none.
    */
   async missing(
     owner: { id: number; did: string },
@@ -168,13 +178,17 @@ export class Blobs implements AsyncDisposable {
     }
   }
 
-  /** The blobs that records refer to, in the order of their CIDs: those after `cursor`, from revisions after `since`. */
+  /**
+   * The blobs that records refer to, in the order of their CIDs: those after `cursor`, from
+   * revisions after `since`.
+   */
   list(owner: { id: number }, options: { since?: string; cursor?: Cid; limit: number }): Cid[] {
     return this.#deps.store.blobs.list(owner.id, options.since ?? '', options.cursor ?? '', options.limit)
   }
 
   /**
-   * Deletes up to `limit` of an account's blobs, referenced or not; their bytes go after the transaction. For the deletion of accounts.
+   * Deletes up to `limit` of an account's blobs, referenced or not; their bytes go after the
+   * transaction. For the deletion of accounts.
    * @returns whether that was the last of them
    */
   deleteSome(tx: Tx, owner: { id: number; did: string }, limit: number): boolean {

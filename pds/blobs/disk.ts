@@ -1,5 +1,6 @@
 /**
- * Blobs as files: `<folder>/<did>/<cid>`. A file is whole and on the disk, its folder's entry too, before anybody is told of it.
+ * Blobs as files: `<folder>/<did>/<cid>`. A file is complete and synced, with its folder's entry,
+ * before its blob is reported as stored.
  */
 import { copyFile, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -73,14 +74,18 @@ export class DiskBlobs implements BlobFiles {
     await rmdir(folder).catch(() => undefined)
   }
 
-  /** Moves a synced file, also from another file system: then by way of a synced copy beside its place. */
+  /**
+   * Moves a synced file, also from another file system: then by way of a synced copy beside its
+   * place.
+   */
   async #move(from: string, to: string, bytes: number): Promise<void> {
     try {
       await rename(from, to)
     } catch (error) {
       if (!isCode(error, 'EXDEV')) throw error
       await this.#disk.claim(this.#folder, bytes)
-      // What a crash leaves under this name goes with the blob, whose place is marked as orphaned until its row is there.
+      // What a crash leaves under this name goes with the blob, whose place is marked as orphaned
+      // until its row is there.
       const copy = to + UNFINISHED
       try {
         await copyFile(from, copy)

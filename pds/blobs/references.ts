@@ -1,4 +1,7 @@
-/** The blobs that a decoded record refers to, whatever its lexicon says of them. https://atproto.com/specs/data-model#blob-type */
+/**
+ * The blobs that a decoded record refers to, whatever its lexicon says of them.
+ * https://atproto.com/specs/data-model#blob-type
+ */
 import { type CborObject, type CborValue, isMap } from '#protocol/cbor.ts'
 import { type Cid, InvalidCidError, linkToCid, parseCid } from '#protocol/cid.ts'
 import { isLink } from '#protocol/link.ts'
@@ -8,7 +11,9 @@ export function blobsOf(record: CborValue): Cid[] {
   return [...typesOf(record).keys()]
 }
 
-/** The type that a record gives a blob; undefined when it refers to no such blob, or gives no type. */
+/**
+ * The type that a record gives a blob; undefined when it refers to no such blob, or gives no type.
+ */
 export function typeInRecord(record: CborValue, cid: Cid): string | undefined {
   const type = typesOf(record).get(cid)
   return type === undefined || saysNothing(type) ? undefined : type
@@ -17,10 +22,15 @@ export function typeInRecord(record: CborValue, cid: Cid): string | undefined {
 /** https://www.rfc-editor.org/rfc/rfc6838#section-4.2; a wildcard is no type. */
 const MIME_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(?:\s*;[ -~]{0,200})?$/i
 
-/** "Some bytes", what a tool sends that was told no type, and forms, which earlier versions took as they came. */
+/**
+ * Generic binary, which tools send by default, and forms, which earlier versions stored as sent.
+ */
 const NO_TYPE = /^(?:application\/(?:octet-stream|x-www-form-urlencoded)\b|multipart\/)/i
 
-/** Whether a content type says nothing of the bytes: a wildcard, a type of anything, or no type at all. */
+/**
+ * Whether a content type says nothing of the bytes: a wildcard, a type of anything, or no type at
+ * all.
+ */
 export function saysNothing(type: string): boolean {
   return !MIME_TYPE.test(type) || NO_TYPE.test(type)
 }

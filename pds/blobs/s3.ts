@@ -1,8 +1,9 @@
 /**
- * Blobs as objects of an S3 bucket: `blocks/<did>/<cid>`, where the reference has them.
+ * Blobs as objects of an S3 bucket: `blocks/<did>/<cid>`, as `@atproto/pds` stores them.
  *
- * A blob is received on the local disk first and then sent in one piece, under its own name and with its digest: the bucket never holds
- * half a blob or a temporary one, and refuses bytes that were changed on the way.
+ * A blob is received on the local disk first and then sent in one request, under its final name and
+ * with its digest: the bucket never holds partial or temporary blobs, and rejects bytes corrupted
+ * in transit.
  */
 
 import { createReadStream } from 'node:fs'
@@ -36,7 +37,10 @@ export interface S3Options {
 
 const UPLOAD_ATTEMPTS_MAX = 3
 const CONNECTION_MS_MAX = 5_000
-/** Where nothing moves for this long, with regard to the time of an upload: a reader may pause for a few seconds. */
+/**
+ * Where nothing moves for this long, with regard to the time of an upload: a reader may pause for a
+ * few seconds.
+ */
 const STALL_MS_MIN = 6_000
 const STALL_MS_MAX = 15_000
 
@@ -50,9 +54,10 @@ export class S3Blobs implements BlobFiles {
     this.#uploadTimeoutMs = uploadTimeoutMs
     this.#client = new S3Client({
       ...options,
-      // What goes wrong is thrown, and logged by whoever it concerns.
+      // Errors are thrown, and logged by the caller.
       logger: { debug() {}, info() {}, warn() {}, error() {} },
-      // Checksums of the newest kind are not understood by every server that speaks S3; ours are explicit.
+      // Checksums of the newest kind are not understood by every server that speaks S3; ours are
+      // explicit.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: {
@@ -114,7 +119,8 @@ export class S3Blobs implements BlobFiles {
     try {
       return (await this.#client.send(new HeadObjectCommand(this.#place(did, cid)))).ContentLength
     } catch (error) {
-      // An answer to HEAD has no body, and so no name of what is not there; a bucket that is not there says 404 as well.
+      // An answer to HEAD has no body, and so no name of what is not there; a bucket that is not
+      // there says 404 as well.
       if ((error as Error).name === 'NotFound') return undefined
       throw error
     }

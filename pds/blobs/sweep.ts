@@ -39,8 +39,9 @@ export class BlobSweep implements AsyncDisposable {
   }
 
   /**
-   * Deletes blobs that no record refers to and that were uploaded some time ago, and removes bytes that are
-   * no blob's, all in small steps; and again every hour. A call during a run waits for another run after it.
+   * Deletes blobs that no record refers to and that were uploaded some time ago, and removes bytes
+   * that are no blob's, all in small steps; and again every hour. A call during a run waits for
+   * another run after it.
    * @param now the time, milliseconds since 1970
    */
   run(now?: number): Promise<void> {

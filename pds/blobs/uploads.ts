@@ -1,4 +1,4 @@
-/** Uploads as they come in: files on the local disk, whole and synced before anything is made of them. */
+/** Uploads in progress: files on the local disk, complete and synced before they are used. */
 
 import { createHash, randomUUID } from 'node:crypto'
 import { open, readdir, rm } from 'node:fs/promises'

@@ -20,7 +20,7 @@ export interface BlobStoreConfig {
   readonly temporary: string
 }
 
-/** The reference's name for it. */
+/** The name in `@atproto/pds`. */
 const TEMPORARY_FOLDER = 'tempt'
 const S3_UPLOAD_MS_MAX = 20_000
 

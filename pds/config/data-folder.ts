@@ -5,7 +5,10 @@ import path from 'node:path'
 /** The database's file inside the data folder. */
 export const DATABASE_FILE = 'atoll.sqlite'
 
-/** The data folder belongs to an official installation, which must be adopted and not be started empty beside. */
+/**
+ * The data folder belongs to an official installation, which must be adopted and not be started
+ * empty beside.
+ */
 export class ForeignDataError extends Error {
   override name = 'ForeignDataError'
   constructor(folder: string) {

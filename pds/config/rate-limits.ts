@@ -2,7 +2,7 @@
 import type { Env } from '#platform/env.ts'
 
 export interface RateLimitsConfig {
-  /** Whoever sends it as `x-ratelimit-bypass` is not limited. */
+  /** Requests with this value as `x-ratelimit-bypass` are not limited. */
   readonly bypassKey: string | undefined
   /** Addresses that are not limited, and whose `X-Forwarded-For` is believed. */
   readonly bypassIps: readonly string[]
@@ -18,7 +18,9 @@ export interface AtOnceConfig {
   readonly networkMax: number
 }
 
-/** Each limit's variable, `PDS_RATE_LIMIT_<name>`, and what it is without it: `@atproto/pds`'s number, where that has the limit. */
+/**
+ * Each limit's variable, `PDS_RATE_LIMIT_<name>`, and its default: that of `@atproto/pds` if any.
+ */
 const RATE_LIMITS = {
   /** Requests of one network, whatever they ask for but what has a limit of its own. */
   requestsIn5Minutes: ['REQUESTS', 3_000],
@@ -26,7 +28,7 @@ const RATE_LIMITS = {
   syncRequestsIn5Minutes: ['SYNC_REQUESTS', 6_000],
   /** Downloads of whole repositories by one network. */
   downloadsIn5Minutes: ['DOWNLOADS', 6_000],
-  /** Points of an account's writes: 3 for each record that is created, 2 for one that is updated, 1 for one that is deleted. */
+  /** Points per write: 3 for a created record, 2 for an updated one, 1 for a deleted one. */
   writesHourly: ['WRITES_HOURLY', 5_000],
   writesDaily: ['WRITES_DAILY', 35_000],
   /** Blobs from one network. */
@@ -51,7 +53,7 @@ const RATE_LIMITS = {
   mailsDaily: ['MAILS_DAILY', 15],
 } as const satisfies Record<string, readonly [name: string, points: number]>
 
-/** @param isPublic whether strangers come here: then requests are limited unless the operator says otherwise */
+/** @param isPublic whether the host is public: then requests are limited by default */
 export function rateLimits(env: Env, isPublic: boolean): RateLimitsConfig | undefined {
   const bypassKey = env.string('PDS_RATE_LIMIT_BYPASS_KEY')
   const bypassIps = env.addresses('PDS_RATE_LIMIT_BYPASS_IPS')

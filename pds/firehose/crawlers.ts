@@ -1,4 +1,7 @@
-/** Relays are told that there is something to fetch: that is how a new host becomes known to the network, and one that was away is found again. */
+/**
+ * Relays are told that there is something to fetch: that is how a new host becomes known to the
+ * network, and one that was away is found again.
+ */
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fetch } from '#platform/fetch.ts'

@@ -1,8 +1,9 @@
 /**
- * The firehose: appends events inside the transaction that they tell of, and hands out pages of them.
+ * The firehose: appends events inside the transaction that they describe, and serves pages of them.
  *
- * The event table is the log and the truth: an event is the frame as it will be sent, in the row that its transaction wrote.
- * Subscribers (subscribe.ts) pull pages after their cursor and are woken by a commit.
+ * The event table is the log and the truth: an event is the frame as it will be sent, in the row
+ * that its transaction wrote. Subscribers (subscribe.ts) pull pages after their cursor and are
+ * woken by a commit.
  */
 
 import type { Tx } from '#platform/sqlite.ts'
@@ -11,7 +12,10 @@ import { encodeFrame, type RepoEvent } from '#protocol/frame.ts'
 import type { EventStore } from '../store/events.ts'
 import { encodeMessages } from './websocket.ts'
 
-/** A run of events, ready to be written to a WebSocket. Shared by the subscribers that stand at the same cursor. */
+/**
+ * A run of events, ready to be written to a WebSocket. Shared by the subscribers that stand at the
+ * same cursor.
+ */
 export interface Page {
   /** The frames, each as one binary WebSocket message. */
   readonly bytes: Buffer
@@ -46,8 +50,8 @@ export class Firehose {
   }
 
   /**
-   * Appends an event of an account. Inside the transaction that it tells of; subscribers are woken once that is durable.
-   * A `seq` given to a transaction that fails is never sent and not given again.
+   * Appends an event of an account, inside the transaction that it describes; subscribers are woken
+   * once that is durable. The `seq` of a transaction that fails is never sent or reused.
    */
   append(tx: Tx, account: number, event: NewEvent): void {
     const seq = ++this.#lastSeq
@@ -97,7 +101,10 @@ export class Firehose {
     return next !== undefined && next.time < time
   }
 
-  /** The cursor before the first event that is not older than `time`. `seq` and time rise together, so a binary search finds it. */
+  /**
+   * The cursor before the first event that is not older than `time`. `seq` and time rise together,
+   * so a binary search finds it.
+   */
   cursorAt(time: string): number {
     let low = 0
     let high = this.tip()

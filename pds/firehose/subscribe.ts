@@ -1,9 +1,9 @@
 /**
  * com.atproto.sync.subscribeRepos: the WebSocket side of the firehose.
  *
- * A subscriber is a cursor and a socket. It pulls pages after its cursor and sleeps when there are none; nothing is buffered
- * for it. One that does not take its page in time is told `ConsumerTooSlow` and let go.
- * https://atproto.com/specs/event-stream
+ * A subscriber is a cursor and a socket. It pulls pages after its cursor and sleeps when there are
+ * none; nothing is buffered for it. One that does not take its page in time is told
+ * `ConsumerTooSlow` and let go. https://atproto.com/specs/event-stream
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -141,7 +141,9 @@ export class Subscribers implements AsyncDisposable {
     }
   }
 
-  /** Where to begin: the reference's rules for a cursor in the future, or from before the window. */
+  /**
+   * Where to begin: the reference's rules for a cursor in the future, or from before the window.
+   */
   #start(ws: WebSocket, cursor: number | undefined): number {
     const { firehose, backfillMsMax } = this.#options
     const tip = firehose.tip()
@@ -197,7 +199,10 @@ function cursorOf(request: IncomingMessage): number | undefined {
   return cursor
 }
 
-/** Waits for `promise` or for the abort, whichever comes first; a rejection of the promise is passed on. */
+/**
+ * Waits for `promise` or for the abort, whichever comes first; a rejection of the promise is passed
+ * on.
+ */
 async function orAbort(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   const aborted = Promise.withResolvers<void>()

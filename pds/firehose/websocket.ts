@@ -1,6 +1,7 @@
 /**
- * WebSocket messages as a server writes them: binary, unmasked, unfragmented, uncompressed (RFC 6455, section 5.2). A page of
- * frames becomes one buffer, written once and shared by subscribers, where a library's `send` makes two writes for each frame.
+ * WebSocket messages as a server writes them: binary, unmasked, unfragmented, uncompressed (RFC
+ * 6455, section 5.2). A page of frames becomes one buffer, written once and shared by subscribers,
+ * where a library's `send` makes two writes for each frame.
  */
 const FINAL_BINARY = 0x82
 const LENGTH_16 = 126

@@ -8,7 +8,10 @@ export interface DocumentCacheOptions {
   readonly maxMs: number
 }
 
-/** Strangers choose which documents are looked up, and write them: both numbers bound the memory that they take. */
+/**
+ * Strangers choose which documents are looked up, and write them: both numbers bound the memory
+ * that they take.
+ */
 const DOCUMENTS_MAX = 5_000
 const DOCUMENT_CHARACTERS_MAX = 32_768
 

@@ -14,7 +14,10 @@ import { DomainError } from '#platform/errors.ts'
 import { formatDidKey, KeyError, parseVerificationMethod } from '#protocol/keys.ts'
 import type { Plc } from './plc.ts'
 
-/** A DID without a document. `code` is the XRPC error name; undefined when its document cannot be had now. */
+/**
+ * A DID without a document. `code` is the XRPC error name; undefined when its document cannot be
+ * had now.
+ */
 export class DidError extends DomainError<'DidNotFound' | 'DidDeactivated' | undefined> {
   override name = 'DidError'
   constructor(message: string, code?: DidError['code'], options?: ErrorOptions) {

@@ -1,10 +1,13 @@
-/** Handles: their syntax, what this server gives out under its own domains, and whose a name elsewhere is. https://atproto.com/specs/handle */
+/**
+ * Handles: their syntax, what this server gives out under its own domains, and whose a name
+ * elsewhere is. https://atproto.com/specs/handle
+ */
 
 import type { HandleResolver } from '@atproto/identity'
 import { InvalidHandleError, isValidTld, normalizeAndEnsureValidHandle } from '@atproto/syntax'
 import { DomainError } from '#platform/errors.ts'
 
-/** What stands against a handle, and the XRPC error name where the reference gives one. */
+/** Why a handle is refused, and the XRPC error name where `@atproto/pds` has one. */
 const CODES = {
   syntax: 'InvalidHandle',
   domain: 'InvalidHandle',
@@ -28,7 +31,10 @@ export class HandleError extends DomainError<(typeof CODES)[keyof typeof CODES]>
 const NAME_CHARACTERS_MIN = 3
 const NAME_CHARACTERS_MAX = 18
 
-/** Names under our own domains that would be taken for the host itself, its operators or its machinery. */
+/**
+ * Names under our own domains that would be taken for the host itself, its operators or its
+ * machinery.
+ */
 const RESERVED = new Set(
   `abuse about account accounts admin administrator admins api apis app apps assets atproto auth billing blob blobs blog bot
   cdn contact dashboard dev developer developers did dns docs download email example faq feed feedgen feeds files firehose
@@ -43,7 +49,7 @@ const RESERVED = new Set(
 )
 
 export interface HandleOptions {
-  /** For the operator: names that nobody else is given. */
+  /** Also allows reserved names, for the operator. */
   readonly allowReserved?: boolean
 }
 
@@ -86,7 +92,8 @@ export class Handles {
   }
 
   /**
-   * Checks that an account may have the handle: the rules of our own domains, or that a name elsewhere resolves to the account.
+   * Checks that an account may have the handle: the rules of our own domains, or that a name
+   * elsewhere resolves to the account.
    * @param did the account's; undefined for one that is about to be made
    * @returns the handle in its normal form
    * @throws HandleError

@@ -1,4 +1,7 @@
-/** did:plc: making identities and updating them in a PLC directory. https://web.plc.directory/spec/v0.1/did-plc */
+/**
+ * did:plc: making identities and updating them in a PLC directory.
+ * https://web.plc.directory/spec/v0.1/did-plc
+ */
 
 import type { Keypair } from '@atproto/crypto'
 import {
@@ -37,7 +40,10 @@ export class PlcError extends DomainError {
 
 const TOO_MANY_REQUESTS = 429
 
-/** What an operation is to change; what is left out stays as it is. Whoever asks for it may have sent anything. */
+/**
+ * What an operation is to change; what is left out stays as it is. Whoever asks for it may have
+ * sent anything.
+ */
 export type OperationChanges = {
   readonly [K in 'rotationKeys' | 'alsoKnownAs' | 'verificationMethods' | 'services']?: unknown
 }
@@ -160,7 +166,8 @@ export class Plc {
   }
 
   /**
-   * An operation out of what somebody sent. Whether its signature holds is for the directory to say.
+   * An operation out of what somebody sent. Whether its signature holds is for the directory to
+   * say.
    * @throws DomainError
    */
   parse(value: unknown): Operation {
@@ -169,7 +176,10 @@ export class Plc {
     return parsed.data
   }
 
-  /** Whether an identity is over for good. False when the directory does not know it, or cannot be asked. */
+  /**
+   * Whether an identity is over for good. False when the directory does not know it, or cannot be
+   * asked.
+   */
   async isTombstoned(did: string): Promise<boolean> {
     if (!did.startsWith('did:plc:')) return false
     try {
@@ -212,7 +222,8 @@ export class Plc {
 }
 
 /**
- * What the directory says, if it is what was asked for: a proxy before it, or another server at its address, may answer as well.
+ * What the directory says, if it is what was asked for: a proxy before it, or another server at its
+ * address, may answer as well.
  * @throws PlcError
  */
 async function readJson<T extends object>(

@@ -1,7 +1,8 @@
 /**
  * Room on the disk: what strangers send is written only while a floor of free space stays.
  *
- * A full disk stops everything, so uploads and imports stop before that, and posts, sign-ins and the firehose go on.
+ * A full disk stops everything, so uploads and imports stop before that, and posts, sign-ins and
+ * the firehose go on.
  */
 
 import { statfs } from 'node:fs/promises'
@@ -81,7 +82,7 @@ export class DiskSpace {
 /** Where less is free, not even a post can be stored. */
 const ROOM_BYTES_MIN = 8 * 1024 * 1024
 
-/** Whether a little can be written to a folder's disk. Where nobody can say, it is taken for granted. */
+/** Whether a little can be written to a folder's disk; true where the system does not say. */
 export async function hasRoom(folder: string, freeBytes: FreeBytes = readFreeBytes): Promise<boolean> {
   const free = await freeBytes(folder).catch(() => undefined)
   return free === undefined || free >= ROOM_BYTES_MIN

@@ -1,4 +1,7 @@
-/** The addresses of hosts that the operator named: looked up in the background, kept, and looked up again. */
+/**
+ * The addresses of hosts that the operator named: looked up in the background, kept, and looked up
+ * again.
+ */
 
 import { lookup } from 'node:dns/promises'
 import { BackgroundTask } from '#platform/background-task.ts'

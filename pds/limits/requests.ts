@@ -7,7 +7,10 @@ import { comparerOf } from '#platform/sealing.ts'
 import { MINUTE_MS } from '#platform/time.ts'
 
 const DURATION_MS = 5 * MINUTE_MS
-/** What relays and others that mirror repositories ask for. It has a budget of its own: readers of it take nothing from people. */
+/**
+ * What relays and others that mirror repositories ask for. It has a budget of its own: readers of
+ * it take nothing from people.
+ */
 const SYNC_PATH = '/xrpc/com.atproto.sync.'
 const BYPASS_HEADER = 'x-ratelimit-bypass'
 

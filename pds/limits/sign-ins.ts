@@ -1,6 +1,7 @@
 /**
- * How often somebody tries to sign in, by any way in. An account is counted under whatever name it is called. From one network it is
- * refused for a while after some attempts; over all networks attempts only have to wait, so that no stranger locks the owner out.
+ * Limits sign-in attempts, across all ways to sign in. An account is counted once, whichever
+ * identifier is used. A network is refused for a while after some attempts; over all networks,
+ * attempts are only delayed, so that no stranger locks the owner out.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,9 +10,12 @@ import { isExceeded, Limiter, type LimitStatus } from '#platform/limiter.ts'
 import { digestOf } from '#platform/sealing.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#platform/time.ts'
 
-/** Of a name or an address that somebody signs in with. */
+/** Of the identifier in a sign-in: a name or an address. */
 export const IDENTIFIER_CHARACTERS_MAX = 2_048
-/** What an attempt waits more than the one before it, once an account is past its free ones, and at most. */
+/**
+ * What an attempt waits more than the one before it, once an account is past its free ones, and at
+ * most.
+ */
 const WAIT_STEP_MS = 100
 const WAIT_MS_MAX = 5_000
 /** Attempts that wait at once, on all accounts together. */
@@ -43,7 +47,7 @@ export class SignInsBusyError extends Error {
 export class SignIns {
   readonly #findAccount: FindAccount
   readonly #pause: (ms: number) => Promise<unknown>
-  /** Names that nobody has are counted apart: inventing them pushes no account's count out. */
+  /** Unknown names are counted apart: inventing them evicts no account's count. */
   readonly #known: readonly Limiter[]
   readonly #unknown: readonly Limiter[]
   readonly #networks: Limiter

@@ -1,4 +1,4 @@
-/** The mails of this server: codes to its accounts, and its moderators' words to them. Never called inside a transaction. */
+/** Mails of this server: codes, notices, and messages of moderators. Never in a transaction. */
 import { htmlToText } from 'html-to-text'
 import { type AccountNotice, type Brand, type CodeMail, codeLetter, noticeLetter } from './templates.ts'
 import type { Outbox } from './transport.ts'
@@ -22,7 +22,7 @@ export class Mailer implements Disposable {
     this.#options = options
   }
 
-  /** Mails somebody a code. Rejects when the mail server did not take it. */
+  /** Mails a code. Rejects if the mail server did not accept it. */
   async sendCode(to: string, mail: Omit<CodeMail, 'link'>): Promise<void> {
     const { outbox, brand, confirmationLink } = this.#options
     const linked = confirmationLink && mail.purpose === 'confirm_email'
@@ -30,13 +30,13 @@ export class Mailer implements Disposable {
     await outbox.send(to, codeLetter({ ...mail, link }, brand))
   }
 
-  /** Mails somebody what becomes of an account. Rejects when the mail server did not take it. */
+  /** Mails a notice about an account. Rejects if the mail server did not accept it. */
   async sendNotice(to: string, notice: AccountNotice): Promise<void> {
     const { outbox, brand } = this.#options
     await outbox.send(to, noticeLetter(notice, brand))
   }
 
-  /** Mails somebody what a moderator wrote, which is HTML. */
+  /** Mails a moderator's message, which is HTML. */
   async sendFromModerators(to: string, { subject, html }: { subject: string; html: string }): Promise<void> {
     const text = htmlToText(html, { wordwrap: LINE_CHARACTERS_MAX })
     await this.#options.moderation.send(to, { subject, html, text })

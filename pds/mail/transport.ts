@@ -1,4 +1,7 @@
-/** Where mails leave: over SMTP, or, on a server without it, into the operator's log. What they say is in `letters.ts`. */
+/**
+ * Where mails leave: over SMTP, or, on a server without it, into the operator's log. What they say
+ * is in `letters.ts`.
+ */
 
 import { createTransport, type Transporter } from 'nodemailer'
 import { DomainError } from '#platform/errors.ts'
@@ -23,7 +26,9 @@ export interface Letter {
 }
 
 export interface Outbox extends Disposable {
-  /** Resolves when the mail is on its way. @throws MailError when the mail server did not take it */
+  /**
+   * Resolves when the mail is on its way. @throws MailError when the mail server did not take it
+   */
   send(to: string, letter: Letter): Promise<void>
 }
 

@@ -1,6 +1,7 @@
 /**
- * What the sign-in and account pages do with accounts, for the OAuth library: each is a call of the services that XRPC calls too. Who is
- * signed in on which browser, and what an account lets apps do, is kept here.
+ * What the sign-in and account pages do with accounts, for the OAuth library: each is a call of the
+ * services that XRPC calls too. Who is signed in on which browser, and what an account lets apps
+ * do, is kept here.
  */
 import {
   InvalidCredentialsError,

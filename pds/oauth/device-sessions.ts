@@ -1,4 +1,4 @@
-/** Who is signed in on which browser, for pages of our own beside the OAuth library's: they share its cookies and its rows. */
+/** Who is signed in on which browser, for our own pages: shares the OAuth library's cookies. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OAuthError } from '@atproto/oauth-provider/errors'
 import type { OAuthHooks } from '@atproto/oauth-provider/hooks'
@@ -6,10 +6,10 @@ import type { DeviceId, Did, RequestId, RequestStore } from '@atproto/oauth-prov
 import type { OAuthProvider } from './provider.ts'
 import type { Visits } from './visits.ts'
 
-/** How the library names requests of apps in addresses. https://www.rfc-editor.org/rfc/rfc9126#section-2.2 */
+/** Prefix of request URIs. https://www.rfc-editor.org/rfc/rfc9126#section-2.2 */
 const REQUEST_URI = /^urn:ietf:params:oauth:request_uri:(req-[0-9a-f]+)$/
 
-/** Somebody tries passwords too often. */
+/** Too many password attempts. */
 export class TooManySignInsError extends Error {
   override name = 'TooManySignInsError'
 }
@@ -29,7 +29,7 @@ export class Browsers {
     this.#deps = deps
   }
 
-  /** The DIDs that are signed in on a browser, freshly enough for the account pages, for this visit alone among them. */
+  /** DIDs signed in on a browser, recently enough for the account pages, single visits included. */
   async signedIn(request: IncomingMessage, response: ServerResponse): Promise<string[]> {
     const { deviceId } = await this.#deps.provider.deviceManager.load(request, response)
     const found = await this.#deps.provider.accountManager.listDeviceAccounts(deviceId)
@@ -55,8 +55,9 @@ export class Browsers {
   }
 
   /**
-   * Signs an account in on a browser, whose cookies change with it.
-   * @param requestUri what an app waits for; its page then goes on with this account, and does not ask for the password again
+   * Signs an account in on a browser, and rotates its cookies.
+   * @param requestUri a pending authorization request; its page then continues with this account
+   * and does not ask for the password again
    */
   async signIn(
     request: IncomingMessage,

@@ -1,6 +1,6 @@
 /**
- * Browsers that opened the sign-in or account pages, for the OAuth library. One gets a row when an account signs in on it;
- * its session id is sealed in the database.
+ * Browsers that opened the sign-in or account pages, for the OAuth library. One gets a row when an
+ * account signs in on it; its session id is sealed in the database.
  */
 import type { DeviceData, DeviceId, DeviceStore } from '@atproto/oauth-provider/store'
 import { sealSession, unsealSession } from '../repo/keys/key-secret.ts'

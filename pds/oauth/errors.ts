@@ -5,13 +5,13 @@ import { InviteError } from '../accounts/invites.ts'
 import { HandleError } from '../identity/handles.ts'
 import { PlcError } from '../identity/plc.ts'
 
-/** What an error looks like to the library; one that is none of the caller's doing stays as it is. */
+/** Converts errors of the caller to the library's; returns others unchanged. */
 function toProviderError(error: unknown): unknown {
   if (error instanceof HandleError) return new HandleUnavailableError(error.reason, error.message, error)
   if (error instanceof InviteError) {
     return new InvalidRequestError(`This invite code is invalid. ${error.message}`, error)
   }
-  // What the directory refuses or fails at is told on the page that waits for it.
+  // The page that waits shows the error of the PLC directory.
   if (isByCaller(error) || error instanceof PlcError) return new InvalidRequestError(error.message, error)
   return error
 }

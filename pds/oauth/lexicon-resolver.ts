@@ -1,5 +1,6 @@
 /**
- * Finds permission sets: lexicon documents in the repositories of whoever has a name's authority. Those of accounts here are read here.
+ * Resolves permission sets: lexicon documents in the repository of the NSID's authority. Those of
+ * accounts on this host are read locally.
  * https://atproto.com/specs/lexicon#lexicon-publication-and-resolution
  */
 import { parseCid } from '@atproto/lex-data'

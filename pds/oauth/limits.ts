@@ -1,6 +1,6 @@
 /**
- * How often the pages may be asked for what costs much or can be guessed at. The limits are those of the XRPC methods that do the same;
- * sign-ins count together with theirs, the rest for itself.
+ * Rate limits of pages that are expensive or open to guessing. The limits are those of the XRPC
+ * methods that do the same; sign-ins share a count with theirs, the rest is counted separately.
  */
 
 import { OAuthError } from '@atproto/oauth-provider/errors'
@@ -33,7 +33,7 @@ export interface LimitingParts {
 /** @throws OAuthError when there was too much of it */
 type Gate = (key: string) => void
 
-/** What the provider asks before it does something, so that nobody does it too often. */
+/** Called by the provider before each rate-limited action. */
 export function limitingHooks({ signIns, points, trust, isExempt }: LimitingParts): OAuthHooks {
   const gate = (...limits: [points: number, durationMs: number][]): Gate => {
     const limiters = limits.map(([points, durationMs]) => new Limiter({ points, durationMs }))

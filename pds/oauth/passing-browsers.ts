@@ -1,6 +1,6 @@
 /**
- * Browsers that opened a sign-in or account page and are not bound to an account: kept in memory, for an hour, a bounded
- * number of them. Strangers leave no rows behind.
+ * Browsers that opened a sign-in or account page and are not bound to an account: kept in memory
+ * for an hour, in bounded number. Strangers leave no rows behind.
  */
 
 import type { DeviceData, DeviceId } from '@atproto/oauth-provider/store'
@@ -8,7 +8,7 @@ import { networkOf } from '#platform/network-of.ts'
 import { MINUTE_MS } from '#platform/time.ts'
 
 const BROWSERS_MAX = 20_000
-/** The oldest of a network makes room for its newest, so that nobody pushes out others. */
+/** A network's newest evicts its oldest, so that no network evicts those of others. */
 const BROWSERS_OF_NETWORK_MAX = 500
 const BROWSER_MINUTES = 60
 

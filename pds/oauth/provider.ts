@@ -1,6 +1,6 @@
 /**
- * The authorisation server: `@atproto/oauth-provider` over stores of ours. The protocol (metadata, PAR, PKCE, DPoP, tokens, clients) and
- * the pages are the library's. https://atproto.com/specs/oauth
+ * The authorization server: `@atproto/oauth-provider` over our stores. The protocol (metadata, PAR,
+ * PKCE, DPoP, tokens, clients) and the pages are the library's. https://atproto.com/specs/oauth
  */
 import { createSecretKey } from 'node:crypto'
 import type { LexResolver } from '@atproto/lex-resolver'
@@ -27,7 +27,9 @@ export interface PageLink {
 
 export interface ProviderOptions {
   readonly publicUrl: string
-  /** Signs access tokens; the same as for sessions of our own, so that both go on when accounts are adopted. */
+  /**
+   * Signs access tokens, as for our own sessions, so that both survive when accounts are adopted.
+   */
   readonly jwtSecret: string
   /** 32 bytes; undefined: new ones at every start. */
   readonly dpopSecret: Buffer | undefined
@@ -74,8 +76,9 @@ class AccessDeniedError extends OAuthError {
 }
 
 /**
- * The library's provider, which forgives that the answer to an exchange of tokens got lost, lets whoever holds a token end its session, and
- * notes who signed in on a browser for this visit alone.
+ * The library's provider, with three differences: a client may repeat a token exchange whose
+ * response was lost, any holder of a token may revoke it, and sign-ins for a single visit are
+ * noted.
  */
 class ForgivingProvider extends OAuthProvider {
   readonly #tokens: ProviderTokens
@@ -87,8 +90,8 @@ class ForgivingProvider extends OAuthProvider {
   ) {
     super({ ...options, tokenStore: tokens })
     this.#tokens = tokens
-    // The only sign of such a sign-in is this token, which the page keeps. It ends with the account's sessions, also in the middle of an
-    // authorization.
+    // This token, kept by the page, is the only trace of such a sign-in. It ends with the account's
+    // sessions, even during an authorization.
     const create = this.signer.createEphemeralToken.bind(this.signer)
     this.signer.createEphemeralToken = (payload) => {
       if (payload.requestUri === undefined) visits.begin(payload.deviceId, payload.sub)
@@ -104,9 +107,11 @@ class ForgivingProvider extends OAuthProvider {
   }
 
   /**
-   * Ends the session of a token. It takes no DPoP proof: who has the token wants it to be worth nothing, and a proof that comes along is of the
-   * right key. A token that is none ends nothing, and is no error. https://www.rfc-editor.org/rfc/rfc7009#section-2
-   * @throws NotRevokedError when the session goes on
+   * Ends the session of a token. It requires no DPoP proof: a holder of the token who revokes it
+   * does no harm, and a proof that is sent has the right key. An unknown token is ignored, without
+   * an error.
+   * https://www.rfc-editor.org/rfc/rfc7009#section-2
+   * @throws NotRevokedError when the session was not ended
    */
   override async revoke(...args: RevokeArgs): Promise<void> {
     try {
@@ -141,7 +146,7 @@ class ForgivingProvider extends OAuthProvider {
     const [client, clientAuth, , { refresh_token: refreshToken }, dpopProof] = args
     return this.#tokens.exchange(refreshToken, async () => {
       const given = this.#tokens.successorOf(refreshToken)
-      // Whoever does not hold the same key goes the usual way, which ends the session.
+      // A request with another key takes the usual path, which ends the session.
       if (given === undefined || !(await this.#isSame(client, clientAuth, dpopProof, given.token.data)))
         return super.refreshTokenGrant(...args)
       const { id, account, data } = given.token

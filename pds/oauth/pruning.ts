@@ -1,4 +1,7 @@
-/** Clears away, in the background, what sign-ins leave behind: requests, sessions and browsers that nobody comes back with. */
+/**
+ * Clears away, in the background, what sign-ins leave behind: requests, sessions and browsers that
+ * nobody comes back with.
+ */
 
 import { LEXICON_REFRESH_FREQUENCY, REFRESH_LIFETIME_EXTENDED } from '@atproto/oauth-provider/constants'
 import { BackgroundTask } from '#platform/background-task.ts'

@@ -1,4 +1,4 @@
-/** Requests of apps to be let in, for the OAuth library. */
+/** Authorization requests of OAuth clients, for the OAuth library. */
 import type {
   Code,
   Did,

@@ -1,5 +1,6 @@
 /**
- * The routes of OAuth: metadata, the endpoints that apps call, the sign-in, consent and account pages.
+ * The routes of OAuth: metadata, the endpoints that apps call, the sign-in, consent and account
+ * pages.
  *
  * A page that is to come before one of the library's is mounted before this router.
  */
@@ -12,7 +13,7 @@ import type { Logger } from '#platform/log.ts'
 import { USER_AGENT_CHARACTERS_MAX } from './device-store.ts'
 import { NotRevokedError, type OAuthProvider } from './provider.ts'
 
-/** Cuts what a browser says of itself, so that what the library compares with what was kept is the same. */
+/** Truncates the user agent, so that it equals the stored one when the library compares them. */
 export const cutUserAgent: RequestHandler = ({ headers }, _response, next) => {
   const userAgent = headers['user-agent']
   if (userAgent !== undefined) headers['user-agent'] = userAgent.slice(0, USER_AGENT_CHARACTERS_MAX)
@@ -36,17 +37,19 @@ export function oauthRoutes(provider: OAuthProvider, { log }: { log: Logger }): 
   const refused = new WeakSet<NotRevokedError>()
   const library = oauthMiddleware(provider, {
     onError: (request, _response, error, message) => {
-      // What a client or a person did wrong is told to them; the operator hears of what went wrong here.
+      // Errors of clients and users go to them; the operator's log has the server's own.
       const status = error instanceof OAuthError ? error.statusCode : statusOf(error)
       if (!isTheirs(status, request)) log.error({ err: error, todo: 'report this with the stack' }, message)
-      // The library would answer that the token is revoked. What is thrown here it makes the answer, and says so once more.
+      // The library would report success. Throwing makes the error the response, and the library
+      // then calls this once more.
       if (error instanceof NotRevokedError && !refused.has(error)) {
         refused.add(error)
         throw error
       }
     },
   })
-  // The library unpacks bodies of any size, and takes one that does not unpack for a fault of its own. Apps send them as they are.
+  // The library inflates bodies of any size, and reports malformed ones as server errors. Clients
+  // send them uncompressed.
   router.use((request, response, next) => {
     const encoding = request.headers['content-encoding']
     if (encoding === undefined || encoding === 'identity') return next()

@@ -1,10 +1,10 @@
-/** The refusal of the library's own sign-in for accounts with a second factor that it does not know. */
+/** Rejects the library's sign-in for accounts with a second factor that it does not support. */
 import { OAuthError } from '@atproto/oauth-provider/errors'
 
-/** The error's name, which the script on the library's pages waits for: `pages/browser/sign-in.ts`. */
+/** The error name that the script on the library's pages looks for: `pages/browser/sign-in.ts`. */
 const SECOND_STEP_REQUIRED = 'second_step_required'
 
-/** The password is right, and the rest of the sign-in is on a page of ours, to which the proof of the password goes. */
+/** The password is correct; the sign-in continues on our page, with a proof of the password. */
 export class SecondStepRequiredError extends OAuthError {
   readonly proof: string
 

@@ -1,4 +1,7 @@
-/** Sessions of apps that were let in, for the OAuth library. Those of an account that was taken down or is gone are not found. */
+/**
+ * OAuth sessions, for the OAuth library. Those of an account that was taken down or deleted are not
+ * found.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InvalidGrantError } from '@atproto/oauth-provider/errors'
 import type {
@@ -18,7 +21,7 @@ import type { OAuthToken } from '../store/oauth-tokens.ts'
 import type { Store } from '../store/store.ts'
 import type { Descriptions } from './descriptions.ts'
 
-/** How long a refresh token that was exchanged gives the same successor again: an answer may get lost. */
+/** How long a used refresh token returns the same successor, in case a response is lost. */
 export const GRACE_SECONDS = 30
 
 export class ProviderTokens implements TokenStore {
@@ -33,12 +36,12 @@ export class ProviderTokens implements TokenStore {
     this.#descriptions = descriptions
   }
 
-  /** Runs what exchanges a refresh token, once what was asked for with the same token before has ended. */
+  /** Runs an exchange of a refresh token, after earlier exchanges of the same token. */
   exchange<T>(refreshToken: string, work: () => Promise<T>): Promise<T> {
     return this.#turns.run(digestOf(refreshToken), () => this.#exchanging.run(refreshToken, work))
   }
 
-  /** The session of a refresh token that was exchanged moments ago, with the refresh token that it was exchanged for. */
+  /** The session of a recently exchanged refresh token, with its successor. */
   successorOf(refreshToken: string): { token: TokenInfo; refreshToken: RefreshToken } | undefined {
     const since = new Date(Date.now() - GRACE_SECONDS * 1000).toISOString()
     const row = this.#store.oauthTokens.successor(digestOf(refreshToken), since)
@@ -82,7 +85,7 @@ export class ProviderTokens implements TokenStore {
     await this.#store.db.write((tx) => this.#store.oauthTokens.delete(tx, tokenId))
   }
 
-  /** @throws InvalidGrantError when the same refresh token was exchanged meanwhile, or the session ended */
+  /** @throws InvalidGrantError when the refresh token was used meanwhile, or the session ended */
   async rotateToken(
     tokenId: TokenId,
     newTokenId: TokenId,

@@ -1,6 +1,6 @@
 /**
- * Who signed in at the account page for this visit alone, without being remembered: kept in memory for as long as the page itself stays
- * signed in, a bounded number of them.
+ * Sign-ins on the account page for a single visit, without being remembered: kept in memory, in
+ * bounded number, for as long as the page itself stays signed in.
  */
 
 import type { DeviceId } from '@atproto/oauth-provider/store'

@@ -1,7 +1,10 @@
 /** What an account's own page says of its end, where one is set. */
 import type { Account } from '../accounts/status.ts'
 
-/** When an account goes unless its owner does something, and what that is; undefined for one that stays. */
+/**
+ * When an account goes unless its owner does something, and what that is; undefined for one that
+ * stays.
+ */
 export function endingOf({ endsAt, moveStepAt }: Pick<Account, 'endsAt' | 'moveStepAt'>): string | undefined {
   if (endsAt === null) return undefined
   const day = endsAt.slice(0, 10)

@@ -1,4 +1,7 @@
-/** The pages of our own beside the OAuth library's. They are mounted before its routes, whose account page answers everything below `/account`. */
+/**
+ * Our own pages. Mounted before the OAuth library's routes, whose account page handles everything
+ * below `/account`.
+ */
 import express, { Router } from 'express'
 import type { Services } from '../services.ts'
 import { Pages, sameOriginOnly } from './page.ts'

@@ -1,4 +1,7 @@
-/** What every page of ours has in common: the operator's name, logo and colours, and the headers that keep strangers out of it. */
+/**
+ * What every page of ours has in common: the operator's name, logo and colours, and the headers
+ * that keep strangers out of it.
+ */
 import { createHash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Brand } from './brand.ts'
@@ -30,7 +33,8 @@ export class Pages {
     const images = [brand.logo, brand.background.light, brand.background.dark].filter(
       (url) => url !== undefined,
     )
-    // There is no `form-action`: browsers hold it against where a form's answer redirects to, and after signing in that is an app's address.
+    // There is no `form-action`: browsers hold it against where a form's answer redirects to, and
+    // after signing in that is an app's address.
     this.#contentPolicy = [
       "default-src 'none'",
       `style-src 'sha256-${hash}'`,
@@ -86,8 +90,9 @@ ${body}
 }
 
 /**
- * Lets pass what a person's browser sends from a page of this service, and what it opens by itself; nothing that another site makes it send.
- * The cookies are `SameSite=Lax`; this is said twice on purpose.
+ * Lets pass what a person's browser sends from a page of this service, and what it opens by itself;
+ * nothing that another site makes it send. The cookies are `SameSite=Lax`; this is said twice on
+ * purpose.
  */
 export function sameOriginOnly(origin: string): RequestHandler {
   return (request, response, next) => {

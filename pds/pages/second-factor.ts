@@ -1,6 +1,7 @@
 /**
- * The step that accounts with an authenticator app or a passkey sign in through, which the OAuth library's sign-in sends here: password and second
- * factor are checked, the browser is signed in, and its person goes back to the page that he came from. Every other account can sign in here too.
+ * The step that accounts with an authenticator app or a passkey sign in through, which the OAuth
+ * library's sign-in sends here: password and second factor are checked, the browser is signed in,
+ * and its person goes back to the page that he came from. Every other account can sign in here too.
  */
 import { type Request, type Response, Router } from 'express'
 import { awaited } from '#platform/express.ts'

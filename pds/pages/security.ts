@@ -1,6 +1,6 @@
 /**
- * The page where an account's second factors are set up and removed, and all of its sessions ended, by who is signed in on the browser and
- * gives the password again.
+ * The page where an account's second factors are set up and removed, and all of its sessions ended,
+ * by who is signed in on the browser and gives the password again.
  */
 import { type Request, type Response, Router } from 'express'
 import QRCode from 'qrcode'
@@ -26,7 +26,10 @@ type Parts = Pick<
 >
 type Account = NonNullable<ReturnType<Parts['accounts']['find']>>
 
-/** What the page says beside how things are: what was done, what went wrong, codes that are shown once. */
+/**
+ * What the page says beside how things are: what was done, what went wrong, codes that are shown
+ * once.
+ */
 interface Said {
   readonly good?: string
   readonly bad?: string

@@ -1,4 +1,4 @@
-/** The pages' one stylesheet: the shapes and greys of the OAuth library's pages, which these stand beside, and the operator's colours. */
+/** The pages' stylesheet: shapes and greys as on the OAuth library's pages, operator's colours. */
 import type { Brand, Rgb } from './brand.ts'
 
 /** The library's own colours, where the operator names none. */
@@ -123,7 +123,7 @@ const css = ({ r, g, b }: Rgb): string => `rgb(${r} ${g} ${b})`
 const url = (address: string): string => `url("${address.replace(/["\\\n]/g, encodeURIComponent)}")`
 const image = (address: string | undefined): string => (address === undefined ? '' : ` ${url(address)}`)
 
-/** Whether black is easier to read on a colour than white. https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio */
+/** Whether black has more contrast than white. https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio */
 function isLight({ r, g, b }: Rgb): boolean {
   const linear = (part: number): number => {
     const share = part / 255

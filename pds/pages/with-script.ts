@@ -8,10 +8,10 @@ const PLACE = '</head>'
 const LIBRARY_SCRIPTS_PATH = '/@atproto/oauth-provider/'
 
 /**
- * Adds the script, and has the page's content policy name the folders of scripts where the library says `'self'`: this host serves
- * strangers' blobs too.
- * @param path the script's address
- * @param origin this host's, as browsers know it
+ * Adds the script, and replaces `'self'` in the page's content policy with the folders of scripts:
+ * this host serves untrusted blobs too.
+ * @param path the script's path
+ * @param origin this host's, as browsers see it
  */
 export function withScript(path: string, origin: string): RequestHandler {
   const folders = `${origin}${LIBRARY_SCRIPTS_PATH} ${origin}${SCRIPTS_PATH}/`

@@ -24,8 +24,8 @@ export class AppView {
   }
 
   /**
-   * What a query answers.
-   * @param asker in whose name it is asked; left out, in nobody's
+   * The response to a query.
+   * @param asker the account that asks; anonymous if omitted
    * @throws UpstreamError, UpstreamUnreachableError
    */
   async query(nsid: string, params: QueryParams, asker?: { id: number; did: string }): Promise<unknown> {

@@ -1,4 +1,4 @@
-/** Which service a request is meant for: the one that its `atproto-proxy` header names, or the one that serves the method by default. */
+/** The target service of a request: that of its `atproto-proxy` header, or the method's default. */
 
 import { getServiceEndpoint } from '@atproto/common-web'
 import { DomainError } from '#platform/errors.ts'
@@ -51,7 +51,8 @@ export class Destinations {
   }
 
   /**
-   * The service that a request for a method is meant for, as permissions name it: a DID and the id of a service.
+   * The service that a request for a method is meant for, as permissions name it: a DID and the id
+   * of a service.
    * @throws DomainError when none is named
    */
   audience(nsid: string, header: string | undefined): string {

@@ -1,6 +1,6 @@
 /**
- * How an account's own records look in views, before the AppView has seen them: the few shapes of `app.bsky` that read-after-write
- * puts into answers. Values are plain JSON as it goes over the wire.
+ * Views of an account's own records that the AppView has not indexed yet: the few `app.bsky` shapes
+ * that read-after-write patches into responses. Values are plain JSON, as sent.
  */
 import { format } from 'node:util'
 import { AtUri, INVALID_HANDLE } from '@atproto/syntax'
@@ -25,7 +25,10 @@ export interface PostView extends Json {
   readonly indexedAt: string
 }
 
-/** Where images of the AppView lie; `%s` for size, DID and CID. Without a pattern they are this server's own. */
+/**
+ * Where images of the AppView lie; `%s` for size, DID and CID. Without a pattern they are this
+ * server's own.
+ */
 export interface ImageUrls {
   readonly pattern: string | undefined
   readonly hostname: string
@@ -33,7 +36,7 @@ export interface ImageUrls {
 
 type ImageSize = 'avatar' | 'banner' | 'feed_thumbnail' | 'feed_fullsize'
 
-/** The address of an image that a record of an account refers to; undefined when it refers to none. */
+/** The URL of an image in a record; undefined when there is none. */
 export function imageUrl(
   { pattern, hostname }: ImageUrls,
   size: ImageSize,
@@ -77,7 +80,7 @@ export class LocalView {
     }
   }
 
-  /** A post of the account. Nobody can have liked, shared or answered it. */
+  /** A post of the account. It cannot have likes, reposts or replies yet. */
   async post({ uri, cid, indexedAt, record }: LocalRecord): Promise<PostView> {
     const { did, handle } = this.#account
     return {

@@ -1,9 +1,9 @@
 /**
- * Requests that other services answer: passed on in the caller's name, with a token signed by the caller's key, and answered as the
- * service does. https://atproto.com/specs/xrpc#service-proxying
+ * Requests that other services answer: passed on in the caller's name, with a token signed by the
+ * caller's key, and answered as the service does. https://atproto.com/specs/xrpc#service-proxying
  *
- * Bodies stream both ways. Only the headers named here go out, and only those named here come back. What is put into answers that
- * are behind the caller's own writes is in `views.ts`.
+ * Bodies stream both ways. Only the headers named here go out, and only those named here come back.
+ * What is put into answers that are behind the caller's own writes is in `views.ts`.
  */
 
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
@@ -67,8 +67,10 @@ export class ServiceProxy {
   }
 
   /**
-   * Answers a request for a method that is not served here: the one way in for whatever other services offer.
-   * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError; then nothing was answered yet
+   * Answers a request for a method that is not served here: the one way in for whatever other
+   * services offer.
+   * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError; then nothing was
+   * answered yet
    */
   async forward({ nsid, request }: ProxiedCall, response: Response): Promise<void> {
     const { method } = request
@@ -129,7 +131,8 @@ export class ServiceProxy {
    * @throws DomainError, AuthError, UpstreamError, UpstreamUnreachableError
    */
   async pass({ nsid, request }: ProxiedCall, sender?: Sender): Promise<PassedAnswer> {
-    // Only who has an account here says where a request goes: this is no relay to hosts that strangers name.
+    // Only who has an account here says where a request goes: this is no relay to hosts that
+    // strangers name.
     const destination = await this.#deps.destinations.find(nsid, sender && proxyHeader(request))
     const { headers, body } = await this.#deps.upstream.request({
       origin: destination.url,
@@ -172,7 +175,8 @@ export class ServiceProxy {
   }
 
   /**
-   * What an app must have been allowed to have a request passed on to the service that it is meant for.
+   * What an app must have been allowed to have a request passed on to the service that it is meant
+   * for.
    * @param nsid the method that is asked for
    * @param more other methods that the service is asked for with it
    */

@@ -1,6 +1,6 @@
 /**
- * HTTP to other services, within limits: no private addresses, no endless answers, no redirects. Which service a request goes to is
- * decided elsewhere.
+ * HTTP to other services, within limits: no private addresses, endless responses or redirects. The
+ * target service is chosen elsewhere.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -41,7 +41,7 @@ export interface UpstreamAnswer {
   readonly body: Readable
 }
 
-/** The name of the header in which a service says which revision of the caller's repository it knows. */
+/** The response header with the revision of the caller's repository that a service has indexed. */
 export const REPO_REV_HEADER = 'atproto-repo-rev'
 
 export class Upstream implements AsyncDisposable {
@@ -90,8 +90,9 @@ export class Upstream implements AsyncDisposable {
   }
 
   /**
-   * The whole body of an answer, without its content encoding.
-   * @throws UpstreamUnreachableError when it ends early, is too large, or is not of the encoding it claims
+   * The whole body of a response, decompressed.
+   * @throws UpstreamUnreachableError when it is cut off, too large, or not in the encoding it
+   * claims
    */
   async read({ headers, body }: Pick<UpstreamAnswer, 'headers' | 'body'>): Promise<Buffer> {
     try {

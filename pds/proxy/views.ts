@@ -1,6 +1,7 @@
 /**
- * Read-after-write: an AppView's answer says which revision of the caller's repository it has seen; what the caller wrote since is put
- * into the answer here, so that a person sees his own post at once. An answer that is up to date streams through untouched.
+ * Read-after-write: an AppView's answer says which revision of the caller's repository it has seen;
+ * what the caller wrote since is put into the answer here, so that a person sees his own post at
+ * once. An answer that is up to date streams through untouched.
  */
 import type { IncomingMessage } from 'node:http'
 import { AtUri } from '@atproto/syntax'
@@ -103,7 +104,10 @@ export class Views {
     }
   }
 
-  /** The thread of a post of the caller's own that the AppView does not know yet; undefined when it is not that. */
+  /**
+   * The thread of a post of the caller's own that the AppView does not know yet; undefined when it
+   * is not that.
+   */
   async #unknownThread(
     { code, rev }: UpstreamError,
     request: IncomingMessage,
@@ -125,7 +129,9 @@ export class Views {
     return patchedAnswer({ thread: { ...thread, parent: parents || undefined } }, local)
   }
 
-  /** What a post answers, as the AppView shows it; undefined when it does not, or cannot be asked. */
+  /**
+   * What a post answers, as the AppView shows it; undefined when it does not, or cannot be asked.
+   */
   async #parents(uri: string, parentHeight: string | null, account: Account): Promise<Json | undefined> {
     try {
       const params = { uri, parentHeight: parentHeight ?? undefined, depth: 0 }

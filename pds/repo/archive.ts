@@ -38,7 +38,9 @@ export async function receive(archive: AsyncIterable<Uint8Array>, spool: BlockSp
   return root
 }
 
-/** The rows of the repository whose tree has this root: each node before what is below it, records in the order of their keys. */
+/**
+ * The rows of the repository with this root: each node before its subtrees, records in key order.
+ */
 export function* rowsOf(spool: BlockSpool, root: Cid): Generator<Row> {
   let read: { cid: Cid; block: Buffer } | undefined
   const source = {

@@ -8,7 +8,10 @@ import type { Store } from '../store/store.ts'
 import { badBlobReference, type RepoOwner, SwapMismatchError } from './errors.ts'
 import type { BlobReference, PreparedRecord } from './prepare.ts'
 
-/** One change to a repository. `swapRecord`: the record must be this one now; null: there must be none. */
+/**
+ * One change to a repository. `swapRecord`: the record must be this one now; null: there must be
+ * none.
+ */
 export type Write =
   | { readonly action: 'create'; readonly record: PreparedRecord; readonly replaceSameSubject?: boolean }
   | { readonly action: 'update'; readonly record: PreparedRecord }
@@ -20,15 +23,18 @@ export type Write =
       readonly swapRecord?: Cid
     }
 
-/** The records' side of a commit: rows written one after the other, and the operations that they make. */
+/**
+ * The records' side of a commit: rows written one after the other, and the operations that they
+ * make.
+ */
 export class Change {
   readonly ops: RepoOp[] = []
   /** Blocks of the records that were created or updated. */
   readonly records = new Map<Cid, Buffer>()
   readonly rev: string
   /**
-   * Blobs that a record refers to before these writes. What the writes say of them is taken as it is: it may be what another host let pass,
-   * and a record that was taken can be edited.
+   * Blobs that a record refers to before these writes. What the writes say of them is taken as it
+   * is: it may be what another host let pass, and a record that was taken can be edited.
    */
   readonly #known = new Set<Cid>()
   /** The repository's id when blocks that leave it are kept for an export that is under way. */

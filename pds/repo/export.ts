@@ -1,8 +1,9 @@
 /**
  * Repositories as CAR files: `getRepo`.
  *
- * An export shows the repository as it was when it began, however long its client takes and whatever is written meanwhile, and holds no
- * transaction: it reads pages, and blocks that leave the repository while it runs are kept aside for it (`retired_block`).
+ * An export shows the repository as of its start, however long its client takes and whatever is
+ * written meanwhile, and holds no transaction: it reads pages, and blocks that leave the repository
+ * while it runs are retained for it (`retired_block`).
  */
 import { Wakeup } from '#platform/wakeup.ts'
 import { carBlock, carBlocks, carHeader } from '#protocol/car.ts'
@@ -35,21 +36,21 @@ export class Exports {
     return this.#running.has(repo)
   }
 
-  /** Resolves when no export of the repository with this id is under way any more; undefined when none is. */
+  /** Resolves when no export of this repository is running any more; undefined when none is. */
   untilUnread(repo: number): Promise<void> | undefined {
     if (!this.#running.has(repo)) return undefined
     return this.#ended.next().then(() => this.untilUnread(repo))
   }
 
-  /** Breaks off the exports of the repository with this id, which may not be handed out any longer. */
+  /** Aborts the exports of a repository that is no longer available. */
   stop(repo: number): void {
     for (const run of this.#running.get(repo) ?? []) run.abort(new ExportStoppedError())
   }
 
   /**
-   * The repository, as it is when the first chunk is asked for, as a CAR file: the commit first, then nodes, then records.
-   * @param since leave out what is as old as this revision or older
-   * @throws DomainError; ExportStoppedError when it may not be handed out any longer
+   * The repository as a CAR file, as of when the first chunk is read: the commit, nodes, records.
+   * @param since omit blocks of this revision and older ones
+   * @throws DomainError; ExportStoppedError when the repository is no longer available
    */
   async *car({ id: account, did }: RepoOwner, since = ''): AsyncGenerator<Buffer> {
     const head = this.#store.repos.head(account)

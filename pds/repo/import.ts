@@ -1,13 +1,16 @@
 /**
  * Repositories brought from elsewhere: `importRepo`.
  *
- * The archive is spooled to the disk while it comes, each block checked against its CID. Then its tree is walked in the order of its keys,
- * and checked: every key valid, in order and on its layer, every node and record there and well formed. What is read goes in small
- * transactions into a repository that nobody sees. The last transaction gives that repository to the account, under a commit of our own:
- * until then the account has its old repository, and from then on the new one, whole. Whatever ends the import before that leaves rows that
- * are nobody's; they are cleared away, and the archive can be sent again.
+ * The archive is spooled to the disk while it comes, each block checked against its CID. Then its
+ * tree is walked in the order of its keys, and checked: every key valid, in order and on its layer,
+ * every node and record there and well formed. What is read goes in small transactions into a
+ * repository that nobody sees. The last transaction gives that repository to the account, under a
+ * commit of our own: until then the account has its old repository, and from then on the new one,
+ * whole. Whatever ends the import before that leaves rows that are nobody's; they are cleared away,
+ * and the archive can be sent again.
  *
- * The archive's signature is not looked at: its owner brings it, and what counts is ours, which the identity's document names.
+ * The archive's signature is not looked at: its owner brings it, and what counts is ours, which the
+ * identity's document names.
  */
 
 import { BackgroundTask } from '#platform/background-task.ts'
@@ -90,8 +93,10 @@ export class Imports implements AsyncDisposable {
   }
 
   /**
-   * Makes an archive (a CAR file) the account's repository; resolves once that is durable. Imports of one account come one after the other.
-   * @throws DomainError; SwapMismatchError when the repository was written to meanwhile; what the archive throws; then nothing has changed
+   * Makes an archive (a CAR file) the account's repository; resolves once that is durable. Imports
+   * of one account come one after the other.
+   * @throws DomainError; SwapMismatchError when the repository was written to meanwhile; what the
+   * archive throws; then nothing has changed
    */
   async import(owner: RepoOwner, archive: AsyncIterable<Uint8Array>): Promise<CommitRef> {
     try {

@@ -1,7 +1,7 @@
 /**
- * Profiles from the time when records named blobs in another form (`{cid, mimeType}`). Clients read such a profile, change a field and put it
- * back, so a profile that is there is taken, and written in the form of today. This is the one place where another record is stored than was
- * sent.
+ * Profiles with blobs in the legacy form (`{cid, mimeType}`). Clients read such a profile, change a
+ * field and write it back, so an existing one is accepted and converted to the current form. Only
+ * here is a record stored that differs from the one sent.
  */
 import { isLegacyBlobRef } from '@atproto/lex-data'
 import { type Cid, cidToLink, parseCid } from '#protocol/cid.ts'

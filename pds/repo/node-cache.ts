@@ -1,4 +1,4 @@
-/** Tree nodes in memory, decoded, across all accounts: they are named by their contents, so they never go stale. */
+/** Decoded tree nodes in memory, across all accounts. Content-addressed, so they never go stale. */
 import { type Cid, isBlockOf } from '#protocol/cid.ts'
 import { decodeNode, MissingNodeError, type Node, type NodeSource } from '#protocol/mst/node.ts'
 import type { RepoStore } from '../store/repos.ts'
@@ -7,8 +7,8 @@ import type { RepoStore } from '../store/repos.ts'
 const GENERATION_NODES_MAX = 50_000
 
 /**
- * A cache of two generations: what is asked for moves into the young one; when that is full, it becomes the old one and the
- * old one is forgotten. That is nearly "least recently used", without a list to keep.
+ * A cache of two generations: a lookup moves a node into the young one; when that is full, it
+ * replaces the old one. This approximates "least recently used" without a list.
  */
 export class NodeCache {
   readonly #store: RepoStore

@@ -1,6 +1,6 @@
 /**
- * From what a caller sent to what can be written: types, keys, lexicon, data model, blobs, all checked and encoded before any
- * transaction begins.
+ * Prepares writes: types, keys, lexicon, data model and blobs are checked, and records encoded,
+ * before any transaction begins.
  */
 
 import { isLegacyBlobRef, isTypedBlobRef } from '@atproto/lex-data'
@@ -39,8 +39,9 @@ export interface RecordInput {
   /** Where the record stands in what the caller sent, for messages. */
   readonly path?: readonly (string | number)[]
   /**
-   * The block of the record that this one takes the place of. What misuses the names of the data model there, because another host let it
-   * pass, may stay as it is: a record that is here can be edited.
+   * The block of the record that this one takes the place of. What misuses the names of the data
+   * model there, because another host let it pass, may stay as it is: a record that is here can be
+   * edited.
    */
   readonly present?: () => Uint8Array | undefined
 }
@@ -85,7 +86,7 @@ export function prepareRecord({
   }
 }
 
-/** Checks a record and its key against its lexicon; one that is not known passes unless it is `required`. */
+/** Validates a record and its key against its lexicon; an unknown one passes unless `required`. */
 function check(
   collection: string,
   rkey: string,
@@ -119,9 +120,10 @@ function encodeRecord(record: Record<string, unknown>): Buffer {
 }
 
 /**
- * The blobs that a record refers to. Looks at all of it, and so at what the data model does not have: what would be stored as another record
- * than was sent, or as one that nobody can read as it was meant.
- * @param at where the record stands in what the caller sent
+ * The blobs that a record refers to. Walks the whole record, and so also rejects what the data
+ * model lacks: what would be stored differently from what was sent, or could not be read as
+ * intended.
+ * @param at the record's path in the input
  * @throws DomainError
  */
 function findBlobs(
@@ -144,7 +146,9 @@ function findBlobs(
 
 /** A value that the data model does not have. */
 class Misuse extends Error {
-  /** From the record to the value: found on the way back, so that values without fault cost nothing. */
+  /**
+   * From the record to the value: found on the way back, so that values without fault cost nothing.
+   */
   readonly path: (string | number)[] = []
 }
 
@@ -185,7 +189,10 @@ function visitIn(key: string | number, value: unknown, depth: number, search: Se
   }
 }
 
-/** What is wrong with an object that uses a name of the data model; the library has read those that it could as links, bytes and blobs. */
+/**
+ * What is wrong with an object that uses a name of the data model; the library has read those that
+ * it could as links, bytes and blobs.
+ */
 function misuseIn(value: object): string | undefined {
   if ('$link' in value) return '$link stands alone, with a CID as text'
   if ('$bytes' in value) return '$bytes stands alone, with base64 as text'
@@ -195,7 +202,7 @@ function misuseIn(value: object): string | undefined {
   return undefined
 }
 
-/** Tells whether the present record misuses the names of the data model as an object does. */
+/** Tells whether the stored record has a given misuse of reserved names already. */
 function misusesIn(present: RecordInput['present']): (misuse: object) => boolean {
   let known: Set<string> | undefined
   return (misuse) => {
@@ -241,7 +248,7 @@ function cidOfBlob(ref: { readonly bytes: Uint8Array }): Cid {
   }
 }
 
-/** What a like, repost, follow or block points at: a second one at the same subject replaces the first. */
+/** The subject of a like, repost, follow or block: a second one of the same replaces the first. */
 export function subjectOf(record: Record<string, unknown>): string | null {
   switch (record.$type) {
     case 'app.bsky.graph.follow':

@@ -1,4 +1,4 @@
-/** Reads of repositories that need the tree or the commit: proofs, blocks, the head. Plain records are read from the store. */
+/** Repository reads that need the tree or the commit. Plain records are read from the store. */
 import { DomainError } from '#platform/errors.ts'
 import { writeCar } from '#protocol/car.ts'
 import { type Cid, formatCid } from '#protocol/cid.ts'
@@ -45,8 +45,8 @@ export class RepoReader {
   }
 
   /**
-   * The present records that commits after `rev` wrote, oldest first. None when every record is newer: then `rev` is not of this
-   * repository as it is here (the account moved).
+   * The current records written by commits after `rev`, oldest first. None when every record is
+   * newer: then `rev` is not of this repository (the account moved).
    */
   recentRecords(owner: RepoOwner, rev: string): RecentRecord[] {
     const { records } = this.#store
@@ -64,7 +64,8 @@ export class RepoReader {
   }
 
   /**
-   * A CAR file that proves that the record is in the repository, or that it is not: the commit, the tree's path, the record.
+   * A CAR file that proves that a record is in the repository, or is not: commit, tree path,
+   * record.
    * @throws DomainError
    */
   recordProof(owner: RepoOwner, path: RecordPath): Buffer {

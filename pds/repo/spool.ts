@@ -1,9 +1,11 @@
 /**
- * The blocks of an archive, on the disk while it is imported: written in the order they come, each once, found by their CIDs.
+ * The blocks of an archive, on the disk while it is imported: written in the order they come, each
+ * once, found by their CIDs.
  *
- * An archive may name its blocks in any order and be of any size, so neither its blocks nor even their CIDs are kept in memory. Where each
- * block lies in the file says a hash table of a fixed size, and when that is full it goes to the disk as it is and the next begins. A block
- * in a table on the disk costs one short read to find; a bitmap says of most that they are in none.
+ * An archive may name its blocks in any order and be of any size, so neither its blocks nor even
+ * their CIDs are kept in memory. Where each block lies in the file says a hash table of a fixed
+ * size, and when that is full it goes to the disk as it is and the next begins. A block in a table
+ * on the disk costs one short read to find; a bitmap says of most that they are in none.
  *
  * Reads are synchronous: they come in short runs, from pages that were written a moment ago.
  */
@@ -18,7 +20,7 @@ import type { DiskSpace } from '../limits/disk-space.ts'
 
 /** Slots of a table, a power of two. */
 const SLOTS = 2 ** 18
-/** Filled further, chains of neighbours grow long. */
+/** Above this load, probe sequences grow long. */
 const FILLED_SLOTS_MAX = SLOTS * 0.7
 /** A tag of the digest, the length of CID and block, and where they lie in the file. */
 const SLOT_BYTES = 16
@@ -31,7 +33,10 @@ const BLOCKS_MAX = 8_000_000
 /** Of a tag, by which a bit says whether a block may be in a table on the disk: 8 MiB of bits. */
 const TAG_BITS = 26
 const SUFFIX = '.spool'
-/** The archive is read in pages: most archives have blocks that are asked for together near each other. */
+/**
+ * The archive is read in pages: most archives have blocks that are asked for together near each
+ * other.
+ */
 const PAGE_BYTES = 16 * 1024
 const PAGES_KEPT_MAX = 512
 
@@ -49,7 +54,7 @@ export class BlockSpool implements AsyncDisposable {
   #pending = Buffer.allocUnsafeSlow(PENDING_BYTES)
   #count = 0
   #table = new Table()
-  /** Whoever makes an archive cannot know where its blocks come to lie in the table, nor which have the same tag. */
+  /** Unpredictable, so that an archive's author cannot choose colliding slots or equal tags. */
   readonly #factors = Array.from({ length: 3 }, () => randomInt(2 ** 31) * 2 + 1) as [number, number, number]
   readonly #probe = new Table(PROBE_SLOTS)
   readonly #cid = Buffer.allocUnsafeSlow(CID_BYTES)
@@ -64,7 +69,8 @@ export class BlockSpool implements AsyncDisposable {
   }
 
   /**
-   * Opens an empty spool in a folder. Its files have no names, so that they go with the process however that ends.
+   * Opens an empty spool in a folder. Its files have no names, so that they go with the process
+   * however that ends.
    * @throws DomainError
    */
   static async open(folder: string, disk: DiskSpace): Promise<BlockSpool> {
@@ -79,7 +85,9 @@ export class BlockSpool implements AsyncDisposable {
     }
   }
 
-  /** Removes what a process left that ended between making a spool's file and taking its name away. */
+  /**
+   * Removes what a process left that ended between making a spool's file and taking its name away.
+   */
   static async clear(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true })
     for (const name of await readdir(folder))
@@ -117,7 +125,10 @@ export class BlockSpool implements AsyncDisposable {
     await this.#flush(this.#end - this.#written)
   }
 
-  /** The block of this CID, as the archive has it; undefined when it has none. Only once the spool is finished. */
+  /**
+   * The block of this CID, as the archive has it; undefined when it has none. Only once the spool
+   * is finished.
+   */
   get(cid: Cid): Buffer | undefined {
     return this.#find(this.#tagOf(cid), (at, length) => this.#read(cid, at, length))
   }
@@ -164,7 +175,9 @@ export class BlockSpool implements AsyncDisposable {
     }
   }
 
-  /** Whether the block is there: blocks of one CID are the same, since each was checked against it. */
+  /**
+   * Whether the block is there: blocks of one CID are the same, since each was checked against it.
+   */
   #has(cid: Cid, tag: number, length: number): boolean {
     const probe = (at: number, found: number) =>
       found === length && this.#cidAt(at) === cid ? true : undefined
@@ -242,7 +255,9 @@ export class BlockSpool implements AsyncDisposable {
   }
 }
 
-/** Slots side by side. A slot whose place is 0 is empty: no block lies at the beginning of a file. */
+/**
+ * Slots side by side. A slot whose place is 0 is empty: no block lies at the beginning of a file.
+ */
 class Table {
   readonly bytes: Buffer
   readonly #words: Uint32Array

@@ -1,8 +1,10 @@
 /**
- * The one write path of repositories. Creating, putting, deleting and applying writes, and making a repository, are callers.
+ * The one write path of repositories. Creating, putting, deleting and applying writes, and making a
+ * repository, are callers.
  *
- * Inside one transaction: the head is read, records are written, the tree gets its new root, a commit is signed, and head,
- * nodes and firehose event are stored. What can be done outside (checking and encoding records) was done by `prepare.ts`.
+ * Inside one transaction: the head is read, records are written, the tree gets its new root, a
+ * commit is signed, and head, nodes and firehose event are stored. What can be done outside
+ * (checking and encoding records) was done by `prepare.ts`.
  */
 
 import { DomainError } from '#platform/errors.ts'
@@ -53,8 +55,8 @@ export class RepoWriter {
   }
 
   /**
-   * Applies writes in their order, as one commit; resolves once it is durable. Null when nothing was to be done: a put of what is
-   * there already, a delete (with `ifThere`) of what is not.
+   * Applies writes in their order, as one commit; resolves once it is durable. Null when nothing
+   * was to be done: a put of what is there already, a delete (with `ifThere`) of what is not.
    * @throws DomainError, SwapMismatchError, DomainError; then nothing was written
    */
   write(owner: RepoOwner, writes: readonly Write[], swapCommit?: Cid): Promise<CommitRef | null> {
@@ -62,9 +64,10 @@ export class RepoWriter {
   }
 
   /**
-   * Makes an account's empty repository. Inside the account's transaction, and so with the key in hand: if that fails, the next account
-   * may get the same id, and must not find this one's key under it.
-   * @param handle what the firehose is told of the account's beginning; null for one that is not active yet, of which nothing is told
+   * Creates an account's empty repository. Runs in the account's transaction, and so with the key
+   * at hand: if that fails, the next account may get the same id, and must not find this one's key.
+   * @param handle for the events of the new account; null for one that is not active yet, which
+   * emits none
    */
   create(tx: Tx, owner: RepoOwner, handle: string | null, key: SigningKey): CommitRef {
     const rev = this.#clock.next()
@@ -100,7 +103,7 @@ export class RepoWriter {
     return { cid: commit.cid, rev }
   }
 
-  /** Tells the firehose where a repository stands, whatever was told of it before. */
+  /** Emits #sync for the current head. */
   appendSync(tx: Tx, { id, did }: RepoOwner): void {
     const head = this.#deps.store.repos.head(id)
     if (head === undefined) throw repoNotFound(did)
@@ -128,12 +131,15 @@ export class RepoWriter {
       throw new SwapMismatchError('Commit', head.commit)
     }
     for (const write of writes) change.apply(write)
-    // A call without writes still makes a commit, as the reference does; a write that changes nothing does not.
+    // A call without writes still makes a commit, as in `@atproto/pds`; a no-op write does not.
     if (change.ops.length === 0 && writes.length > 0) return null
     return this.#commit(tx, owner, head, change)
   }
 
-  /** The account may have been taken down or deactivated since the request was let in: its commits would have no event. */
+  /**
+   * The account may have been taken down or deactivated since the request was authorized: its
+   * commits would have no event.
+   */
   #assertActive(owner: RepoOwner): void {
     const account = this.#deps.store.accounts.byDid(owner.did)
     if (account === undefined) throw repoNotFound(owner.did)
@@ -190,8 +196,8 @@ export class RepoWriter {
 }
 
 /**
- * The operations as an event tells of them: one for each key. Several on one key are told as what they come to, because a consumer
- * compares each with the tree as it is afterwards.
+ * The operations as the event lists them: one per key. Several on one key are merged, because a
+ * consumer compares each with the resulting tree.
  */
 function onePerKey(ops: RepoOp[], treeOps: readonly Op[]): RepoOp[] {
   if (new Set(ops.map((op) => op.path)).size === ops.length) return ops
@@ -201,7 +207,10 @@ function onePerKey(ops: RepoOp[], treeOps: readonly Op[]): RepoOp[] {
   })
 }
 
-/** What a consumer of the firehose will do with this commit: undo its operations over its own blocks. */
+/**
+ * What a consumer of the firehose will do with this commit: undo its operations over its own
+ * blocks.
+ */
 function assertInverts(blocks: Map<Cid, Uint8Array>, root: Cid, ops: readonly Op[], previous: Cid): void {
   const before = ops.length === 0 ? root : invertOps(nodesOf(blocks), root, [...ops])
   if (before !== previous) throw new Error('a commit does not invert to its predecessor')

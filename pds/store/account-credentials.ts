@@ -67,7 +67,7 @@ export class AccountCredentialStore {
   }
 
   /**
-   * Gives an account another address, which nobody has confirmed: it is no second factor.
+   * Changes an account's email address. The new one is unconfirmed, and so no second factor.
    * @param email in lower case
    */
   setEmail(_tx: Tx, id: number, email: string): void {

@@ -52,8 +52,8 @@ export class AccountEndStore {
   }
 
   /**
-   * Accounts that are not taken down and whose end has come, or whose owners are to be mailed of it: at once of a wish of their own, of a
-   * move that stands still when its end is before `soon`.
+   * Accounts that are not taken down and whose end has come, or whose owners are to be mailed of
+   * it: at once of a wish of their own, of a move that stands still when its end is before `soon`.
    * @param page in the order of their ids, after the given one
    */
   due(page: { now: string; soon: string; after: number; limit: number }): Account[] {

@@ -17,7 +17,7 @@ export interface Account {
   readonly deleteAfter: string | null
   /** When it goes, if nothing happens; null for an account that stays. */
   readonly endsAt: string | null
-  /** When its owner was told so. */
+  /** When its owner was notified. */
   readonly endMailedAt: string | null
   /** The last step of its move to here, when it has never been active. */
   readonly moveStepAt: string | null
@@ -248,7 +248,10 @@ export class AccountStore {
     })
   }
 
-  /** The generation of sessions that a new account of a DID begins with: tokens of an earlier account do not open it. */
+  /**
+   * The generation of sessions that a new account of a DID begins with: tokens of an earlier
+   * account do not open it.
+   */
   nextSessionGeneration(did: string): number {
     return this.#former.get({ did })?.sessionGeneration ?? FIRST_SESSION_GENERATION
   }
@@ -263,8 +266,8 @@ export class AccountStore {
   }
 
   /**
-   * Deactivates an account. `deleteAfter` is what its owner wants and `endsAt` when that is carried out, in ISO 8601 and UTC, as all
-   * times here. Its owner is to be mailed anew.
+   * Deactivates an account. `deleteAfter` is what its owner requested and `endsAt` when the account
+   * is deleted, in ISO 8601 and UTC, as all times here. Its owner has to be notified again.
    */
   setDeactivated(
     _tx: Tx,
@@ -279,7 +282,10 @@ export class AccountStore {
     this.#setActive.run({ id })
   }
 
-  /** Takes an account down for a reason, or (null) lifts that. An end that was announced is announced anew after it. */
+  /**
+   * Takes an account down for a reason, or (null) lifts the takedown. A deletion that was announced
+   * before has to be announced again.
+   */
   setTakedown(_tx: Tx, id: number, takedownRef: string | null): void {
     this.#setTakedown.run({ id, takedownRef })
   }

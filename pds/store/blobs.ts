@@ -159,7 +159,7 @@ export class BlobStore {
           size: arg.size,
           createdAt: arg.createdAt,
         })
-        // An upload of the same bytes begins its time as a temporary blob anew.
+        // Uploading the same bytes again restarts the lifetime of a temporary blob.
         .onConflict((conflict) =>
           conflict
             .columns(['account', 'cid'])
@@ -192,7 +192,7 @@ export class BlobStore {
           )
           .select((e) => e.fn.count<number>('record_blob.cid').distinct().as('count'))
           .where('record_blob.repo', '=', repoOf(q, arg.account))
-          // One that was taken down is asked of nobody again.
+          // A taken down blob counts as received: it is not requested again.
           .where((e) => e.or([e('blob.lostAt', 'is', null), e('blob.takedownRef', 'is not', null)]))
           .$asScalar()
           .$notNull()
@@ -283,7 +283,9 @@ export class BlobStore {
     this.#setLost.run({ account, lostAt, cid: cidToBytes(cid) })
   }
 
-  /** Notes a blob whose bytes are durable; one that is there takes the type, and is lost no more. */
+  /**
+   * Notes a blob whose bytes are durable; one that is there takes the type, and is lost no more.
+   */
   put(tx: Tx, account: number, cid: Cid, blob: { mimeType: string; size: number }): void {
     this.#put.run({
       account,
@@ -309,7 +311,10 @@ export class BlobStore {
     this.#setTakedown.run({ account, cid: cidToBytes(cid), takedownRef })
   }
 
-  /** How many blobs an account's records refer to, and how many of those are here as far as is known. */
+  /**
+   * How many blobs an account's records refer to, and how many of those are here as far as is
+   * known.
+   */
   counts(account: number): { readonly received: number; readonly referenced: number } {
     return this.#counts.get({ account }) ?? { received: 0, referenced: 0 }
   }

@@ -1,12 +1,16 @@
-/** What is left of deleted accounts: which there are, and the deleting of their rows a few at a time. */
+/**
+ * What is left of deleted accounts: which there are, and the deleting of their rows a few at a
+ * time.
+ */
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'
 
 export type Deletion = Schema['deletion']
 
 /**
- * The tables whose rows are an account's, and what tells the account's rows apart. Blobs are not among them, which have bytes elsewhere;
- * nor is the repository, which is loose from the beginning of the deletion on.
+ * The tables with rows of an account, and the column that identifies it. Blobs are not among them,
+ * because their bytes are stored elsewhere; nor is the repository, which is orphaned from the start
+ * of the deletion.
  */
 const TABLES = [
   { table: 'event', key: 'seq' },
@@ -58,7 +62,10 @@ export class DeletionStore {
     this.#begin.run({ account, did, beganAt: tx.now })
   }
 
-  /** Deletes some of an account's rows: at most about `limit` of one table. @returns whether there were any */
+  /**
+   * Deletes some of an account's rows: at most about `limit` of one table. @returns whether there
+   * were any
+   */
   deleteSome(_tx: Tx, account: number, limit: number): boolean {
     return this.#tables.some((table) => table.run({ account, limit }) > 0)
   }

@@ -5,7 +5,7 @@ import type { Schema } from './schema.ts'
 
 export type Device = Schema['device']
 
-/** Somebody signed in on a browser. */
+/** An account's session in a browser. */
 export interface DeviceAccount extends Omit<Device, 'id'> {
   readonly device: string
   readonly account: number
@@ -150,7 +150,7 @@ export class DeviceStore {
     return this.#devicesOf.all({ account })
   }
 
-  /** Signs an account in on a browser, anew if it was already. */
+  /** Signs an account in on a browser, replacing an earlier sign-in. */
   putAccount(tx: Tx, device: string, account: number): void {
     this.#putAccount.run({ device, account, now: tx.now })
   }

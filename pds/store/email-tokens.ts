@@ -1,4 +1,6 @@
-/** Codes that were mailed. What they are for, and how long they hold, is `accounts/email-tokens.ts`. */
+/**
+ * Codes that were mailed. What they are for, and how long they hold, is `accounts/email-tokens.ts`.
+ */
 import { sql } from 'kysely'
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'

@@ -46,7 +46,10 @@ export class EventStore {
     return this.#sequence.get({})?.seq ?? 0
   }
 
-  /** Frames after `cursor` up to `last`: at most `limit`, ending with the one that reaches `bytesMax`. */
+  /**
+   * Frames after `cursor` up to `last`: at most `limit`, ending with the one that reaches
+   * `bytesMax`.
+   */
   page(cursor: number, last: number, limit: number, bytesMax: number): EventRow[] {
     const page: EventRow[] = []
     let bytes = 0

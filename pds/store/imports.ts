@@ -1,8 +1,10 @@
 /**
- * Repositories that nobody sees: those that an import fills, and those that are left over and wait to be cleared away.
+ * Repositories that are not visible: those that an import is filling, and orphaned ones that are
+ * due for deletion.
  *
- * A repository is loose from its first row until the stroke that gives it to its account, and the one that it replaces is loose from then
- * on. Whatever ends the process, a loose repository that nobody fills is left over: there is no other state.
+ * A repository is orphaned from its first row until the transaction that gives it to its account;
+ * from then on, the one that it replaces is orphaned. However the process ends, an orphaned
+ * repository without a running import is a leftover: there is no other state.
  */
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import { type Cid, cidToBytes } from '#protocol/cid.ts'
@@ -97,7 +99,7 @@ export class ImportStore {
     this.#clears = [clearReferences, clear('record'), clear('node'), clear('retired_block')]
   }
 
-  /** Begins a repository that nobody sees. @returns its id */
+  /** Creates a repository that is not visible. @returns its id */
   begin(_tx: Tx): number {
     return -this.#loosen.insert({ id: null })
   }
@@ -121,7 +123,10 @@ export class ImportStore {
     for (const cid of blobs) this.#insertReference.run({ repo, rev, record: id, cid: cidToBytes(cid) })
   }
 
-  /** Gives an account the repository `head.id`, which was loose, in the place of the one with the id `replaced`, which is loose from now on. */
+  /**
+   * Gives an account the orphaned repository `head.id` in place of the one with the id `replaced`,
+   * which is orphaned from then on.
+   */
   finish(_tx: Tx, account: number, head: RepoHead, replaced: number): void {
     if (this.#bind.run({ id: -head.id }) !== 1) throw new Error('the imported repository was not loose')
     const row = { ...head, account, commit: cidToBytes(head.commit), data: cidToBytes(head.data) }
@@ -135,12 +140,12 @@ export class ImportStore {
     this.#loosen.insert({ id: -repo })
   }
 
-  /** The ids of the loose repositories, those that an import fills among them. */
+  /** The ids of the orphaned repositories, including those that an import is filling. */
   loose(): number[] {
     return this.#loose.all({}).map(({ id }) => -id)
   }
 
-  /** Clears away up to `limit` rows of a loose repository. @returns whether that was the last of it */
+  /** Deletes up to `limit` rows of an orphaned repository. @returns whether none are left */
   clear(_tx: Tx, repo: number, limit: number): boolean {
     for (const clear of this.#clears) if (clear.run({ repo, limit }) > 0) return false
     this.#bind.run({ id: -repo })

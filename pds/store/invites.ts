@@ -131,7 +131,7 @@ export class InviteStore {
     )
   }
 
-  /** How many may still come by a code: nobody when it is not there, disabled, or of an account that was taken down. */
+  /** How many uses a code has left: none if it is unknown, disabled, or of a taken down account. */
   remainingUses(code: string): number {
     return this.#remaining.get({ code })?.uses ?? 0
   }

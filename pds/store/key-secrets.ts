@@ -36,7 +36,10 @@ export class ReservedKeyStore {
     return this.#get.get({ name })?.signingKey
   }
 
-  /** Keeps an encrypted key under a name that has none, and forgets those that are not among the last `kept`. */
+  /**
+   * Keeps an encrypted key under a name that has none, and forgets those that are not among the
+   * last `kept`.
+   */
   put(tx: Tx, name: string, signingKey: Buffer, kept: number): void {
     const id = this.#put.insert({ name, signingKey, createdAt: tx.now })
     this.#deleteUpTo.run({ id: id - kept })
@@ -67,7 +70,9 @@ export class KeySecretStore {
     )
   }
 
-  /** The fingerprint of the secret that the keys are encrypted under; undefined before there is one. */
+  /**
+   * The fingerprint of the secret that the keys are encrypted under; undefined before there is one.
+   */
   fingerprint(): Buffer | undefined {
     return this.#get.get({})?.fingerprint
   }

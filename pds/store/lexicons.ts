@@ -1,4 +1,7 @@
-/** Lexicon documents of others that were resolved, and tries that failed, so that they are not tried at every turn. */
+/**
+ * Lexicon documents of others that were resolved, and tries that failed, so that they are not tried
+ * at every turn.
+ */
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'
 

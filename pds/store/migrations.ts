@@ -1,4 +1,7 @@
-/** The steps that make the schema. A step that was released is never changed; a change is a new step. */
+/**
+ * The steps that make the schema. A step that was released is never changed; a change is a new
+ * step.
+ */
 import { digestOf, sealUnder } from '#platform/sealing.ts'
 import type { Migration } from '#platform/sqlite.ts'
 

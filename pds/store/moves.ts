@@ -62,12 +62,18 @@ export class MoveStore {
     )
   }
 
-  /** A step of a move, which goes on until `endsAt` now; nothing when the account has moved in already. */
+  /**
+   * A step of a move, which goes on until `endsAt` now; nothing when the account has moved in
+   * already.
+   */
   setStep(tx: Tx, id: number, endsAt: string): void {
     this.#setStep.run({ id, endsAt, now: tx.now })
   }
 
-  /** Counts what a move has brought: a repository in place of the one before, or blobs beside those before. */
+  /**
+   * Counts what a move has brought: a repository in place of the one before, or blobs beside those
+   * before.
+   */
   addBrought(_tx: Tx, id: number, { repoBytes = null, blobBytes = 0 }: Moved): void {
     this.#addBrought.run({ id, repoBytes, blobBytes })
   }

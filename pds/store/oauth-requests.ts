@@ -1,4 +1,7 @@
-/** Requests of apps to be let in, from the first word to the code that is exchanged for tokens. What they mean is in `oauth/`. */
+/**
+ * Authorization requests of OAuth clients, until their code is exchanged for tokens. Their meaning
+ * is defined in `oauth/`.
+ */
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'
 

@@ -1,4 +1,4 @@
-/** Sessions of apps that were let in: the tokens of each, and the refresh tokens that it used up. What they mean is in `oauth/`. */
+/** OAuth sessions: their tokens, and used refresh tokens. Their meaning is defined in `oauth/`. */
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'
 
@@ -130,7 +130,10 @@ export class OAuthTokenStore {
     this.#insert.run(token)
   }
 
-  /** The session that a refresh token was exchanged in since a time, and what it was exchanged for, sealed. */
+  /**
+   * The session that a refresh token was exchanged in since a time, and what it was exchanged for,
+   * sealed.
+   */
   successor(refreshToken: string, since: string): (OAuthToken & { successor: string }) | undefined {
     const found = this.#successor.get({ refreshToken, since })
     return found?.successor == null ? undefined : { ...found, successor: found.successor }

@@ -217,7 +217,10 @@ export class RecordStore {
     })
   }
 
-  /** The names of the collections that have records, in order. A seek each, however many records there are. */
+  /**
+   * The names of the collections that have records, in order. A seek each, however many records
+   * there are.
+   */
   collections(account: number): string[] {
     const found: string[] = []
     for (;;) {
@@ -261,7 +264,9 @@ export class RecordStore {
     this.#delete.run({ id })
   }
 
-  /** Takes a record down for a reason, or (null) lifts that; nothing when there is no such record. */
+  /**
+   * Takes a record down for a reason, or (null) lifts that; nothing when there is no such record.
+   */
   setTakedown(_tx: Tx, account: number, { collection, rkey }: RecordPath, takedownRef: string | null): void {
     this.#setTakedown.run({ account, collection, rkey, takedownRef })
   }

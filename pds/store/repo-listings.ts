@@ -56,7 +56,10 @@ export class RepoListingStore {
     return this.#list.all({ ...after, limit })
   }
 
-  /** Accounts with a repository in the order of their ids, after the given one, and whether each has records of a collection. */
+  /**
+   * Accounts with a repository in the order of their ids, after the given one, and whether each has
+   * records of a collection.
+   */
   pageWithCollection(
     collection: string,
     after: number,

@@ -1,4 +1,7 @@
-/** The blocks of one repository in pages, so that an export holds no transaction while its client is slow. */
+/**
+ * The blocks of one repository in pages, so that an export holds no transaction while its client is
+ * slow.
+ */
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 import type { Args, Sqlite } from '#platform/sqlite.ts'
 import { CID_BYTES, type Cid, cidFromBytes } from '#protocol/cid.ts'
@@ -95,7 +98,10 @@ export class RepoPages {
     return { ...run, last: cidFromBytes(run.bytes, run.bytes.length - lastLength - CID_BYTES) }
   }
 
-  /** Records in the order of their revisions, after the given place; undefined when there are no more. */
+  /**
+   * Records in the order of their revisions, after the given place; undefined when there are no
+   * more.
+   */
   records(options: PageOptions, place?: RecordPlace): Page<RecordPlace> | undefined {
     const { repo, rev, bytesMax } = options
     // Behind a revision stands every record of it.
@@ -108,7 +114,10 @@ export class RepoPages {
     return { ...run, last }
   }
 
-  /** Blocks that left the repository during the export, after the given id (0 to begin). Few, so as rows. */
+  /**
+   * Blocks that left the repository during the export, after the given id (0 to begin). Few, so as
+   * rows.
+   */
   retired(options: PageOptions, after: number): { id: number; cid: Cid; block: Buffer }[] {
     const page = []
     let bytes = 0
@@ -122,7 +131,8 @@ export class RepoPages {
 }
 
 /**
- * Prepares what reads the beginning of a list of blocks as one run: the first as many as reach a size.
+ * Prepares what reads the beginning of a list of blocks as one run: the first as many as reach a
+ * size.
  * @param list the blocks in their order, at most so many as its `limit` says
  */
 function runs<A>(

@@ -1,4 +1,7 @@
-/** Repositories: the head of each, the nodes of its tree, and blocks kept for exports that are under way. */
+/**
+ * Repositories: the head of each, the nodes of its tree, and blocks kept for exports that are under
+ * way.
+ */
 
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import { type Cid, cidFromBytes, cidToBytes } from '#protocol/cid.ts'
@@ -6,7 +9,10 @@ import { repoOf, type Schema } from './schema.ts'
 
 /** Where a repository stands. */
 export interface RepoHead {
-  /** The repository's id: its nodes, records and references lie under it. Another one after an import. */
+  /**
+   * The repository's id: its nodes, records and references lie under it. Another one after an
+   * import.
+   */
   readonly id: number
   readonly commit: Cid
   readonly rev: string
@@ -90,7 +96,10 @@ export class RepoStore {
     return this.#countNodes.get({ account })?.count ?? 0
   }
 
-  /** Moves an account's repository to another commit; the first one makes the repository, with the id of its account. */
+  /**
+   * Moves an account's repository to another commit; the first one makes the repository, with the
+   * id of its account.
+   */
   setHead(_tx: Tx, account: number, head: Omit<RepoHead, 'id'>): void {
     this.#putHead.run({ ...head, account, commit: cidToBytes(head.commit), data: cidToBytes(head.data) })
   }

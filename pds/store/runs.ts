@@ -1,6 +1,6 @@
 /**
- * Many rows as one. A row costs more on its way out of the database than inside it, so lists that are read in bulk leave it joined:
- * their numbers as a text, their byte strings back to back.
+ * Many rows as one. A row costs more on its way out of the database than inside it, so lists that
+ * are read in bulk leave it joined: their numbers as a text, their byte strings back to back.
  */
 import { type RawBuilder, sql } from 'kysely'
 
@@ -11,7 +11,10 @@ export const listed = (column: string): RawBuilder<string | null> => sql`group_c
 export const lengths = (column: string): RawBuilder<string | null> =>
   sql`group_concat(length(${sql.ref(column)}))`
 
-/** Byte strings back to back; null when there are no rows. Joined as texts, which leaves their bytes alone. */
+/**
+ * Byte strings back to back; null when there are no rows. Joined as texts, which leaves their bytes
+ * alone.
+ */
 export const joined = (value: RawBuilder<Buffer>): RawBuilder<Buffer> =>
   sql`CAST(group_concat(${value}, '') AS BLOB)`
 

@@ -1,8 +1,10 @@
 /**
- * Every table of the PDS's one SQLite file, on one screen. The SQL that makes them is in `migrations.ts`.
+ * Every table of the PDS's one SQLite file, on one screen. The SQL that makes them is in
+ * `migrations.ts`.
  *
- * Times are ISO 8601 text in UTC with milliseconds. CIDs are their 36 bytes. `account` is `account.id` everywhere, and
- * `repo` is `repo.id`, which an import changes: statements that begin with an account go through `repoOf`.
+ * Times are ISO 8601 text in UTC with milliseconds. CIDs are their 36 bytes. `account` is
+ * `account.id` everywhere, and `repo` is `repo.id`, which an import changes: statements that begin
+ * with an account go through `repoOf`.
  */
 import type { ExpressionWrapper, Generated, Kysely, RawBuilder } from 'kysely'
 
@@ -22,7 +24,10 @@ export interface Schema {
     deactivatedAt: string | null
     /** What the owner of a deactivated account asked for. */
     deleteAfter: string | null
-    /** When the account, or what has moved in of it, goes; never while it is taken down, nor before its owner was mailed. */
+    /**
+     * When the account, or what has moved in of it, goes; never while it is taken down, nor before
+     * its owner was mailed.
+     */
     endsAt: Generated<string | null>
     endMailedAt: Generated<string | null>
     /** The last step of a move to here; null once the account was active. */
@@ -39,13 +44,21 @@ export interface Schema {
     /** Access tokens carry it: raising it ends those that were issued before. */
     sessionGeneration: Generated<number>
   }
-  /** Accounts that ended lately, and the generation with which the next account of the DID begins. */
+  /**
+   * Accounts that ended lately, and the generation with which the next account of the DID begins.
+   */
   former_account: { did: string; sessionGeneration: number; endedAt: string }
   /** Codes that were mailed, one for each purpose; kept as the SHA-256 of the code in capitals. */
   email_token: { account: number; purpose: string; codeHash: Buffer; requestedAt: string }
-  /** Passwords for single apps. `password` is a scrypt hash under a salt made of the DID, so that it can be looked for. */
+  /**
+   * Passwords for single apps. `password` is a scrypt hash under a salt made of the DID, so that it
+   * can be looked for.
+   */
   app_password: { account: number; name: string; password: string; privileged: number; createdAt: string }
-  /** Invite codes. `forAccount` and `createdBy` are DIDs or `admin`; `availableUses` counts those that were made of it too. */
+  /**
+   * Invite codes. `forAccount` and `createdBy` are DIDs or `admin`; `availableUses` counts those
+   * that were made of it too.
+   */
   invite_code: {
     code: string
     availableUses: number
@@ -58,7 +71,10 @@ export interface Schema {
   invite_code_use: { code: string; usedBy: string; usedAt: string }
   /** The head of each account's repository. */
   repo: { account: number; id: number; commit: Buffer; rev: string; data: Buffer; commitBlock: Buffer }
-  /** Repositories that are nobody's: an import fills one, or was cut off, or replaced it. Their rows are cleared away, that of `repo` -id. */
+  /**
+   * Orphaned repositories: an import is filling them, was cut off, or replaced them. Their rows,
+   * with `repo` -id, are deleted step by step.
+   */
   loose_repo: { id: Generated<number> }
   /** The nodes of each repository's present tree. */
   node: { id: Generated<number>; repo: number; cid: Buffer; rev: string; block: Buffer }
@@ -89,18 +105,27 @@ export interface Schema {
   }
   /** Which records refer to which blobs. A blob that none refers to is temporary. */
   record_blob: { repo: number; cid: Buffer; record: number; rev: string }
-  /** Blobs whose bytes may lie in the blob store without a row of `blob`: they are looked at, and removed if so. */
+  /**
+   * Blobs whose bytes may lie in the blob store without a row of `blob`: they are looked at, and
+   * removed if so.
+   */
   loose_blob: { did: string; cid: Buffer }
   /**
-   * Accounts whose row is gone and whose other rows and blobs go step by step. Nobody reads these: the account's id is never used
-   * again, and the firehose leaves out its events.
+   * Accounts whose row is deleted and whose other rows and blobs are deleted step by step. The
+   * account's id is never reused, so these are never read, and the firehose skips its events.
    */
   deletion: { account: number; did: string; beganAt: string }
-  /** Signing keys made ahead of their accounts, encrypted like theirs. `name`: the DID that asked, or the key's own did:key. */
+  /**
+   * Signing keys made ahead of their accounts, encrypted like theirs. `name`: the DID that asked,
+   * or the key's own did:key.
+   */
   reserved_key: { id: Generated<number>; name: string; signingKey: Buffer; createdAt: string }
   /** Which secret the signing keys are encrypted under; one row. */
   key_secret: { id: number; fingerprint: Buffer }
-  /** The firehose: each frame as it is sent. `seq` is never used again. `account` is 0 for the last word on a deleted one. */
+  /**
+   * The firehose: each frame as it is sent. `seq` is never used again. `account` is 0 for the last
+   * word on a deleted one.
+   */
   event: { seq: number; account: number; time: string; frame: Buffer }
   /** Sessions: the refresh tokens that may be used. */
   refresh_token: {
@@ -109,18 +134,22 @@ export interface Schema {
     account: number
     expiresAt: string
     /**
-     * The id of the token that this one was exchanged for, sealed under its own: using it again within the grace period
-     * gives the same one.
+     * The id of the token that this one was exchanged for, sealed under its own: using it again
+     * within the grace period gives the same one.
      */
     nextId: string | null
     appPasswordName: string | null
   }
   /**
-   * Authenticator apps that make one-time codes. `secret` is encrypted under the key secret, as signing keys are; `lastStep` is the time step of
-   * the last code that was taken, so that none is taken twice.
+   * Authenticator apps that make one-time codes. `secret` is encrypted under the key secret, as
+   * signing keys are; `lastStep` is the time step of the last code that was taken, so that none is
+   * taken twice.
    */
   authenticator: { account: number; secret: Buffer; lastStep: number; createdAt: string }
-  /** Passkeys. `id` is base64url; `transports`, how a browser reaches the key, are words with commas between them. */
+  /**
+   * Passkeys. `id` is base64url; `transports`, how a browser reaches the key, are words with commas
+   * between them.
+   */
   passkey: {
     account: number
     id: string
@@ -135,7 +164,10 @@ export interface Schema {
   backup_code: { account: number; codeHash: string }
   /** Wrong codes of second factors since a time. */
   wrong_code: { account: number; count: number; since: string }
-  /** Requests of apps to be let in, until they are answered. `clientAuth` and `parameters` are JSON; `account`: who let them in. */
+  /**
+   * Pending authorization requests of OAuth clients. `clientAuth` and `parameters` are JSON;
+   * `account`: the one that authorized the client.
+   */
   oauth_request: {
     id: string
     account: number | null
@@ -144,10 +176,10 @@ export interface Schema {
     clientAuth: string
     parameters: string
     expiresAt: string
-    /** The digest of what the app exchanges for tokens, once it was let in. */
+    /** The digest of the authorization code, once the request is authorized. */
     code: string | null
   }
-  /** Sessions of apps that were let in. `clientAuth` and `parameters` are JSON. */
+  /** OAuth sessions. `clientAuth` and `parameters` are JSON. */
   oauth_token: {
     id: Generated<number>
     account: number
@@ -175,13 +207,18 @@ export interface Schema {
     /** The tokens that it was exchanged for, sealed under it. */
     successor: string | null
   }
-  /** Browsers that opened the sign-in or account pages. `sessionId` is sealed under the key secret. */
+  /**
+   * Browsers that opened the sign-in or account pages. `sessionId` is sealed under the key secret.
+   */
   device: { id: string; sessionId: string; userAgent: string | null; ipAddress: string; lastSeenAt: string }
   /** Who is signed in on which browser; `updatedAt`: since when. */
   device_account: { device: string; account: number; createdAt: string; updatedAt: string }
   /** What accounts let apps do. `data` is JSON. */
   authorized_client: { account: number; clientId: string; createdAt: string; updatedAt: string; data: string }
-  /** Lexicon documents of others, and tries to get them: `lexicon` is JSON, null when there was never one. */
+  /**
+   * Lexicon documents of others, and tries to get them: `lexicon` is JSON, null when there was
+   * never one.
+   */
   lexicon: {
     nsid: string
     createdAt: string
@@ -190,7 +227,9 @@ export interface Schema {
     uri: string | null
     lexicon: string | null
   }
-  /** What people set in their apps, in the order that they set it. `name` is the `$type` of `json`. */
+  /**
+   * What people set in their apps, in the order that they set it. `name` is the `$type` of `json`.
+   */
   preference: { id: Generated<number>; account: number; name: string; json: string }
 }
 

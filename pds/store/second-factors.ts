@@ -1,4 +1,7 @@
-/** What accounts sign in with beside their passwords: authenticator apps, passkeys, backup codes; and the codes that were wrong. */
+/**
+ * What accounts sign in with beside their passwords: authenticator apps, passkeys, backup codes;
+ * and the codes that were wrong.
+ */
 import type { Args, Sqlite, Tx } from '#platform/sqlite.ts'
 import type { Schema } from './schema.ts'
 
@@ -117,7 +120,10 @@ export class SecondFactorStore {
     return this.#authenticators.all({ after, limit })
   }
 
-  /** Keeps an authenticator in place of the account's earlier one. @param authenticator its secret encrypted */
+  /**
+   * Keeps an authenticator in place of the account's earlier one. @param authenticator its secret
+   * encrypted
+   */
   putAuthenticator(tx: Tx, authenticator: Omit<Authenticator, 'createdAt'>): void {
     this.#putAuthenticator.run({ ...authenticator, createdAt: tx.now })
   }

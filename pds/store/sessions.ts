@@ -61,7 +61,10 @@ export class SessionStore {
     this.#insert.run(token)
   }
 
-  /** Shortens a token's life to its grace period. @param nextId its successor's id, sealed under its own */
+  /**
+   * Shortens a token's life to its grace period. @param nextId its successor's id, sealed under its
+   * own
+   */
   rotate(_tx: Tx, id: string, expiresAt: string, nextId: string): void {
     this.#rotate.run({ id, expiresAt, nextId })
   }

@@ -1,4 +1,7 @@
-/** Opens the PDS's SQLite file and the stores over it: a file per table family, all SQL of the PDS in this folder. */
+/**
+ * Opens the PDS's SQLite file and the stores over it: a file per table family, all SQL of the PDS
+ * in this folder.
+ */
 import { type Logger, logger } from '#platform/log.ts'
 import { Sqlite, type SqliteOptions, type Tx } from '#platform/sqlite.ts'
 import { AccountCredentialStore } from './account-credentials.ts'
@@ -87,15 +90,18 @@ export class Store implements Disposable {
   }
 
   /**
-   * Ends every session of an account at once, those of apps that it let in too. Browsers stay signed in to the account pages, and app
-   * passwords stay.
+   * Ends every session of an account at once, those of apps that it let in too. Browsers stay
+   * signed in to the account pages, and app passwords stay.
    */
   endSessions(tx: Tx, account: number): void {
     this.endRefreshing(tx, account)
     this.accounts.raiseSessionGeneration(tx, account)
   }
 
-  /** Ends what an account's sessions are kept alive with; access tokens that were issued live out their time. */
+  /**
+   * Ends what an account's sessions are kept alive with; access tokens that were issued live out
+   * their time.
+   */
   endRefreshing(tx: Tx, account: number): void {
     this.sessions.deleteOfAccount(tx, account)
     this.oauthTokens.deleteOfAccount(tx, account)

@@ -92,7 +92,7 @@ export async function createServices(
   substitutes: Substitutes,
 ): Promise<Services> {
   const { identity, secrets } = config
-  // The directory is named by the operator, not by strangers: it may be a neighbour, but not a slow or endless one.
+  // The operator names the directory: it may be on a private address, but not slow or endless.
   const trusted = [identity.plcUrl]
   const fetch = guardedFetch({
     allowPrivate: identity.allowPrivateAddresses,

@@ -1,4 +1,6 @@
-/** The methods that are served here when the operator named an AppView; otherwise they are proxied. */
+/**
+ * The methods that are served here when the operator named an AppView; otherwise they are proxied.
+ */
 export { default as 'app.bsky.actor.getProfile' } from './app.bsky.actor/getProfile.ts'
 export { default as 'app.bsky.actor.getProfiles' } from './app.bsky.actor/getProfiles.ts'
 export { default as 'app.bsky.feed.getActorLikes' } from './app.bsky.feed/getActorLikes.ts'

@@ -1,16 +1,18 @@
 /**
- * The bodies of methods that take a stream: unpacked within bounds, and expected to arrive at a minimum rate.
+ * The bodies of methods that take a stream: unpacked within bounds, and expected to arrive at a
+ * minimum rate.
  *
- * The library unpacks any number of encodings on top of each other, so each may multiply the one before. Here one is accepted, what it
- * unpacks to is counted, and a body that unpacks to far more than was sent ends. JSON and text are the library's: its parsers accept one
- * encoding and count unpacked bytes.
+ * The library unpacks any number of encodings on top of each other, so each may multiply the one
+ * before. Here one is accepted, what it unpacks to is counted, and a body that unpacks to far more
+ * than was sent ends. JSON and text are the library's: its parsers accept one encoding and count
+ * unpacked bytes.
  */
 import type { IncomingMessage } from 'node:http'
 import { pipeline, type Readable, type Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { InvalidRequestError, ResponseType, XRPCError } from '@atproto/xrpc-server'
 
-/** Unpacked bytes for each that was sent, once there are enough of them to tell. */
+/** Ratio of unpacked to sent bytes, once there are enough of them to judge. */
 const UNPACKED_RATIO_MAX = 50
 const UNPACKED_RATIO_FREE_BYTES = 10_000_000
 /** What a sender may stay behind the rate before the body ends. */
@@ -38,7 +40,8 @@ export const tooLarge = (bytesMax: number): XRPCError =>
   )
 
 /**
- * Takes the content encoding from a request, so that the library hands over the body as it was sent.
+ * Takes the content encoding from a request, so that the library hands over the body as it was
+ * sent.
  * @throws XRPCError for more than one, or one that is not known
  */
 export function takeEncoding(request: IncomingMessage): string | undefined {

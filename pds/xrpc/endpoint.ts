@@ -44,8 +44,8 @@ export type UserAuth<C> = (
 ) => Promise<C> | C
 
 /**
- * One XRPC method of the PDS. `P`: its parameters; `I`: its input; `C`: the credentials it asks for;
- * `S`: the services. An endpoint that users may call must name a permission.
+ * One XRPC method of the PDS. `P`: its parameters; `I`: its input; `C`: the credentials it asks
+ * for; `S`: the services. An endpoint that users may call must name a permission.
  */
 export type Endpoint<P, I, C, S = Services> = Common<S, P, I, C> &
   (

@@ -14,7 +14,8 @@ const HANDLE_NOT_FOUND = 'HandleNotFound'
 type Parts = Pick<Services, 'accounts' | 'handles' | 'didDocuments'>
 
 /**
- * The DID that a handle resolves to: by our accounts for names of ours, elsewhere by DNS and well-known pages.
+ * The DID that a handle resolves to: by our accounts for names of ours, elsewhere by DNS and
+ * well-known pages.
  * @throws InvalidRequestError `HandleNotFound`, HandleError
  */
 async function didOfHandle({ accounts, handles }: Parts, name: string): Promise<string> {

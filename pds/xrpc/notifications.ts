@@ -3,7 +3,10 @@ import type { PersonCredentials } from '../auth/credentials.ts'
 import type { AppViewServices } from '../services.ts'
 import type { Call } from './endpoint.ts'
 
-/** Sends the input to the notification service that it names: that of the AppView, or one found by its DID document. */
+/**
+ * Sends the input to the notification service that it names: that of the AppView, or one found by
+ * its DID document.
+ */
 export async function sendToNotifications(
   nsid: string,
   { appView, destinations, proxy }: Pick<AppViewServices, 'appView' | 'destinations' | 'proxy'>,

@@ -4,8 +4,8 @@ import type { ByteRange } from '../blobs/files.ts'
 const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/
 
 /**
- * The one run of bytes that is asked for: undefined for all of them, also where the header is not understood or asks for several runs;
- * null when there is nothing in it.
+ * The one run of bytes that is asked for: undefined for all of them, also where the header is not
+ * understood or asks for several runs; null when there is nothing in it.
  * @param size bytes there are
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | null | undefined {

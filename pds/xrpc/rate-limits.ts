@@ -38,7 +38,7 @@ const input = ({ input }: Context) => (input as { body: unknown }).body
 /** The account that calls. */
 export const account: Key = ({ auth }) => (auth as { credentials: { did: string } }).credentials.did
 
-/** The caller's network; null for callers that cannot be told apart. */
+/** The caller's network; null for callers that cannot be distinguished. */
 const network: Key = ({ req }) => {
   const { network, isMasked } = callerOf(req)
   return isMasked ? null : network

@@ -1,4 +1,7 @@
-/** What methods that read repositories have in common: anybody reads what is active; its owner and the operator read the rest too. */
+/**
+ * What methods that read repositories have in common: anybody reads what is active; its owner and
+ * the operator read the rest too.
+ */
 
 import { type Account, statusOf } from '../accounts/status.ts'
 import { forbidCaching } from '../auth/caching.ts'
@@ -16,8 +19,8 @@ export function viewedRepo(accounts: Services['accounts'], did: string, viewer: 
 }
 
 /**
- * The account whose records are read by a method that asks nobody for credentials: they count where it is not active. Undefined when there is
- * no such account here.
+ * The account whose records a method without required credentials reads: credentials count if the
+ * account is not active. Undefined if there is no such account here.
  * @throws RepoUnavailableError, AuthError
  */
 export async function readRepo(

@@ -10,11 +10,13 @@ import type { Services } from '../services.ts'
 /** A write's JSON may be this large. */
 export const WRITE_JSON_BYTES_MAX = 1_000_000
 
-/** Levels of JSON in a request: around a record stand a write, the list of writes, and the input. */
+/**
+ * Levels of JSON in a request: around a record stand a write, the list of writes, and the input.
+ */
 export const WRITE_JSON_DEPTH_MAX = RECORD_DEPTH_MAX + 3
 
 /**
- * The account whose repository the caller names and may write to: his own.
+ * The account whose repository the caller names and may write to: their own.
  * @throws AuthError
  */
 export function ownRepo(auth: Services['auth'], repo: string, credentials: PersonCredentials): Account {
@@ -26,7 +28,7 @@ export function ownRepo(auth: Services['auth'], repo: string, credentials: Perso
 }
 
 /**
- * Checks that an app may do something with the records of a collection; a person with a session of his own may do everything.
+ * Checks that an OAuth client may write to a collection; a user's own session may write to all.
  * @throws ScopeMissingError
  */
 export function assertMayWrite(

@@ -20,14 +20,16 @@ export const layerMax = 128
 const KEY = /^[a-zA-Z0-9_~\-:.]+\/[a-zA-Z0-9_~\-:.]+$/
 
 /**
- * Whether a string may be a key: a collection and a record key of the allowed characters, with a slash
- * between.
+ * Whether a string may be a key: a collection and a record key of the allowed characters, with a
+ * slash between.
  */
 export function isValidKey(key: string): boolean {
   return key.length <= keyBytesMax && KEY.test(key)
 }
 
-/** The layer a key belongs to, 0 at the bottom: the pairs of zero bits that its SHA-256 begins with. */
+/**
+ * The layer a key belongs to, 0 at the bottom: the pairs of zero bits that its SHA-256 begins with.
+ */
 export function layerOf(key: string): number {
   const digest = hash('sha256', key, 'latin1')
   let byte = 0

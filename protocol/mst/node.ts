@@ -1,9 +1,11 @@
 /**
- * The nodes of the Merkle search tree: their bytes, and where they are fetched from. How nodes hang together is left to the other files of this folder.
+ * The nodes of the Merkle search tree: their bytes, and where they are fetched from. How nodes hang
+ * together is left to the other files of this folder.
  *
- * A node's codec is written out here and not made of `../cbor.ts`: a commit encodes one node for each layer
- * of the tree, and a shape known beforehand is read and written several times faster. Decoding accepts only
- * the bytes that encoding gives, so a decoded node can always be encoded again to the block it came from.
+ * A node's codec is written out here and not made of `../cbor.ts`: a commit encodes one node for
+ * each layer of the tree, and a shape known beforehand is read and written several times faster.
+ * Decoding accepts only the bytes that encoding gives, so a decoded node can always be encoded
+ * again to the block it came from.
  *
  * https://atproto.com/specs/repository#mst-structure
  */
@@ -11,8 +13,8 @@ import { CID_BYTES, type Cid, cidForCbor, formatCid } from '../cid.ts'
 import { commonPrefixLength, isValidKey, layerOf } from './key.ts'
 
 /**
- * A node: keys in ascending order, all of one layer, and before, between and after them the subtrees of the
- * layer below.
+ * A node: keys in ascending order, all of one layer, and before, between and after them the
+ * subtrees of the layer below.
  */
 export interface Node {
   /** The subtree before the first key. */
@@ -21,8 +23,8 @@ export interface Node {
 }
 
 /**
- * A key (`collection/rkey`), the CID of its record, and the subtree of the keys between it and the next
- * entry's.
+ * A key (`collection/rkey`), the CID of its record, and the subtree of the keys between it and the
+ * next entry's.
  */
 export interface Entry {
   key: string
@@ -31,11 +33,14 @@ export interface Entry {
 }
 
 /**
- * Where nodes come from: a store with a cache, the blocks of a CAR, a map in a test. A node it gives is never
- * altered.
+ * Where nodes come from: a store with a cache, the blocks of a CAR, a map in a test. A node it
+ * gives is never altered.
  */
 export interface NodeSource {
-  /** @throws MissingNodeError when there is no such node, InvalidNodeError when its block is not a node */
+  /**
+   * @throws MissingNodeError when there is no such node, InvalidNodeError when its block is not a
+   * node
+   */
   node(cid: Cid): Node
 }
 
@@ -49,14 +54,17 @@ export class MissingNodeError extends Error {
   }
 }
 
-/** A block that is not a tree node in its one valid encoding, or a node that cannot stand where it stands. */
+/**
+ * A block that is not a tree node in its one valid encoding, or a node that cannot stand where it
+ * stands.
+ */
 export class InvalidNodeError extends Error {
   override name = 'InvalidNodeError'
 }
 
 /**
- * The index of the first entry whose key is `key` or greater; the subtree around `key` is the child at that
- * index.
+ * The index of the first entry whose key is `key` or greater; the subtree around `key` is the child
+ * at that index.
  */
 export function position(node: { entries: readonly { key: string }[] }, key: string): number {
   const { entries } = node
@@ -77,7 +85,8 @@ export function childAt<T>(node: { left: T; entries: readonly { right: T }[] }, 
 
 /**
  * The layer of a tree's root.
- * @throws InvalidNodeError when it has subtrees and no key: such a node can stand everywhere but at the top
+ * @throws InvalidNodeError when it has subtrees and no key: such a node can stand everywhere but at
+ * the top
  */
 export function rootLayer(root: Node): number {
   const first = root.entries[0]
@@ -87,8 +96,8 @@ export function rootLayer(root: Node): number {
 }
 
 /**
- * A source over blocks in memory, each decoded at its first use. That the blocks match their CIDs is the
- * reader's care (`readCar`).
+ * A source over blocks in memory, each decoded at its first use. That the blocks match their CIDs
+ * is the reader's care (`readCar`).
  */
 export function nodesOf(blocks: ReadonlyMap<Cid, Uint8Array>): NodeSource {
   const decoded = new Map<Cid, Node>()
@@ -105,8 +114,8 @@ export function nodesOf(blocks: ReadonlyMap<Cid, Uint8Array>): NodeSource {
   }
 }
 
-// DAG-CBOR: a byte of major type and length, the length itself when it is 24 or more, the contents. Map keys
-// are sorted, so a node is `e`, `l` and an entry is `k`, `p`, `t`, `v`.
+// DAG-CBOR: a byte of major type and length, the length itself when it is 24 or more, the contents.
+// Map keys are sorted, so a node is `e`, `l` and an entry is `k`, `p`, `t`, `v`.
 const UINT = 0x00
 const BYTES = 0x40
 const TEXT_1 = 0x61
@@ -127,12 +136,14 @@ const T = 0x74
 const V = 0x76
 
 /**
- * More than an entry takes beside the part of its key that is written, and more than a node takes beside its
- * entries.
+ * More than an entry takes beside the part of its key that is written, and more than a node takes
+ * beside its entries.
  */
 const OVERHEAD_BYTES = 128
 
-/** Nodes are written here and then copied to their length; grows to the largest node written so far. */
+/**
+ * Nodes are written here and then copied to their length; grows to the largest node written so far.
+ */
 let scratch = Buffer.allocUnsafe(16 * 1024)
 
 /**
@@ -150,8 +161,8 @@ export function encodeNode(node: Node): Buffer {
   at = writeHead(ARRAY, entries.length, at)
   for (const { key, value, right } of entries) {
     const prefix = commonPrefixLength(previous, key)
-    // Where the keys part, the later one has the greater character; past the end charCodeAt gives NaN,
-    // greater than nothing.
+    // Where the keys part, the later one has the greater character; past the end charCodeAt gives
+    // NaN, greater than nothing.
     if (
       prefix < previous.length
         ? !(key.charCodeAt(prefix) > previous.charCodeAt(prefix))
@@ -220,8 +231,8 @@ function writeLink(cid: Cid | null, at: number): number {
 }
 
 /**
- * The node in a block. Its keys are valid and in strictly ascending order and its bytes are those that
- * `encodeNode` gives; whether the keys belong to one layer is for whoever knows which.
+ * The node in a block. Its keys are valid and in strictly ascending order and its bytes are those
+ * that `encodeNode` gives; whether the keys belong to one layer is for the caller to check.
  * @throws InvalidNodeError
  */
 export function decodeNode(block: Uint8Array): Node {
@@ -241,8 +252,8 @@ export function decodeNode(block: Uint8Array): Node {
     const right = reader.childLink()
     reader.field(V)
     const value = reader.link()
-    // The prefix has its full length exactly when the next characters differ, and then they order the keys.
-    // What follows the previous key's end differs from nothing: charCodeAt gives NaN.
+    // The prefix has its full length exactly when the next characters differ, and then they order
+    // the keys. What follows the previous key's end differs from nothing: charCodeAt gives NaN.
     if (prefix > previous.length || !(suffix.charCodeAt(0) > (previous.charCodeAt(prefix) || 0))) {
       throw new InvalidNodeError('a key that is not prefixed fully or not in order')
     }
@@ -258,7 +269,8 @@ export function decodeNode(block: Uint8Array): Node {
 }
 
 /**
- * Reads a block as latin1 text, of which keys and CIDs are slices: one call into the runtime and no copies.
+ * Reads a block as latin1 text, of which keys and CIDs are slices: one call into the runtime and no
+ * copies.
  */
 class Reader {
   readonly #text: string

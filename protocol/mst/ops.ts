@@ -2,7 +2,10 @@
 import type { Cid } from '../cid.ts'
 import { InvalidKeyError, isValidKey } from './key.ts'
 
-/** A change of one key: `prev` is null for a create, `value` is null for a delete, an update has both. */
+/**
+ * A change of one key: `prev` is null for a create, `value` is null for a delete, an update has
+ * both.
+ */
 export interface Op {
   key: string
   value: Cid | null
@@ -20,17 +23,18 @@ export class OpError extends Error {
 }
 
 /**
- * What `ops` do, as the firehose wants it: one op for each key, sorted by key, and none for a key that ends
- * as it began.
- * @throws OpError when an op's `prev` is not the `value` of the op before it on the same key, InvalidKeyError
+ * What `ops` do, as the firehose wants it: one op for each key, sorted by key, and none for a key
+ * that ends as it began.
+ * @throws OpError when an op's `prev` is not the `value` of the op before it on the same key,
+ * InvalidKeyError
  */
 export function netOps(ops: readonly Op[]): Op[] {
   return foldOps(ops).filter(({ prev, value }) => prev !== value)
 }
 
 /**
- * As `netOps`, but a key that ends as it began keeps an op, whose `prev` and `value` are the same and may be
- * null.
+ * As `netOps`, but a key that ends as it began keeps an op, whose `prev` and `value` are the same
+ * and may be null.
  */
 export function foldOps(ops: readonly Op[]): Op[] {
   const byKey = new Map<string, Op>()

@@ -1,6 +1,7 @@
 /**
- * The nodes that show what a tree holds at a key. A proof is checked by reading it: `getValue` over `nodesOf`
- * the blocks gives the value, or null, or throws MissingNodeError when the blocks prove nothing.
+ * The nodes that show what a tree holds at a key. A proof is checked by reading it: `getValue` over
+ * `nodesOf` the blocks gives the value, or null, or throws MissingNodeError when the blocks prove
+ * nothing.
  *
  * https://atproto.com/specs/sync#record-proofs
  */
@@ -9,8 +10,8 @@ import { layerMax } from './key.ts'
 import { childAt, encodeNode, InvalidNodeError, type Node, type NodeSource, position } from './node.ts'
 
 /**
- * The blocks on the way from the root to the node that holds `key`, or, when none does, to the bottom of the
- * gap where it would be.
+ * The blocks on the way from the root to the node that holds `key`, or, when none does, to the
+ * bottom of the gap where it would be.
  * @throws MissingNodeError, InvalidNodeError
  */
 export function pathTo(source: NodeSource, root: Cid, key: string): Map<Cid, Buffer> {
@@ -27,9 +28,9 @@ export function pathTo(source: NodeSource, root: Cid, key: string): Map<Cid, Buf
 }
 
 /**
- * Visits the nodes on the ways from `cid` to `key` and to the keys on either side of it, those in `seen`
- * excepted: enough to show what the tree holds at `key`, to put the key in and to take it out. The reference
- * calls it the covering proof.
+ * Visits the nodes on the paths from `cid` to `key` and to the keys on either side of it, except
+ * those in `seen`: enough to show what the tree holds at `key`, to insert the key and to remove it.
+ * `@atproto/repo` calls it the covering proof.
  */
 export function coverKey(
   source: NodeSource,

@@ -1,10 +1,11 @@
 /**
- * Reading and changing a tree: the value of a key, ops applied, ops inverted. Functions of a source and a
- * root CID that answer with a root CID and change nothing; storing what they make is the caller's.
+ * Reading and changing a tree: the value of a key, ops applied, ops inverted. Functions of a source
+ * and a root CID that answer with a root CID and change nothing; storing what they make is the
+ * caller's.
  *
- * A batch of ops works on one draft of the tree: the nodes that change are copied into memory when first
- * touched, and each is encoded and hashed once, at the end. The rest of the tree stays a CID and is not
- * loaded.
+ * A batch of ops works on one draft of the tree: the nodes that change are copied into memory when
+ * first touched, and each is encoded and hashed once, at the end. The rest of the tree stays a CID
+ * and is not loaded.
  *
  * https://atproto.com/specs/repository#mst-structure,
  * https://atproto.com/specs/sync#commit-validation-mst-operation-inversion
@@ -35,8 +36,8 @@ export interface Applied {
   /** Nodes of the old tree that the new one does not have. */
   removed: Cid[]
   /**
-   * Blocks common to both trees which, with `created`, show what the new tree holds at each op's key and at
-   * the keys next to it. Over these blocks the ops can be inverted.
+   * Blocks common to both trees which, with `created`, show what the new tree holds at each op's
+   * key and at the keys next to it. Over these blocks the ops can be inverted.
    */
   proof: Map<Cid, Buffer>
 }
@@ -59,10 +60,11 @@ export function getValue(source: NodeSource, root: Cid, key: string): Cid | null
 }
 
 /**
- * The tree after `ops`. Several ops on one key are taken in their order, each `prev` being the `value` before
- * it, and count as the one change they make together; a key whose value ends as it began does not change the
- * tree, but is proved.
- * @throws OpError when the tree does not hold an op's `prev`, InvalidKeyError, and what the source throws
+ * The tree after `ops`. Several ops on one key apply in order, each `prev` being the `value` before
+ * it, and count as the one change they make together; a key whose value ends as it began does not
+ * change the tree, but is proved.
+ * @throws OpError when the tree does not hold an op's `prev`, InvalidKeyError, and what the source
+ * throws
  */
 export function applyOps(source: NodeSource, root: Cid, ops: readonly Op[]): Applied {
   const folded = foldOps(ops)
@@ -82,18 +84,18 @@ export function applyOps(source: NodeSource, root: Cid, ops: readonly Op[]): App
 }
 
 /**
- * The root of the tree before `ops`, told from the tree after them and from no more of it than `created` and
- * `proof` of `applyOps`. The blocks may come from anyone: each node that is used is checked to be of the
- * layer and in the order that its place demands. The ops are taken as a set, in whatever order lets the
- * blocks suffice; several on one key stand in the order they were applied.
- * @throws OpError when the tree does not hold an op's `value`, MissingNodeError when the blocks do not
- *   suffice, InvalidNodeError when they are no tree, InvalidKeyError
+ * The root of the tree before `ops`, computed from the tree after them and from no more of it than
+ * `created` and `proof` of `applyOps`. The blocks are untrusted: each node that is used is checked
+ * to be of the layer and in the order that its place requires. The ops are a set, applied in
+ * whatever order lets the blocks suffice; several on one key are listed in the order they applied.
+ * @throws OpError when the tree does not hold an op's `value`, MissingNodeError when the blocks do
+ * not suffice, InvalidNodeError when they are not a tree, InvalidKeyError
  */
 export function invertOps(source: NodeSource, root: Cid, ops: readonly Op[]): Cid {
   const folded = foldOps(ops)
   const draft = new DraftTree(source, root, true)
-  // Putting back what was deleted comes first: splitting takes only nodes around the key, while removing
-  // first could join or trim away nodes beyond those that were sent.
+  // Putting back what was deleted comes first: splitting takes only nodes around the key, while
+  // removing first could join or trim away nodes beyond those that were sent.
   for (const op of folded) if (op.value === null) draft.change(op, null, op.prev)
   for (const op of folded) if (op.value !== null) draft.change(op, op.value, op.prev)
   return draft.seal().root
@@ -103,8 +105,8 @@ export function invertOps(source: NodeSource, root: Cid, ops: readonly Op[]): Ci
 type Subtree = Cid | Draft | null
 
 /**
- * A node in the making. Its entries are shared with the node it was copied from, so they are replaced, not
- * altered.
+ * A node in the making. Its entries are shared with the node it was copied from, so they are
+ * replaced, not altered.
  */
 interface Draft {
   left: Subtree
@@ -118,7 +120,8 @@ interface DraftEntry {
 }
 
 /**
- * A tree being changed. Every way into it counts layers down and ends below layer 0, whatever the blocks say.
+ * A tree being changed. Every way into it counts layers down and ends below layer 0, whatever the
+ * blocks say.
  */
 class DraftTree {
   readonly #source: NodeSource
@@ -214,7 +217,8 @@ class DraftTree {
   }
 
   /**
-   * Drafts the way to where `key` belongs, has `edit` change the node there, and drops what this left empty.
+   * Drafts the way to where `key` belongs, has `edit` change the node there, and drops what this
+   * left empty.
    */
   #edit(
     tree: Subtree,
@@ -231,8 +235,8 @@ class DraftTree {
   }
 
   /**
-   * The parts of a subtree before and after a key that it does not hold. A subtree all on one side stays as
-   * it is.
+   * The parts of a subtree before and after a key that it does not hold. A subtree all on one side
+   * stays as it is.
    */
   #split(tree: Subtree, layer: number, key: string): [Subtree, Subtree] {
     if (tree === null) return [null, null]
@@ -267,8 +271,8 @@ class DraftTree {
       try {
         node = this.#peek(this.#root, this.#layer)
       } catch (error) {
-        // Of a foreign tree the blocks may end here: then the caller, who knows the old root, sees whether
-        // this is it.
+        // Of a foreign tree the blocks may end here: then the caller, who knows the old root, sees
+        // whether this is it.
         if (this.#foreign && error instanceof MissingNodeError) return
         throw error
       }

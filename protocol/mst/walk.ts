@@ -1,9 +1,10 @@
 /**
- * Going through a tree in the order of its keys: lazily, with one node for each layer in memory, loading no
- * subtree that is not asked for.
+ * Going through a tree in the order of its keys: lazily, with one node for each layer in memory,
+ * loading no subtree that is not asked for.
  *
- * A tree from elsewhere may be walked: a walk ends, and its keys ascend. That each key is on its own layer is
- * not looked at; building a tree of the entries (`build.ts`) and comparing roots shows that.
+ * A tree from elsewhere may be walked: a walk ends, and its keys ascend. That each key is on its
+ * own layer is not looked at; building a tree of the entries (`build.ts`) and comparing roots shows
+ * that.
  */
 import type { Cid } from '../cid.ts'
 import {
@@ -56,11 +57,13 @@ export function* nodes(source: NodeSource, root: Cid): Generator<{ cid: Cid; nod
   }
 }
 
-/** A place in a tree: before a subtree, which may be entered or passed over, at an entry, or past the end. */
+/** A position in a tree: before a subtree, to enter or skip; at an entry; or past the end. */
 export class Cursor {
   readonly #source: NodeSource
   readonly #top: number
-  /** The nodes entered, and the place in each: 2i before the child at i, 2i + 1 at the entry at i. */
+  /**
+   * The nodes entered, and the place in each: 2i before the child at i, 2i + 1 at the entry at i.
+   */
   readonly #entered: { node: Node; place: number }[] = []
   #lastKey = ''
   /** The subtree or the entry that comes next, null at the end. */
@@ -79,8 +82,8 @@ export class Cursor {
   }
 
   /**
-   * Goes into the subtree here, past its keys less than `from` and the subtrees that hold only such. Gives
-   * its top node.
+   * Goes into the subtree here, past its keys less than `from` and the subtrees that hold only
+   * such. Gives its top node.
    */
   enter(from = ''): Node {
     const node = this.#source.node(this.at as Cid)

@@ -1,7 +1,7 @@
 /**
- * `atoll`: the command-line tool for people who have accounts and feeds, and for those who run the servers.
+ * `atoll`: the command-line tool for users with accounts and feeds, and for operators.
  *
- * Ends with 0 when all is done, 1 when something failed or was refused, 2 when the command line is wrong.
+ * Exits with 0 on success, 1 on a failure or refusal, 2 on a usage error.
  */
 import { runCommand } from '../command.ts'
 import { atollProgram } from './program.ts'

@@ -1,6 +1,6 @@
 /**
- * How commands say what they found. The result alone goes to standard output: text for people, or with `--json` one JSON document for scripts.
- * Everything said beside it goes to standard error.
+ * How commands print. Standard output gets only the result: text for people, or with `--json` one
+ * JSON document for scripts. Everything else goes to standard error.
  */
 
 export interface OutputOptions {
@@ -12,12 +12,12 @@ export function printResult(options: OutputOptions, value: unknown, text: () => 
   process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : text()}\n`)
 }
 
-/** Says something beside the result. */
+/** Prints a message to standard error. */
 export function printNote(text: string): void {
   process.stderr.write(`${text}\n`)
 }
 
-/** Rows as columns that stand under each other. Columns named in `right` (from 0) are set to the right. */
+/** Formats rows as aligned columns; those listed in `right` (from 0) are right-aligned. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths: number[] = []
   for (const row of rows)
@@ -34,7 +34,7 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
   return rows.map(line).join('\n')
 }
 
-/** A text on one line, cut off where it is longer than `charsMax`. */
+/** A text on one line, truncated to `charsMax`. */
 export function oneLine(text: string, charsMax: number): string {
   const line = text.replaceAll(/\s+/g, ' ').trim()
   const characters = [...line]

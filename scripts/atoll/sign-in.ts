@@ -1,6 +1,7 @@
 /**
- * Signing in for the length of one command. The account's name may stand on the command line; its password comes from the environment or is asked
- * for, so that it is in nobody's shell history and no list of processes.
+ * Signing in for the length of one command. The account's name may stand on the command line; its
+ * password comes from the environment or is asked for, so that it is in nobody's shell history and
+ * no list of processes.
  */
 import { AtpAgent, ComAtprotoServerCreateSession } from '@atproto/api'
 import { ask } from '../ask.ts'

@@ -1,4 +1,6 @@
-/** Answers every request with the same small JSON: what HTTP alone costs. The port is the argument. */
+/**
+ * Answers every request with the same small JSON: what HTTP alone costs. The port is the argument.
+ */
 import { createServer } from 'node:http'
 
 const BODY = JSON.stringify({ uri: 'at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3aaaaaaaaaaaa' })

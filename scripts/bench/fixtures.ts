@@ -1,4 +1,7 @@
-/** What the measurements ask a server to hold: accounts, posts, archives. Made over HTTP when first asked for, then kept. */
+/**
+ * What the measurements ask a server to hold: accounts, posts, archives. Made over HTTP when first
+ * asked for, then kept.
+ */
 import { carBlock, carHeader } from '#protocol/car.ts'
 import { encode } from '#protocol/cbor.ts'
 import { cidForCbor } from '#protocol/cid.ts'
@@ -50,7 +53,9 @@ export const archive = fixture(async (server) => {
   return { account, rkeys, pages }
 })
 
-/** A log of single posts by many, and how many events it has from its beginning to the last of them. */
+/**
+ * A log of single posts by many, and how many events it has from its beginning to the last of them.
+ */
 export const eventLog = fixture(async (server) => {
   const accounts = await posters(server)
   await Promise.all(
@@ -105,7 +110,10 @@ export function post(): Record<string, unknown> {
   }
 }
 
-/** A repository of so many posts as a CAR file, signed with a key of its own: one that comes from another host. */
+/**
+ * A repository of so many posts as a CAR file, signed with a key of its own: one that comes from
+ * another host.
+ */
 export function carOf(did: string, count: number): Buffer {
   const start = Date.UTC(2024, 0, 1) * 1000
   const blocks: Buffer[] = []

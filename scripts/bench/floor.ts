@@ -1,6 +1,6 @@
 /**
- * What the parts of a write cost on this machine in this run: nothing that answers over HTTP, signs, hashes and waits for its disk
- * is faster than their sum.
+ * What the parts of a write cost on this machine in this run: nothing that answers over HTTP,
+ * signs, hashes and waits for its disk is faster than their sum.
  */
 import { hash, randomBytes } from 'node:crypto'
 import path from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * What the benchmark measures: a server in a process of its own, in production mode as its users run it, and the HTTP that loads it.
- * What is asked of it is for `workloads.ts`.
+ * What the benchmark measures: a server in a process of its own, in production mode as its users
+ * run it, and the HTTP that loads it. What is asked of it is for `workloads.ts`.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
@@ -23,7 +23,10 @@ export class RequestFailedError extends Error {
   override name = 'RequestFailedError'
 }
 
-/** The environment both servers get, but for their port and folder: production mode, against a PLC directory on this machine. */
+/**
+ * The environment both servers get, but for their port and folder: production mode, against a PLC
+ * directory on this machine.
+ */
 export function benchEnvironment(plcUrl: string): NodeJS.ProcessEnv {
   const { PATH } = process.env
   return {
@@ -36,7 +39,7 @@ export function benchEnvironment(plcUrl: string): NodeJS.ProcessEnv {
     PDS_INVITE_REQUIRED: 'false',
     // On a public host Atoll limits requests by itself, where `@atproto/pds` does not.
     PDS_RATE_LIMITS_ENABLED: 'false',
-    // Without it, the reference takes no archive larger than a blob.
+    // Without it, `@atproto/pds` takes no archive larger than a blob.
     PDS_MAX_REPO_IMPORT_SIZE: '1000000000',
     PDS_DID_PLC_URL: plcUrl,
     // The PLC directory is on this machine and speaks http.

@@ -1,6 +1,6 @@
 /**
- * What the benchmark asks of each server: one entry of `workloads` for each measurement. Most results are rates, where more is
- * better; a ratio reads as "times as good" either way.
+ * What the benchmark asks of each server: one entry of `workloads` for each measurement. Most
+ * results are rates, where more is better; a ratio reads as "times as good" either way.
  */
 import {
   archive,
@@ -77,7 +77,8 @@ export const workloads: readonly Workload[] = [
     unit: 'records/s',
     prepare: async () => {},
     measure: async (server, seconds) => {
-      // A new account each time: a repository that grows from round to round would slow the faster server more.
+      // A new account each time: a repository that grows from round to round would slow the faster
+      // server more.
       const account = await server.createAccount()
       return rate(1, seconds, async () => {
         await createPosts(server, account, batchWrites)
@@ -234,7 +235,10 @@ export const workloads: readonly Workload[] = [
   },
 ]
 
-/** Runs `step` over and over in so many workers until the time is up; the sum of what the steps returned, for each second. */
+/**
+ * Runs `step` over and over in so many workers until the time is up; the sum of what the steps
+ * returned, for each second.
+ */
 async function rate(
   workers: number,
   seconds: number,

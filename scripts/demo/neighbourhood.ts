@@ -1,4 +1,7 @@
-/** The neighbourhood of `npm run demo`: who lives there, who follows whom, and what was said today. Plain data. */
+/**
+ * The neighbourhood of `npm run demo`: who lives there, who follows whom, and what was said today.
+ * Plain data.
+ */
 
 export interface Person {
   displayName: string

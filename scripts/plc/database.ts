@@ -1,7 +1,8 @@
 /**
- * The PLC directory's operations in one SQLite file, behind the interface of `@did-plc/server`, which checks no more than an
- * operation's shape. What makes a log of operations true is checked here: each has to follow the last one, be signed by a
- * key that the last one named, and may replace younger ones within the recovery window (`assureValidNextOp` of `@did-plc/lib`).
+ * The PLC directory's operations in one SQLite file, behind the interface of `@did-plc/server`,
+ * which checks no more than an operation's shape. What makes a log of operations true is checked
+ * here: each has to follow the last one, be signed by a key that the last one named, and may
+ * replace younger ones within the recovery window (`assureValidNextOp` of `@did-plc/lib`).
  * https://web.plc.directory/spec/v0.1/did-plc
  */
 import { assureValidNextOp, type ExportedOp, getLastOpWithCid, type IndexedOperation } from '@did-plc/lib'
@@ -14,7 +15,10 @@ type NewOperation = Parameters<PlcDatabase['validateAndAddOp']>[1]
 /** The same, or the creation of an early account. */
 type Operation = IndexedOperation['operation']
 
-/** `createdAt` is in milliseconds and rises strictly with `seq`, so that a page of `/export` may end anywhere. */
+/**
+ * `createdAt` is in milliseconds and rises strictly with `seq`, so that a page of `/export` may end
+ * anywhere.
+ */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS operation (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,7 +39,9 @@ interface Row {
   createdAt: number
 }
 
-/** A request that the directory refuses. `@did-plc/server` answers with `status` and the message. */
+/**
+ * A request that the directory refuses. `@did-plc/server` answers with `status` and the message.
+ */
 export class RefusedError extends Error {
   override name = 'RefusedError'
   readonly status: number
@@ -74,7 +80,8 @@ export class SqlitePlcDatabase implements PlcDatabase {
 
   /**
    * Adds an operation to a DID's log, and marks those that it recovers from as nullified.
-   * Validation is asynchronous, so it and the insert that trusts it run one after the other for each DID.
+   * Validation is asynchronous, so it and the insert that trusts it run one after the other for
+   * each DID.
    * @throws RefusedError, or an error of `@did-plc/lib`, for an operation that may not be next
    */
   validateAndAddOp(did: string, proposed: NewOperation): Promise<void> {

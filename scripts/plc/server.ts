@@ -1,6 +1,7 @@
 /**
  * The PLC directory as a server for this machine alone: `@did-plc/server`'s HTTP over our database.
- * Anyone may register any DID with it and it knows no limits, so it never listens to other machines.
+ * Anyone may register any DID with it and it knows no limits, so it never listens to other
+ * machines.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -15,7 +16,10 @@ export interface PlcDirectory extends AsyncDisposable {
   readonly url: string
 }
 
-/** Starts the directory; port 0 asks the system for a free one. Disposing of it closes the database too. */
+/**
+ * Starts the directory; port 0 asks the system for a free one. Disposing of it closes the database
+ * too.
+ */
 export async function servePlc(database: PlcDatabase, port: number): Promise<PlcDirectory> {
   // PlcServer.start() would listen on every address of the machine.
   const { app } = PlcServer.create({ db: database })

@@ -1,4 +1,7 @@
-/** Apps with a server (a confidential client) or a program (a public loopback one) behind them send people to the PDS, in a real browser. */
+/**
+ * Apps with a server (a confidential client) or a program (a public loopback one) behind them send
+ * people to the PDS, in a real browser.
+ */
 import type { OAuthSession } from '@atproto/oauth-client-node'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'

@@ -51,7 +51,10 @@ async function withSecurityKey(page: Page): Promise<CDPSession> {
   return session
 }
 
-/** Every request that waits now is as of a confidential client that says `prompt=login`; of public ones the library makes it `consent`. */
+/**
+ * Every request that waits now is as of a confidential client that says `prompt=login`; of public
+ * ones the library makes it `consent`.
+ */
 function askForFreshSignIn(): void {
   const db = new Sqlite3(path.join(here.pds.folder, 'atoll.sqlite'))
   db.exec(

@@ -1,4 +1,6 @@
-/** An app on this machine (a public loopback client) lets people sign up and in, in a real browser. */
+/**
+ * An app on this machine (a public loopback client) lets people sign up and in, in a real browser.
+ */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { hasBrowser } from '../support/browser.ts'

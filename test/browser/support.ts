@@ -149,7 +149,8 @@ export async function leadThrough(
   answer: () => Promise<void>,
 ): Promise<OAuthSession> {
   const callback = client.clientMetadata.redirect_uris[0]
-  // Nobody listens there: the browser itself answers. Playwright's own routes do not see what a redirect leads to.
+  // Nobody listens there: the browser itself answers. Playwright's own routes do not see what a
+  // redirect leads to.
   const devTools = await page.context().newCDPSession(page)
   devTools.on(
     'Fetch.requestPaused',
@@ -168,7 +169,10 @@ export const codeOf = (secret: Buffer, stepsOff = 0): string =>
     timestamp: Date.now() + stepsOff * 30_000,
   })
 
-/** Gives a user an authenticator app. Its next code is that of the next step, which is taken already. */
+/**
+ * Gives a user an authenticator app. Its next code is that of the next step, which is taken
+ * already.
+ */
 export async function giveAuthenticator({ services }: InProcessPds, { did }: TestUser) {
   const account = services.accounts.find(did)!
   const { secret } = services.secondFactors.newAuthenticator(account)

@@ -1,6 +1,7 @@
 /**
- * Addresses, passwords, app passwords and invites on `@atproto/pds` and here: the same requests in the same order, and the answers side by
- * side: status, error, message, the shape of the body, and the mails.
+ * Addresses, passwords, app passwords and invites on `@atproto/pds` and here: the same requests in
+ * the same order, and the answers side by side: status, error, message, the shape of the body, and
+ * the mails.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PASSWORD, secrets, startPds } from '../support/pds.ts'
@@ -263,8 +264,10 @@ function shape(value: unknown): unknown {
   )
 }
 
-/** `emailAuthFactor`: the reference knows no second factor. `availableUses`: it shows a column of its database in codes that were just made.
- * `didDoc`: it names the host. */
+/**
+ * `emailAuthFactor`: the reference knows no second factor. `availableUses`: it shows a column of
+ * its database in codes that were just made. `didDoc`: it names the host.
+ */
 const BEYOND_THE_REFERENCE = new Set(['emailAuthFactor', 'availableUses', 'didDoc'])
 
 test('addresses, passwords, app passwords and invites are answered as by @atproto/pds', () => {

@@ -1,4 +1,7 @@
-/** Compares the two servers' answers to a list of requests, against the table of the differences that are meant. */
+/**
+ * Compares the two servers' answers to a list of requests, against the table of the differences
+ * that are meant.
+ */
 import { expect } from 'vitest'
 import { type Answer, ask } from './answers.ts'
 import type { Case } from './cases.ts'
@@ -29,7 +32,10 @@ export class Agreement {
       })
   }
 
-  /** Asks both servers the same, one after the other, and fails with every difference that is not in the table. */
+  /**
+   * Asks both servers the same, one after the other, and fails with every difference that is not in
+   * the table.
+   */
   async check(cases: readonly Case[]): Promise<void> {
     expect(new Set(cases.map(({ key }) => key)).size, 'every case has a name of its own').toBe(cases.length)
     const differences: Record<string, Difference> = {}
@@ -82,7 +88,9 @@ function toPattern(key: string): RegExp {
   return new RegExp(`^${quoted.join('.*')}$`, 's')
 }
 
-/** What differs, on each side: the status and error name, or else the parts that are not the same. */
+/**
+ * What differs, on each side: the status and error name, or else the parts that are not the same.
+ */
 function differenceOf(ours: Answer, reference: Answer): Difference | null {
   const [one, other] = [summary(ours), summary(reference)]
   if (one !== other) return { ours: one, reference: other }

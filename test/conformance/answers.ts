@@ -1,6 +1,6 @@
 /**
- * What is compared of the two servers' answers. What differs by nature (DIDs, CIDs of commits, revisions, times, tokens, ports) is replaced
- * by its kind.
+ * What is compared of the two servers' answers. What differs by nature (DIDs, CIDs of commits,
+ * revisions, times, tokens, ports) is replaced by its kind.
  */
 import { createHash } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
@@ -39,7 +39,10 @@ const comparedHeaders = [
   'x-content-type-options',
 ]
 
-/** What every response of ours below `/xrpc/` has; the reference's only where it hands out blobs. Shown in `test/pds/xrpc/index.test.ts`. */
+/**
+ * What every response of ours below `/xrpc/` has; the reference's only where it hands out blobs.
+ * Shown in `test/pds/xrpc/index.test.ts`.
+ */
 const sandboxed: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; sandbox",
   'x-content-type-options': 'nosniff',
@@ -104,7 +107,10 @@ function withSortedInfos(value: unknown): unknown {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null
 
-/** Names the CIDs of commits by their kind: they differ with their signatures. Those of records are the same on both servers. */
+/**
+ * Names the CIDs of commits by their kind: they differ with their signatures. Those of records are
+ * the same on both servers.
+ */
 function withoutCommits(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutCommits)
   if (!isObject(value)) return value
@@ -126,8 +132,8 @@ interface JsonOp {
 }
 
 /**
- * One op for each path: the reference lists all that one commit did to a path, where the specification allows one.
- * https://atproto.com/specs/sync
+ * One op for each path: the reference lists all that one commit did to a path, where the
+ * specification allows one. https://atproto.com/specs/sync
  */
 function onePerPath(ops: readonly JsonOp[]): JsonOp[] {
   return [...Map.groupBy(ops, ({ path }) => path)].flatMap(([path, [first, ...more]]) => {

@@ -309,7 +309,9 @@ export function authCases(nsid: string): Case[] {
 /** The names of what a method is about. */
 const subjects = new Set(['did', 'repo', 'account', 'actor'])
 
-/** What is said of accounts that are not active, to strangers, to themselves and to the operator. */
+/**
+ * What is said of accounts that are not active, to strangers, to themselves and to the operator.
+ */
 export function statusCases(nsid: string): Case[] {
   const right = rightCalls[nsid]!
   const cases: Case[] = []

@@ -1,9 +1,13 @@
 /**
- * Every deliberate difference from `@atproto/pds`: a row of the table in README.md each. The rows are proven by the responses (`cases`;
- * one that no longer differs fails the suite, and so does a difference without one), or by a test of their own.
+ * Every deliberate difference from `@atproto/pds`: a row of the table in README.md each. The rows
+ * are proven by the responses (`cases`; one that no longer differs fails the suite, and so does a
+ * difference without one), or by a test of their own.
  */
 
-/** A request whose answers differ; `*` stands for any text. Either what each side says, or what our answer has besides the reference's. */
+/**
+ * A request whose answers differ; `*` stands for any text. Either what each side says, or what our
+ * answer has besides the reference's.
+ */
 export type DifferentAnswer = { readonly key: string } & (
   | { readonly ours: string; readonly reference: string }
   | { readonly addition: string }
@@ -584,7 +588,7 @@ export const deliberateDifferences: readonly Deliberate[] = [
     atoll:
       'ends every session at once, those of OAuth clients and browsers too, and issued access tokens; a new password also revokes app passwords',
     reference: 'ends refresh tokens of `createSession`',
-    why: 'whoever stole the account may have authorized an app, or created an app password',
+    why: 'someone who stole the account may have authorized an app, or created an app password',
     cases: [
       {
         key: 'com.atproto.server.createSession: one who was taken down and may',

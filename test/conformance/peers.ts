@@ -28,7 +28,10 @@ export interface Peer {
   readonly records: Readonly<Record<string, string>>
   /** The stand-in for every service that the server knows, the moderators' among them. */
   readonly services: AppViewStandIn
-  /** Service tokens of alice's, made by the server itself: for uploading blobs here and elsewhere, and for another method. */
+  /**
+   * Service tokens of alice's, made by the server itself: for uploading blobs here and elsewhere,
+   * and for another method.
+   */
   readonly vouchers: Readonly<Record<VoucherName, string>>
   /** Makes a session token with the server's own secret. */
   token(user: UserName | string, claims?: TokenClaims): Promise<string>
@@ -50,8 +53,9 @@ export interface TokenClaims {
 }
 
 /**
- * `alice` owns what is read; `bob` and, in the scenes, `carol` what is written; `dora` is deactivated, `tania` taken down, `empty` has
- * nothing, `eve` is whom the operator and she herself do something to, `finn` is deleted in the end.
+ * `alice` owns what is read; `bob` and, in the scenes, `carol` what is written; `dora` is
+ * deactivated, `tania` taken down, `empty` has nothing, `eve` is whom the operator and she herself
+ * do something to, `finn` is deleted in the end.
  */
 export const userNames = ['alice', 'bob', 'carol', 'dora', 'tania', 'empty', 'eve', 'finn'] as const
 export type UserName = (typeof userNames)[number]
@@ -91,7 +95,10 @@ export interface Pair extends AsyncDisposable {
   restore(): Promise<void>
 }
 
-/** Starts both with the same settings over one PLC directory and makes the same accounts and records on each. */
+/**
+ * Starts both with the same settings over one PLC directory and makes the same accounts and records
+ * on each.
+ */
 export async function startPair(): Promise<Pair> {
   await using stack = new AsyncDisposableStack()
   const plc = stack.use(await startPlc())
@@ -120,7 +127,9 @@ export async function startPair(): Promise<Pair> {
   return { ours, reference, restore, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-/** What the stand-in answers where a method's answer is looked at by the server that asked for it. */
+/**
+ * What the stand-in answers where a method's answer is looked at by the server that asked for it.
+ */
 function viewsOf({ did }: AppViewStandIn): Record<string, object> {
   const author = { did, handle: 'somebody.example' }
   const feed = { feed: [] }
@@ -240,8 +249,8 @@ async function fill(url: string, services: AppViewStandIn): Promise<Peer> {
 }
 
 /**
- * The peer with sessions that do not end with a takedown or a new password, which is a difference of its own: what methods say to accounts in
- * any state is compared all the same.
+ * The peer with sessions that do not end with a takedown or a new password, which is a difference
+ * of its own: what methods say to accounts in any state is compared all the same.
  */
 function withLastingSessions(peer: Peer, generationOf: (did: string) => number): Peer {
   const didOf = (user: string) => (peer.users as Record<string, User>)[user]?.did ?? user

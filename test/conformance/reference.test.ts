@@ -21,7 +21,10 @@ import { applying, pointing, putting } from './scenes/writing.ts'
 
 const NOBODY = 'nobody'
 
-/** Declared errors that no request here meets: which test meets them, or that neither server gives them. */
+/**
+ * Declared errors that no request here meets: which test meets them, or that neither server gives
+ * them.
+ */
 const elsewhere: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'com.atproto.server.createAccount': {
     UnresolvableDid: NOBODY,

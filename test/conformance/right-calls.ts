@@ -1,4 +1,7 @@
-/** A right call of each method that is compared; those that change something can be made again and again. */
+/**
+ * A right call of each method that is compared; those that change something can be made again and
+ * again.
+ */
 import { PASSWORD } from '../support/pds.ts'
 import { FEED, keyAt, type Peer, POST, post, type UserName } from './peers.ts'
 
@@ -13,7 +16,10 @@ export interface Right {
   readonly input?: (peer: Peer) => Record<string, unknown>
   /** For methods that take other bodies than JSON, with their type. */
   readonly bytes?: readonly [type: string, body: Buffer]
-  /** Whether calls of it by others than its user change what those are: they are made what they were again. */
+  /**
+   * Whether calls of it by others than its user change what those are: they are made what they were
+   * again.
+   */
   readonly disrupts?: true
   /** Whether what it does to an account cannot be undone: it is called for nobody in particular. */
   readonly isFinal?: true

@@ -7,7 +7,10 @@ import { nsids } from './right-calls.ts'
 import { oauthPages } from './scenes/oauth.ts'
 import { pages } from './scenes/reading.ts'
 
-/** Lines that are no method or page which the two servers are both asked for: the test, and a word of it. */
+/**
+ * Lines that are no method or page which the two servers are both asked for: the test, and a word
+ * of it.
+ */
 const elsewhere: Readonly<Record<string, readonly [test: string, word: string]>> = {
   'WS com.atproto.sync.subscribeRepos': ['test/conformance/reference.test.ts', 'the firehose'],
   'GET/HEAD/POST /xrpc/*': ['test/pds/proxy/proxy.test.ts', 'atproto-proxy'],

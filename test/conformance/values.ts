@@ -1,4 +1,6 @@
-/** What a parameter or a property may be set to, rightly and wrongly, by its type in the lexicon. */
+/**
+ * What a parameter or a property may be set to, rightly and wrongly, by its type in the lexicon.
+ */
 
 /** A parameter or property, as far as its values depend on it. */
 export interface Property {

@@ -1,4 +1,7 @@
-/** The PDS dies at each named place between two steps that must not come apart; the next start finds it well. */
+/**
+ * The PDS dies at each named place between two steps that must not come apart; the next start finds
+ * it well.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CrashPoint } from '#platform/crash-points.ts'
 import { createUser } from '../support/pds.ts'
@@ -9,7 +12,9 @@ import { faults } from './preload.ts'
 import { chosenSeed } from './seed.ts'
 import { Subscriber } from './subscriber.ts'
 
-/** A place that load brings the PDS to; `trace`: what the crash left behind shows that it was there. */
+/**
+ * A place that load brings the PDS to; `trace`: what the crash left behind shows that it was there.
+ */
 interface Case {
   crashAt: CrashPoint
   nth: number

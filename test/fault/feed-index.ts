@@ -1,4 +1,7 @@
-/** What the feed generator's index must hold, told from the repositories of the PDS that it follows, beside what it holds. */
+/**
+ * What the feed generator's index must hold, told from the repositories of the PDS that it follows,
+ * beside what it holds.
+ */
 import Database from 'better-sqlite3'
 import { type CborObject, type CborValue, decode, isMap } from '#protocol/cbor.ts'
 import { formatCid } from '#protocol/cid.ts'
@@ -11,7 +14,10 @@ type Row = Record<string, unknown>
 /** What each table holds, in words. */
 export type IndexTables = Record<(typeof tables)[number], Row[]>
 
-/** What the index holds of the records that are written here; `actors` are those that are not active. */
+/**
+ * What the index holds of the records that are written here; `actors` are those that are not
+ * active.
+ */
 const tables = ['posts', 'likes', 'reposts', 'follows', 'engagement', 'actors', 'repos', 'cursors'] as const
 
 /** What an index holds that nobody writes to. */
@@ -106,7 +112,9 @@ function engagementOf({ posts, likes, reposts }: IndexTables): Row[] {
   return [...counts].map(([subject, row]) => ({ subject, ...row }))
 }
 
-/** 0 for none, then one more for each time that four times as much was done: 1 to 3, 4 to 15, ... */
+/**
+ * 0 for none, then one more for each time that four times as much was done: 1 to 3, 4 to 15, ...
+ */
 function tierOf(row: Row | undefined): number {
   if (row === undefined) return 0
   const { likes, reposts, replies, quotes } = row as Record<string, number>

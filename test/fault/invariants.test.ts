@@ -1,4 +1,7 @@
-/** The invariants are looked at with eyes that see: each kind of damage, done to good data, is found. */
+/**
+ * The invariants are looked at with eyes that see: each kind of damage, done to good data, is
+ * found.
+ */
 import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
@@ -17,7 +20,9 @@ import { chosenSeed } from './seed.ts'
 type Damage = [found: RegExp, damage: string | ((database: Database.Database, data: PdsData) => void)]
 
 const last = (table: string) => `(SELECT max(rowid) FROM ${table})`
-/** An account with a few commits, and the `seq` of its last one: nothing else was told of it since. */
+/**
+ * An account with a few commits, and the `seq` of its last one: nothing else was told of it since.
+ */
 const busiest = '(SELECT account FROM event GROUP BY account ORDER BY count(*) DESC LIMIT 1)'
 const lastOfBusiest = `(SELECT max(seq) FROM event WHERE account = ${busiest})`
 const otherBytes = Buffer.from([0xa0])

@@ -1,6 +1,7 @@
 /**
- * What must hold of a PDS's data folder, whatever ended the process: looked at with plain SQL, the protocol's functions and the reference's
- * repository library, and with nothing of the PDS itself. Reading (`readPdsData`) is apart from judging (`violations`).
+ * What must hold of a PDS's data folder, whatever ended the process: looked at with plain SQL, the
+ * protocol's functions and the reference's repository library, and with nothing of the PDS itself.
+ * Reading (`readPdsData`) is apart from judging (`violations`).
  */
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -79,7 +80,10 @@ export interface PdsData {
   faults: string[]
 }
 
-/** The data of a stopped or killed PDS. Looks at a copy: what the next start finds, and has to recover, is left as it is. */
+/**
+ * The data of a stopped or killed PDS. Looks at a copy: what the next start finds, and has to
+ * recover, is left as it is.
+ */
 export function readPdsData(folder: string): PdsData {
   using copy = temporaryFolder()
   for (const suffix of ['', '-wal']) {
@@ -121,7 +125,10 @@ export function readDatabase(database: Database.Database): Omit<PdsData, 'files'
     }
   }
   const byRepo = new Map<number, AccountData>()
-  /** Repositories that an import left unfinished, or replaced: their rows are nobody's until they are cleared away. */
+  /**
+   * Repositories that an import left unfinished, or replaced: their rows are nobody's until they
+   * are cleared away.
+   */
   const loose = new Set(
     [...rowsOf<{ id: number }>(database, 'SELECT id FROM loose_repo')].map(({ id }) => -id),
   )
@@ -201,7 +208,9 @@ export function readFiles(folder: string): Pick<PdsData, 'files' | 'uploads'> {
 export interface Expectations {
   /** The PLC directory that knows the accounts. */
   plcUrl: string
-  /** Whether a start went by since the process was last killed: then nothing unfinished lies about. */
+  /**
+   * Whether a start went by since the process was last killed: then nothing unfinished lies about.
+   */
   started: boolean
 }
 
@@ -255,7 +264,10 @@ function* ofEvents({ events, sequence }: PdsData): Generator<string> {
   if (sequence < (before?.seq ?? 0)) yield `seq ${sequence + 1} would be given again`
 }
 
-/** Every row has its file, and every file its row, or it is known that it may lack one: its upload was never answered. */
+/**
+ * Every row has its file, and every file its row, or it is known that it may lack one: its upload
+ * was never answered.
+ */
 function* ofFiles({ accounts, files, uploads, looseBlobs }: PdsData, started: boolean): Generator<string> {
   if (started && uploads.length > 0) yield `unfinished uploads of another process: ${uploads}`
   for (const { did, blobs } of accounts.values()) {
@@ -297,7 +309,9 @@ function* ofIdentity({ handle, events }: AccountData, identity: Identity): Gener
   if (named?.handle !== handle) yield `is ${handle} here and ${named?.handle} in its last #identity event`
 }
 
-/** The records rebuild to the root in the head, and the nodes in the store are those of that tree. */
+/**
+ * The records rebuild to the root in the head, and the nodes in the store are those of that tree.
+ */
 function* ofTree({ head, nodes, records }: AccountData): Generator<string> {
   if (head === undefined) return yield 'has no repository'
   const commit = decodeCommit(head.block)
@@ -426,7 +440,9 @@ function subjectOf(path: string, value: CborValue): string | null {
   return null
 }
 
-/** The reference's library, given all blocks, verifies the repository and finds the same records. */
+/**
+ * The reference's library, given all blocks, verifies the repository and finds the same records.
+ */
 async function* ofReference(
   { did, head, nodes, records }: AccountData,
   key: PublicKey,

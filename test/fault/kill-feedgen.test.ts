@@ -1,7 +1,7 @@
 /**
  * `kill -9` of the feed generator, and of the PDS that it follows, in the middle of writing: in the
- * end the index is what the repositories say. Nobody writes while a process starts, so that there is
- * as much to index on a slow machine as on a fast one.
+ * end the index is what the repositories say. Nobody writes while a process starts, so that there
+ * is as much to index on a slow machine as on a fast one.
  */
 import path from 'node:path'
 import { expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * `kill -9` of the PDS in the middle of an import: the old repository is whole, and the archive sent
- * again finishes the job.
+ * `kill -9` of the PDS in the middle of an import: the old repository is whole, and the archive
+ * sent again finishes the job.
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

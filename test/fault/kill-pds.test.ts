@@ -1,4 +1,7 @@
-/** `kill -9` of the PDS in the middle of writing: what was answered is there, what was sent was durable, and nothing is torn. */
+/**
+ * `kill -9` of the PDS in the middle of writing: what was answered is there, what was sent was
+ * durable, and nothing is torn.
+ */
 import { once } from 'node:events'
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,7 @@
-/** Two processes serve one index in PostgreSQL. `kill -9` of the one that writes: the other writes on, from the last event that counted, once the lease has ended. */
+/**
+ * Two processes serve one index in PostgreSQL. `kill -9` of the one that writes: the other writes
+ * on, from the last event that counted, once the lease has ended.
+ */
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { dumpPostgres, eventually } from '../feedgen/support.ts'
@@ -69,7 +72,8 @@ test('another feed generator takes over writing when the writer is killed', {
   await eventually(async () => (await shown(second)) === posts.length)
   expect((await written()).map(({ uri }) => uri).sort()).toEqual(posts.toSorted())
 
-  // The one that was killed comes back and serves; it writes when the other stops, without waiting for the lease to end.
+  // The one that was killed comes back and serves; it writes when the other stops, without waiting
+  // for the lease to end.
   await using again = await start('first')
   post(10)
   for (const served of [second, again]) await eventually(async () => (await shown(served)) === posts.length)

@@ -1,6 +1,7 @@
 /**
- * Load on a PDS that remembers what it was answered: people who write in several lanes each, one request at a time in a lane. When the
- * server goes away, each lane has at most one request of which nobody knows whether it counted; all else must be there.
+ * Load on a PDS that remembers what it was answered: people who write in several lanes each, one
+ * request at a time in a lane. When the server goes away, each lane has at most one request of
+ * which nobody knows whether it counted; all else must be there.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
@@ -53,7 +54,10 @@ const FOLLOW = 'app.bsky.graph.follow'
 
 const lanesPerPerson = 3
 const readersCount = 1
-/** Nobody new comes once there are so many: what is written does not grow with the time that a machine takes. */
+/**
+ * Nobody new comes once there are so many: what is written does not grow with the time that a
+ * machine takes.
+ */
 const peopleMax = 10
 /** Posts that people answer, like and so on. */
 const postsKnownMax = 300
@@ -91,7 +95,8 @@ export class Load {
 
   /**
    * Begins to write, until the server goes away or `stop` is called.
-   * @param tolerant whether the server may refuse what it should take: then nothing of that may count, and people go on
+   * @param tolerant whether the server may refuse what it should take: then nothing of that may
+   * count, and people go on
    */
   start(url: string, { tolerant = false } = {}): void {
     this.#pool ??= new Pool(url)
@@ -129,7 +134,10 @@ export class Load {
     return this.#until('refusals', count)
   }
 
-  /** What the data lack of all that was answered, or hold without anybody having written it. Afterwards nothing is uncertain any more. */
+  /**
+   * What the data lack of all that was answered, or hold without anybody having written it.
+   * Afterwards nothing is uncertain any more.
+   */
   settle(data: PdsData): string[] {
     const found = this.#faults.splice(0)
     const actual = new Map<string, Cid>()
@@ -317,7 +325,9 @@ class Lane {
     else await this.#upload()
   }
 
-  /** Compares what is there with what was answered; what was under way counts wholly or not at all. */
+  /**
+   * Compares what is there with what was answered; what was under way counts wholly or not at all.
+   */
   settle(actual: Map<string, Cid>): string[] {
     const found: string[] = []
     const pending = this.#pending

@@ -1,4 +1,6 @@
-/** The PDS as a process that is killed and started again on the same data folder and the same port. */
+/**
+ * The PDS as a process that is killed and started again on the same data folder and the same port.
+ */
 import path from 'node:path'
 import { pdsEnv } from '../support/pds.ts'
 import { startPlc } from '../support/plc.ts'

@@ -1,6 +1,7 @@
 /**
- * What a power cut leaves is less than what a kill leaves: of the database's log only what was synced. A slow disk makes the difference large: whoever is
- * told of a write too early is caught here.
+ * What a power cut leaves is less than what a kill leaves: of the database's log only what was
+ * synced. A slow disk makes the difference large: whoever is told of a write too early is caught
+ * here.
  */
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs'
@@ -37,7 +38,8 @@ test('what was answered or sent survives a power cut', { timeout: 240_000 }, asy
     await Promise.all([load.gone(), subscriber.closed()])
 
     if (round % 2 === 1) {
-      // The next process finds what was written and not synced, and has to make sure of it before it tells anybody.
+      // The next process finds what was written and not synced, and has to make sure of it before
+      // it tells anybody.
       const reading = await home.start(faults({ syncMs, syncedSize }))
       subscriber.connect(home.url)
       await subscriber.reaches(readPdsData(home.folder).sequence)

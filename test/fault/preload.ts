@@ -1,6 +1,6 @@
 /**
- * Loaded into a service's process before its own modules: lets it die at a named place, and makes the disk slow or faulty. `faults` says which
- * environment brings it there.
+ * Loaded into a service's process before its own modules: lets it die at a named place, and makes
+ * the disk slow or faulty. `faults` says which environment brings it there.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'

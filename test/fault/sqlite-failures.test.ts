@@ -1,4 +1,7 @@
-/** The disk is full, the log cannot be written, the file is locked, a sync fails: callers get an error, nothing is torn, and service goes on once the cause is gone. */
+/**
+ * The disk is full, the log cannot be written, the file is locked, a sync fails: callers get an
+ * error, nothing is torn, and service goes on once the cause is gone.
+ */
 import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import path from 'node:path'
@@ -21,7 +24,8 @@ test('a full disk fails the write and nothing else', async () => {
   using folder = temporaryFolder()
   const load = new Load(chosenSeed())
   const subscriber = new Subscriber()
-  // The PDS runs here, and its connection is caught on the way: SQLite can be told that the disk is full.
+  // The PDS runs here, and its connection is caught on the way: SQLite can be told that the disk is
+  // full.
   const pragma = vi.spyOn(Database.prototype, 'pragma')
   {
     await using pds = await startPds({ plcUrl: plc.url, folder: folder.path })

@@ -1,4 +1,7 @@
-/** Strangers at both services, for seconds: whatever their connections do, both go on, and nothing is left of it. */
+/**
+ * Strangers at both services, for seconds: whatever their connections do, both go on, and nothing
+ * is left of it.
+ */
 import { expect, test } from 'vitest'
 import { startServices } from '../torture/services.ts'
 import { strangers } from '../torture/strangers.ts'

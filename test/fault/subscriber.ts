@@ -1,4 +1,7 @@
-/** A subscriber of a firehose that keeps every frame and its cursor, across as many connections as it takes. */
+/**
+ * A subscriber of a firehose that keeps every frame and its cursor, across as many connections as
+ * it takes.
+ */
 import WebSocket from 'ws'
 import { Wakeup } from '#platform/wakeup.ts'
 import { decodeFrame } from '#protocol/frame.ts'
@@ -50,7 +53,10 @@ export class Subscriber {
     while (this.cursor < seq) await this.#news.next()
   }
 
-  /** The `seq` of each frame that was sent and is not, with the same bytes, among the events that were kept. */
+  /**
+   * The `seq` of each frame that was sent and is not, with the same bytes, among the events that
+   * were kept.
+   */
   unkept(events: readonly StoredEvent[]): number[] {
     const kept = new Map(events.map(({ seq, frame }) => [seq, frame]))
     return this.frames.filter(({ seq, frame }) => !kept.get(seq)?.equals(frame)).map(({ seq }) => seq)

@@ -1,4 +1,7 @@
-/** A feed generator for tests: in this process, with an index in a temporary folder that tests can look into. */
+/**
+ * A feed generator for tests: in this process, with an index in a temporary folder that tests can
+ * look into.
+ */
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3'
@@ -83,7 +86,9 @@ export function cursorOf(file: string, endpoint: string): number | undefined {
   }
 }
 
-/** What an index holds, named by DIDs and URIs, in an order that does not depend on how it came in. */
+/**
+ * What an index holds, named by DIDs and URIs, in an order that does not depend on how it came in.
+ */
 export function dump(file: string): Record<string, unknown[]> {
   const db = new Sqlite(file, { readonly: true })
   try {

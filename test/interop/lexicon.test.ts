@@ -1,4 +1,7 @@
-/** The vectors of lexicon documents and of records that they describe, checked by `@atproto/lexicon` as the services do. */
+/**
+ * The vectors of lexicon documents and of records that they describe, checked by `@atproto/lexicon`
+ * as the services do.
+ */
 
 import { readdirSync } from 'node:fs'
 import { jsonToLex, Lexicons, parseLexiconDoc } from '@atproto/lexicon'
@@ -16,7 +19,10 @@ interface RecordVector {
   data: { $type: string }
 }
 
-/** Where the library disagrees with a vector, and why it is left at that. A test fails when it begins to agree. */
+/**
+ * Where the library disagrees with a vector, and why it is left at that. A test fails when it
+ * begins to agree.
+ */
 const knownDeviations = new Map<string, string>([
   [
     'lexicon-invalid: defined unknown',

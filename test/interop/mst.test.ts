@@ -1,4 +1,6 @@
-/** The tree against the protocol's vectors, https://github.com/bluesky-social/atproto-interop-tests */
+/**
+ * The tree against the protocol's vectors, https://github.com/bluesky-social/atproto-interop-tests
+ */
 import { describe, expect, test } from 'vitest'
 import { type Cid, formatCid, parseCid } from '#protocol/cid.ts'
 import { commonPrefixLength, layerOf } from '#protocol/mst/key.ts'

@@ -1,4 +1,7 @@
-/** A repository of the network, exported by its server: read, checked, built again from its records alone and written out again. */
+/**
+ * A repository of the network, exported by its server: read, checked, built again from its records
+ * alone and written out again.
+ */
 import { MemoryBlockstore, MST, readCarWithRoot } from '@atproto/repo'
 import { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'

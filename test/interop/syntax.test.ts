@@ -1,6 +1,6 @@
 /**
- * The vectors of identifiers and strings. TIDs and CIDs are checked by the protocol core, the rest by `@atproto/syntax`, which
- * the services use.
+ * The vectors of identifiers and strings. TIDs and CIDs are checked by the protocol core, the rest
+ * by `@atproto/syntax`, which the services use.
  */
 
 import { readdirSync } from 'node:fs'
@@ -40,9 +40,9 @@ const checks: { [kind: string]: ((text: string) => boolean)[] } = {
 }
 
 /**
- * `parseCid` is for the CIDs of the protocol alone: version 1 in base32, DAG-CBOR or raw, SHA-256. The vectors are of the
- * string format `cid`, which is any CID that may stand in a record's text; none of them is one of the protocol's.
- * https://atproto.com/specs/data-model#link-and-cid-formats
+ * `parseCid` is for the CIDs of the protocol alone: version 1 in base32, DAG-CBOR or raw, SHA-256.
+ * The vectors are of the string format `cid`, which is any CID that may stand in a record's text;
+ * none of them is one of the protocol's. https://atproto.com/specs/data-model#link-and-cid-formats
  */
 const notOfTheProtocol = {
   codec: 'a CID of another codec (DAG-PB)',
@@ -51,7 +51,10 @@ const notOfTheProtocol = {
 
 const longUri = `https://example.com/${'x'.repeat(8200)}`
 
-/** Where a check disagrees with a vector, and why it is left at that. A test fails when it begins to agree. */
+/**
+ * Where a check disagrees with a vector, and why it is left at that. A test fails when it begins to
+ * agree.
+ */
 const knownDeviations = new Map<string, string>([
   [
     'cid_syntax_valid.txt: bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi',

@@ -1,4 +1,7 @@
-/** What people do whose server stands behind a proxy that takes requests whole: videos, refusals, and whoever comes next. */
+/**
+ * What people do whose server stands behind a proxy that takes requests whole: videos, refusals,
+ * and whoever comes next.
+ */
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
@@ -31,7 +34,10 @@ afterAll(async () => {
 
 const filling = Buffer.alloc(PIECE_BYTES, 'not the same in two places: 0123456789')
 
-/** A piece of the video, which is never whole in memory: each begins with its number, and the first as an MP4 file does. */
+/**
+ * A piece of the video, which is never whole in memory: each begins with its number, and the first
+ * as an MP4 file does.
+ */
 function piece(n: number): Buffer {
   const bytes = Buffer.from(filling)
   bytes.writeUInt32BE(n, MP4.length)

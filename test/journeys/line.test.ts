@@ -1,4 +1,7 @@
-/** The whole line: from the official client through a PDS and its firehose to a page of a feed, with our PDS and with the reference in its place. */
+/**
+ * The whole line: from the official client through a PDS and its firehose to a page of a feed, with
+ * our PDS and with the reference in its place.
+ */
 import { AtpAgent } from '@atproto/api'
 import { describe, expect, test } from 'vitest'
 import { builtInFeeds } from '../../feedgen/feeds/built-in.ts'

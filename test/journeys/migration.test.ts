@@ -1,4 +1,7 @@
-/** An account with a life behind it moves here from a running `@atproto/pds`, and on to another, with the calls of the official client. */
+/**
+ * An account with a life behind it moves here from a running `@atproto/pds`, and on to another,
+ * with the calls of the official client.
+ */
 import { createHash } from 'node:crypto'
 import { AtpAgent, type BlobRef } from '@atproto/api'
 import { DidResolver } from '@atproto/identity'
@@ -176,7 +179,10 @@ async function live(agent: AtpAgent) {
   return { records: { ...COUNTS } as Record<string, number>, blobs }
 }
 
-/** What a stranger finds: how many records of each collection, and the blobs with the digests of their bytes. */
+/**
+ * What a stranger finds: how many records of each collection, and the blobs with the digests of
+ * their bytes.
+ */
 async function whatIsAt({ url }: Host, did: string) {
   const { com } = new AtpAgent({ service: url })
   const records: Record<string, number> = {}

@@ -1,4 +1,7 @@
-/** Nothing but `deleteAccount`, with password and mailed code, and the operator ends an account before its delay: every method, with every token. */
+/**
+ * Nothing but `deleteAccount`, with password and mailed code, and the operator ends an account
+ * before its delay: every method, with every token.
+ */
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { methodSchema } from '#platform/lexicons.ts'

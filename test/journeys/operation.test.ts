@@ -1,4 +1,7 @@
-/** What an operator counts on: limits on how often things are asked, relays that hear of us, certificates for handles, compressed answers. */
+/**
+ * What an operator counts on: limits on how often things are asked, relays that hear of us,
+ * certificates for handles, compressed answers.
+ */
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -193,7 +196,8 @@ describe('requests', () => {
       expect({ status, policy }).toEqual({ status: 200, policy: expect.any(String) })
       return Number(remaining)
     }
-    // The common limit has fewer left than an account has points, so it is the one that is told at first.
+    // The common limit has fewer left than an account has points, so it is the one that is told at
+    // first.
     const spend = write('applyWrites', () => ({
       writes: Array.from({ length: 200 }, () => ({
         $type: 'com.atproto.repo.applyWrites#create',
@@ -246,7 +250,10 @@ describe('requests', () => {
   /** As `@atproto/pds` sets them. */
   const writes = ['repo-write-hour', 'repo-write-day']
   const mails = ['15 in 1440 minutes', '5 in 60 minutes']
-  /** A wish to be deleted is answered with a mail here, to an address that nobody may have confirmed. */
+  /**
+   * A wish to be deleted is answered with a mail here, to an address that nobody may have
+   * confirmed.
+   */
   const OWN_LIMITS: Record<string, string[]> = {
     'com.atproto.server.deactivateAccount': mails,
   }

@@ -1,4 +1,7 @@
-/** A piece of the real network's firehose goes through the feed generator, every signature checked against the recorded DID documents. */
+/**
+ * A piece of the real network's firehose goes through the feed generator, every signature checked
+ * against the recorded DID documents.
+ */
 import path from 'node:path'
 import { cborToLexRecord, readCarWithRoot } from '@atproto/repo'
 import { describe, expect, test } from 'vitest'
@@ -99,7 +102,8 @@ describe('the recorded firehose', () => {
     const file = path.join(folder.path, 'feedgen.sqlite')
     const stops = [30, 75, 120].map((at) => stopAt(all, at))
     for (const { did, seqBefore } of stops) {
-      // Everything is received and prepared but the answer to one question, behind which all else has to wait.
+      // Everything is received and prepared but the answer to one question, behind which all else
+      // has to wait.
       directory.withheld.add(did)
       await using feedgen = await startMain({ directory, relay, folder })
       await eventually(() => cursorOf(file, relay.url) === seqBefore)

@@ -1,6 +1,7 @@
 /**
- * An account that is older than today's rules moves here from a running `@atproto/pds` that holds what it brings: a profile from the time
- * when records named blobs in another form, blobs that are something else than their records say, records that nobody writes today.
+ * An account that is older than today's rules moves here from a running `@atproto/pds` that holds
+ * what it brings: a profile from the time when records named blobs in another form, blobs that are
+ * something else than their records say, records that nobody writes today.
  */
 import { createHash } from 'node:crypto'
 import { AtpAgent } from '@atproto/api'
@@ -59,7 +60,9 @@ const note = (valueOfX: string) => {
   const head = encode({ $type: NOTE })
   return Buffer.concat([Buffer.from('a26178', 'hex'), Buffer.from(valueOfX, 'hex'), head.subarray(1)])
 }
-/** The value of `x` as bytes and as JSON; what a client puts in its place that cannot say the same. */
+/**
+ * The value of `x` as bytes and as JSON; what a client puts in its place that cannot say the same.
+ */
 const strange: Record<string, [cbor: string, json: string, instead?: string]> = {
   'past-2-53': ['1b0040000000000007', '18014398509481991', '"18014398509481991"'],
   'far-below': ['3b00ffffffffffffff', '-72057594037927936', '"-72057594037927936"'],

@@ -9,7 +9,10 @@ import { pdsEnv } from '../support/pds.ts'
 
 type Variables = Record<string, string>
 
-/** What a variable does: `set` changes the configuration, beside `with`; `not` are values that it cannot have. */
+/**
+ * What a variable does: `set` changes the configuration, beside `with`; `not` are values that it
+ * cannot have.
+ */
 interface Read {
   readonly set: string
   readonly with?: Variables
@@ -196,7 +199,9 @@ const own: Record<string, Read> = {
 /** Those that stand for something that there is not. */
 const refused = ['PDS_ENTRYWAY_URL', 'PDS_PLC_ROTATION_KEY_KMS_KEY_ID']
 
-/** Those that are without effect: where the reference's databases lie, and what is done otherwise. */
+/**
+ * Those that are without effect: where the reference's databases lie, and what is done otherwise.
+ */
 const warnedOf = [
   'PDS_ACCOUNT_DB_LOCATION',
   'PDS_SEQUENCER_DB_LOCATION',

@@ -1,4 +1,6 @@
-/** Who Express says that a request comes from is who limits count, whatever stands in the headers. */
+/**
+ * Who Express says that a request comes from is who limits count, whatever stands in the headers.
+ */
 import type { IncomingMessage } from 'node:http'
 import express, { type Request } from 'express'
 import { expect, test } from 'vitest'

@@ -41,7 +41,10 @@ const open = () => new Sqlite<Schema>({ path: file, migrations, onFatal })
 function statements(db: Sqlite<Schema>) {
   return {
     insert: db.prepare((q, arg: Args<{ name: string }>) => q.insertInto('item').values({ name: arg.name })),
-    /** SQLite itself ends the transaction when the name is there already, as it does when the disk is full. */
+    /**
+     * SQLite itself ends the transaction when the name is there already, as it does when the disk
+     * is full.
+     */
     insertOrEnd: db.prepare((q, arg: Args<{ name: string }>) =>
       q.insertInto('item').orRollback().values({ name: arg.name }),
     ),
@@ -235,7 +238,8 @@ describe('a write', () => {
     }
     expect((ending as PromiseRejectedResult).reason.cause.message).toContain('UNIQUE')
     expect(effect).not.toHaveBeenCalled()
-    // The one that came after was not tried in what was left of the group: it ran in a transaction of its own.
+    // The one that came after was not tried in what was left of the group: it ran in a transaction
+    // of its own.
     expect(after.status).toBe('fulfilled')
     expect(ran).toEqual(['after'])
     expect(committedNames()).toEqual(['there', 'after'])
@@ -269,11 +273,12 @@ describe('a write', () => {
   it('that waits long behind others comes into a later group', async () => {
     const { insert } = statements(db)
     const syncs = holdSyncs()
+    let now = performance.now()
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
     const slow = (name: string) =>
       db.write(() => {
         insert.insert({ name })
-        const until = performance.now() + 15
-        while (performance.now() < until);
+        now += 15
       })
     const writes = [slow('a'), slow('b'), slow('c')]
     await turn()
@@ -285,6 +290,7 @@ describe('a write', () => {
       await turn()
     }
     await Promise.all(writes)
+    clock.mockRestore()
   })
 })
 

@@ -1,4 +1,7 @@
-/** Requests that are answered before they are whole: the response arrives, and the connection is not left in doubt. */
+/**
+ * Requests that are answered before they are whole: the response arrives, and the connection is not
+ * left in doubt.
+ */
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'

@@ -1,4 +1,6 @@
-/** The domain's errors on the wire: the status of each kind, names, texts, and what is never told. */
+/**
+ * The domain's errors on the wire: the status of each kind, names, texts, and what is never told.
+ */
 import { expect, test } from 'vitest'
 import { DomainError, type ErrorKind, RelayedError } from '#platform/errors.ts'
 import { toXrpcError } from '#platform/xrpc-errors.ts'

@@ -14,7 +14,8 @@ describe('jsonToValue', () => {
     const random = seededRandom(3)
     for (let i = 0; i < 2000; i++) {
       const block = encode(randomValue(random))
-      // JSON.parse of the text would not do: V8 misreads some escaped keys, https://github.com/nodejs/node/issues/63785
+      // JSON.parse of the text would not do: V8 misreads some escaped keys,
+      // https://github.com/nodejs/node/issues/63785
       const json = valueToJson(decode(block))
       const value = attempt(() => jsonToValue(json))
       // A random map may look like a malformed form.

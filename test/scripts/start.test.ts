@@ -1,4 +1,7 @@
-/** The whole line as `npm start` brings it up: processes, ports and data folders as a user's, only elsewhere. */
+/**
+ * The whole line as `npm start` brings it up: processes, ports and data folders as a user's, only
+ * elsewhere.
+ */
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { AtpAgent } from '@atproto/api'

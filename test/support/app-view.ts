@@ -1,4 +1,7 @@
-/** A stand-in for the services that a PDS passes requests on to (AppView, labeler, notifications): records what reaches it, answers as told. */
+/**
+ * A stand-in for the services that a PDS passes requests on to (AppView, labeler, notifications):
+ * records what reaches it, answers as told.
+ */
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -24,7 +27,10 @@ export type StandInAnswer =
 export interface AppViewStandIn extends AsyncDisposable {
   /** Without a slash at the end. */
   readonly url: string
-  /** A did:web, whose document names the services `#bsky_appview`, `#atproto_labeler`, `#bsky_notif` and `#other`. */
+  /**
+   * A did:web, whose document names the services `#bsky_appview`, `#atproto_labeler`, `#bsky_notif`
+   * and `#other`.
+   */
   readonly did: string
   /** Signs its own service tokens. */
   readonly key: SigningKey

@@ -1,4 +1,7 @@
-/** Repositories as CAR files, made for imports: whole, of any size, and with whatever is wrong with them that a test asks for. */
+/**
+ * Repositories as CAR files, made for imports: whole, of any size, and with whatever is wrong with
+ * them that a test asks for.
+ */
 import { carBlock, carHeader } from '#protocol/car.ts'
 import { encode } from '#protocol/cbor.ts'
 import { type Cid, cidForCbor, cidForRaw } from '#protocol/cid.ts'
@@ -62,7 +65,10 @@ export function carFile(root: Cid | null, blocks: Iterable<[Cid, Buffer]>): Buff
   return Buffer.concat([carHeader(root), ...[...blocks].map(([cid, block]) => carBlock(cid, block))])
 }
 
-/** What an account of some years holds: posts, some with an image, likes and follows, in the proportions of the network. */
+/**
+ * What an account of some years holds: posts, some with an image, likes and follows, in the
+ * proportions of the network.
+ */
 export function* typicalRecords(count: number): Generator<[path: string, record: Record<string, unknown>]> {
   const start = Date.UTC(2024, 0, 1) * 1000
   for (let i = 0; i < count; i++) {

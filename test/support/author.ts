@@ -1,4 +1,7 @@
-/** Authors with repositories in memory, whose commits are signed and proved as those of a server are. */
+/**
+ * Authors with repositories in memory, whose commits are signed and proved as those of a server
+ * are.
+ */
 import { randomBytes } from 'node:crypto'
 import { writeCar } from '#protocol/car.ts'
 import { encode } from '#protocol/cbor.ts'

@@ -1,6 +1,6 @@
 /**
- * A real browser: Debian's Chromium, without a window. Where there is none, tests that need it are skipped and say so;
- * in CI they fail instead.
+ * A real browser: Debian's Chromium, without a window. Where there is none, tests that need it are
+ * skipped and say so; in CI they fail instead.
  */
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'

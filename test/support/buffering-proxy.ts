@@ -1,4 +1,7 @@
-/** A proxy as it stands in front of a server: takes a request whole before it passes it on, and keeps its connections to the server. */
+/**
+ * A proxy as it stands in front of a server: takes a request whole before it passes it on, and
+ * keeps its connections to the server.
+ */
 import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
@@ -16,7 +19,10 @@ export interface BufferingProxy extends AsyncDisposable {
 /** Headers that are for one connection. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'expect', 'upgrade'])
 
-/** @param port the server's. All requests share one connection to it, so that one left in doubt is met by the next. */
+/**
+ * @param port the server's. All requests share one connection to it, so that one left in doubt is
+ * met by the next.
+ */
 export async function startBufferingProxy(port: number): Promise<BufferingProxy> {
   const folder = temporaryFolder()
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })

@@ -1,4 +1,7 @@
-/** A stand-in for a PLC directory: an HTTP server with the DID documents it is given, no questions asked. */
+/**
+ * A stand-in for a PLC directory: an HTTP server with the DID documents it is given, no questions
+ * asked.
+ */
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

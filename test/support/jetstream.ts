@@ -1,5 +1,6 @@
 /**
- * A stand-in for a Jetstream server, which speaks both forms of the stream: `/subscribe`, and `network.bsky.jetstream.subscribeEvents` with its dictionary.
+ * A stand-in for a Jetstream server, which speaks both forms of the stream: `/subscribe`, and
+ * `network.bsky.jetstream.subscribeEvents` with its dictionary.
  */
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
@@ -30,7 +31,10 @@ export interface Jetstream extends AsyncDisposable {
   dictionary: number | undefined
   /** The sequence number below which a cursor is refused. */
   floor: number
-  /** Sends an event: a message for each op of a commit. Returns the last one's cursors in both forms. */
+  /**
+   * Sends an event: a message for each op of a commit. Returns the last one's cursors in both
+   * forms.
+   */
   emit(event: JetstreamInput): { micros: number; seq: number }
   /** Sends text as it stands. */
   send(text: string): void

@@ -1,4 +1,7 @@
-/** A stand-in for a labeler: an identity with a key for labels, and a server whose `subscribeLabels` sends what it is given. */
+/**
+ * A stand-in for a labeler: an identity with a key for labels, and a server whose `subscribeLabels`
+ * sends what it is given.
+ */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'

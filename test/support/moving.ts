@@ -1,4 +1,7 @@
-/** Moves an account from host to host, the way that the protocol's guide says. https://atproto.com/guides/account-migration */
+/**
+ * Moves an account from host to host, the way that the protocol's guide says.
+ * https://atproto.com/guides/account-migration
+ */
 import { AtpAgent, type ComAtprotoServerCheckAccountStatus as CheckStatus } from '@atproto/api'
 import { PASSWORD } from './pds.ts'
 import type { MailServer } from './smtp.ts'

@@ -1,4 +1,7 @@
-/** Signing in by OAuth without a browser: apps of the official library, and a person who does over HTTP what the pages do. */
+/**
+ * Signing in by OAuth without a browser: apps of the official library, and a person who does over
+ * HTTP what the pages do.
+ */
 import { createHash, randomUUID } from 'node:crypto'
 import {
   JoseKey,
@@ -42,7 +45,10 @@ export class Visitor {
     }
   }
 
-  /** Opens a page as a link elsewhere would. @returns the address that it leads to outside the server, or the page's text */
+  /**
+   * Opens a page as a link elsewhere would. @returns the address that it leads to outside the
+   * server, or the page's text
+   */
   async open(url: string): Promise<{ status: number; text: string; leftTo?: URL }> {
     let next = new URL(url, this.#origin)
     for (let n = 0; n < REDIRECTS_MAX; n++) {
@@ -88,7 +94,9 @@ export class Visitor {
     return { status: answer.statusCode, text: await answer.body.text() }
   }
 
-  /** What the open page's script asks the server. `input` goes as JSON, or, with GET, as parameters. */
+  /**
+   * What the open page's script asks the server. `input` goes as JSON, or, with GET, as parameters.
+   */
   async call(
     endpoint: string,
     input: Record<string, unknown>,
@@ -166,7 +174,9 @@ export interface TestApp {
   readonly sessions: Map<string, KeptSession>
 }
 
-/** An app on somebody's own machine: a public client, whose id says all that there is to know of it. */
+/**
+ * An app on somebody's own machine: a public client, whose id says all that there is to know of it.
+ */
 export function loopbackApp(pds: { url: string }, plcUrl: string, scope: string): TestApp {
   const parameters = new URLSearchParams({ redirect_uri: REDIRECT_URI, scope })
   return makeApp(pds, plcUrl, {
@@ -186,7 +196,10 @@ export function loopbackApp(pds: { url: string }, plcUrl: string, scope: string)
 const APP_ORIGIN = 'https://app.example.com'
 const METADATA_URL = `${APP_ORIGIN}/oauth-client-metadata.json`
 
-/** An app with a server of its own, which proves with a key who it is. `clientFetch` gets what it publishes. */
+/**
+ * An app with a server of its own, which proves with a key who it is. `clientFetch` gets what it
+ * publishes.
+ */
 export async function confidentialApp(plcUrl: string, scope: string) {
   const key = await JoseKey.generate(['ES256'], 'key-1')
   const metadata = {
@@ -300,7 +313,10 @@ export interface Proof {
   readonly id?: string
 }
 
-/** A proof that somebody holds an app's key, made by hand. https://datatracker.ietf.org/doc/html/rfc9449 */
+/**
+ * A proof that somebody holds an app's key, made by hand.
+ * https://datatracker.ietf.org/doc/html/rfc9449
+ */
 export async function prove(jwk: JWK, { method, url, nonce, accessToken, id }: Proof): Promise<string> {
   const { kty, crv, x, y } = jwk
   const alg = crv === 'secp256k1' ? 'ES256K' : 'ES256'

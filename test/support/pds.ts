@@ -1,4 +1,7 @@
-/** Our PDS on a free port: in this process for most tests, in one of its own where that is the point. Its data go with it. */
+/**
+ * Our PDS on a free port: in this process for most tests, in one of its own where that is the
+ * point. Its data go with it.
+ */
 import { AtpAgent } from '@atproto/api'
 import { readConfig } from '../../pds/config.ts'
 import { createPds, type Pds } from '../../pds/pds.ts'

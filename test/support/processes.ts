@@ -1,4 +1,7 @@
-/** Services as processes of their own, on free ports and with data folders that go when the test does. */
+/**
+ * Services as processes of their own, on free ports and with data folders that go when the test
+ * does.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -12,7 +15,8 @@ export interface TestProcessOptions extends Omit<processes.ProcessOptions, 'env'
 }
 
 /**
- * Runs a file in a process of its own and waits until it is ready. Whatever the test does, the process ends with it.
+ * Runs a file in a process of its own and waits until it is ready. Whatever the test does, the
+ * process ends with it.
  * @throws ProcessNotReadyError with what the child printed
  */
 export function startProcess(options: TestProcessOptions): Promise<processes.RunningProcess> {

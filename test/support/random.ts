@@ -29,7 +29,10 @@ export function seededRandom(seed: number): Random {
   }
 }
 
-/** The bytes with a few of them changed, taken out, doubled or cut off: most of it is still well-formed. */
+/**
+ * The bytes with a few of them changed, taken out, doubled or cut off: most of it is still
+ * well-formed.
+ */
 export function mutate(bytes: Uint8Array, random: Random): Buffer {
   let result = Buffer.from(bytes)
   for (let changes = 1 + random.below(3); changes > 0; changes--) {

@@ -1,4 +1,7 @@
-/** HTTP as simple clients and proxies speak it: connections that are kept, and bodies that are written whole before anything is read. */
+/**
+ * HTTP as simple clients and proxies speak it: connections that are kept, and bodies that are
+ * written whole before anything is read.
+ */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -44,7 +47,10 @@ export class RawConnection implements Disposable {
     return this.#ended
   }
 
-  /** Writes all of it, reading nothing. Rejects as the system does when the other side does not take it. */
+  /**
+   * Writes all of it, reading nothing. Rejects as the system does when the other side does not take
+   * it.
+   */
   async write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
     for (const part of parts) {
       if (this.#error !== undefined) throw this.#error

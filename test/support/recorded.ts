@@ -1,5 +1,6 @@
 /**
- * A piece of the network's firehose, recorded: frames, and the DID documents of the accounts in them.
+ * A piece of the network's firehose, recorded: frames, and the DID documents of the accounts in
+ * them.
  */
 import { zstdDecompressSync } from 'node:zlib'
 import { vectorBytes } from './vectors.ts'

@@ -1,4 +1,7 @@
-/** `@atproto/pds` in a process of its own, for tests that agree with it, move accounts to it or follow it. */
+/**
+ * `@atproto/pds` in a process of its own, for tests that agree with it, move accounts to it or
+ * follow it.
+ */
 import { freePort, type RunningProcess, startProcess, temporaryFolder } from './processes.ts'
 
 export interface ReferencePds extends AsyncDisposable {

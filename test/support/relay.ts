@@ -1,4 +1,7 @@
-/** A stand-in for a relay: a WebSocket server that sends the frames it is given, from a cursor on, and misbehaves when told to. */
+/**
+ * A stand-in for a relay: a WebSocket server that sends the frames it is given, from a cursor on,
+ * and misbehaves when told to.
+ */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -18,7 +21,10 @@ export interface Relay extends AsyncDisposable {
   readonly subscribers: number
   /** Appends an event, which gets the next seq, and sends it. */
   emit(event: EventWithoutSeq): number
-  /** Appends bytes, or a text message, of the given seq, the next one when there is none, and sends them. */
+  /**
+   * Appends bytes, or a text message, of the given seq, the next one when there is none, and sends
+   * them.
+   */
   send(bytes: Buffer | string, seq?: number): number
   /** Appends what is sent on request only: see `release`. */
   hold(messages: readonly Message[]): void

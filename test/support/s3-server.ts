@@ -1,11 +1,12 @@
 /**
- * A server that speaks as much of S3 as blobs need, in a process of its own: objects put, got (whole and in ranges), asked for and deleted,
- * over signed requests (AWS Signature Version 4) whose bytes are what they say. In memory; a GET of `/` without a signature lists the keys.
+ * A server that speaks as much of S3 as blobs need, in a process of its own: objects put, got
+ * (whole and in ranges), asked for and deleted, over signed requests (AWS Signature Version 4)
+ * whose bytes are what they say. In memory; a GET of `/` without a signature lists the keys.
  *
  * Beside `s3rver`, because that takes any digest, any signature, and never fails.
  *
- * S3_PORT, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY say where and for whom. In the bucket `slow` nothing is ever
- * stored, and in the bucket `shaky` every second upload fails.
+ * S3_PORT, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY say where and for whom. In the bucket `slow`
+ * nothing is ever stored, and in the bucket `shaky` every second upload fails.
  */
 import { createHash, createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'

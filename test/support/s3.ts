@@ -1,4 +1,7 @@
-/** S3 servers as processes of their own: a strict one of ours (`s3-server.ts`), which can also fail on purpose, and one of the field. */
+/**
+ * S3 servers as processes of their own: a strict one of ours (`s3-server.ts`), which can also fail
+ * on purpose, and one of the field.
+ */
 import path from 'node:path'
 import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { freePort, startProcess, temporaryFolder } from './processes.ts'

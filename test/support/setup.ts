@@ -1,4 +1,6 @@
-/** Runs before each file's tests: a worker runs many files, and none may leave anything to the next. */
+/**
+ * Runs before each file's tests: a worker runs many files, and none may leave anything to the next.
+ */
 import { afterAll, afterEach, expect, vi } from 'vitest'
 
 const environment = { ...process.env }

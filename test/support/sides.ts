@@ -1,4 +1,7 @@
-/** Our PDS and `@atproto/pds` side by side, each with an account and with stand-ins for the services that it passes requests on to. */
+/**
+ * Our PDS and `@atproto/pds` side by side, each with an account and with stand-ins for the services
+ * that it passes requests on to.
+ */
 import { AtpAgent } from '@atproto/api'
 import { request } from 'undici'
 import { expect } from 'vitest'
@@ -31,8 +34,8 @@ export interface Sides extends AsyncDisposable {
   /** Asks both, expects them to agree, and gives what ours did. */
   agree(asked: AskOf): ReturnType<typeof ask>
   /**
-   * The same for a request that a PDS makes itself instead of passing one on: the headers of the library that it uses, and the words
-   * that it finds for a failure, are its own.
+   * The same for a request that a PDS makes itself instead of passing one on: the headers of the
+   * library that it uses, and the words that it finds for a failure, are its own.
    */
   agreeOnSent(asked: AskOf): Promise<{ status: number; body: string | undefined; reached: object[] }>
   /** Says what a method of the services answers. */
@@ -152,7 +155,10 @@ const REQUEST_HEADERS = [
   'x-secret',
 ]
 
-/** Asks one PDS; what came back and what reached its services, without what is different on every host. */
+/**
+ * Asks one PDS; what came back and what reached its services, without what is different on every
+ * host.
+ */
 export async function ask(side: Side, asked: AskOf) {
   const {
     method = 'GET',
@@ -196,7 +202,9 @@ function pick(headers: Record<string, unknown>, names: readonly string[]): Recor
   )
 }
 
-/** The same with the keys of every object in order: that in which a PDS writes them says nothing. */
+/**
+ * The same with the keys of every object in order: that in which a PDS writes them says nothing.
+ */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
@@ -212,7 +220,10 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-/** A page of the OAuth library without what is added to it here: the script that leads to the second factor, and a link at its foot. */
+/**
+ * A page of the OAuth library without what is added to it here: the script that leads to the second
+ * factor, and a link at its foot.
+ */
 function withoutOurAdditions(page: string): string {
   return page
     .replace('<script type="module" src="/account/second-factor/scripts/sign-in.js"></script>', '')

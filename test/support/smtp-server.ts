@@ -1,7 +1,7 @@
 /**
- * Mail servers of the field (`smtp-server`, `mailparser`) in a process of their own. The parent says
- * when one starts and closes and which addressees it takes, and has every mail before the sender
- * hears that it arrived.
+ * Mail servers of the field (`smtp-server`, `mailparser`) in a process of their own. The parent
+ * says when one starts and closes and which addressees it takes, and has every mail before the
+ * sender hears that it arrived.
  *
  * SMTP_USER and SMTP_PASSWORD say for whom they are.
  */

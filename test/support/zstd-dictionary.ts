@@ -1,4 +1,7 @@
-/** A small zstd dictionary, trained on made-up events with `zstd --train`, in the place of the one that a Jetstream server hands out. */
+/**
+ * A small zstd dictionary, trained on made-up events with `zstd --train`, in the place of the one
+ * that a Jetstream server hands out.
+ */
 export const DICTIONARY = Buffer.from(
   `
 N6Qw7BteAAAiENBBkg7//////4OZSSQpkrQkkVIY2WSX/49kkz0ZS1UvArMGABgOhQJg0+MUAAAEAEGGDAsDk4GBBQADAJeGgQYA

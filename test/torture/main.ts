@@ -1,4 +1,7 @@
-/** `npm run torture -- strangers`: does to both services what nobody would wish them, and says what became of them. */
+/**
+ * `npm run torture -- strangers`: does to both services what nobody would wish them, and says what
+ * became of them.
+ */
 import { parseArgs } from 'node:util'
 import { CommandError, runCommand, UsageError } from '../../scripts/command.ts'
 import { startServices } from './services.ts'

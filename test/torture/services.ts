@@ -1,4 +1,7 @@
-/** Both services as processes with something in them, and what they hold: rows, files, open files, memory, faults in the log. */
+/**
+ * Both services as processes with something in them, and what they hold: rows, files, open files,
+ * memory, faults in the log.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { AtpAgent } from '@atproto/api'

@@ -1,6 +1,7 @@
 /**
- * Strangers: connections that reset, half-close, trickle and garble at random moments, on every kind of path of both
- * services. What they do follows from a seed and their number alone, so that a run can be had again.
+ * Strangers: connections that reset, half-close, trickle and garble at random moments, on every
+ * kind of path of both services. What they do follows from a seed and their number alone, so that a
+ * run can be had again.
  */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,7 @@
 /**
- * Loaded into a process before its own modules: its clock, on every thread, stands where CLOCK_STARTS_AT says when the
- * process starts, and goes on from there. Data folders that were written long ago are served as on the day after.
+ * Loaded into a process before its own modules: its clock, on every thread, stands where
+ * CLOCK_STARTS_AT says when the process starts, and goes on from there. Data folders that were
+ * written long ago are served as on the day after.
  */
 const startsAt = process.env.CLOCK_STARTS_AT
 

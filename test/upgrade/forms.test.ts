@@ -1,6 +1,7 @@
 /**
- * Indexes of earlier versions whose definitions and posts write tags, languages, hosts and expressions in forms that
- * those versions compared letter by letter: they open, and serve what today's rules say. See `record-forms.ts`.
+ * Indexes of earlier versions whose definitions and posts write tags, languages, hosts and
+ * expressions in forms that those versions compared letter by letter: they open, and serve what
+ * today's rules say. See `record-forms.ts`.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

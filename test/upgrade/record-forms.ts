@@ -1,7 +1,8 @@
 /**
- * Records an index with definitions and posts whose tags, languages, hosts and expressions are written as an earlier
- * version took them: `node test/upgrade/record-forms.ts VERSION` writes `test/upgrade/VERSION/forms.sqlite.gz` and
- * `forms.json`. To record what a version of before wrote, it is run in a checkout of that version.
+ * Records an index with definitions and posts whose tags, languages, hosts and expressions are
+ * written as an earlier version took them: `node test/upgrade/record-forms.ts VERSION` writes
+ * `test/upgrade/VERSION/forms.sqlite.gz` and `forms.json`. To record what a version of before
+ * wrote, it is run in a checkout of that version.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

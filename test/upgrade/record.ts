@@ -1,6 +1,7 @@
 /**
- * Records a world with the code of today, for the tests of later versions: `node test/upgrade/record.ts VERSION` writes
- * the folder `test/upgrade/VERSION`. It is run once for each version whose stored form differs from the one before.
+ * Records a world with the code of today, for the tests of later versions:
+ * `node test/upgrade/record.ts VERSION` writes the folder `test/upgrade/VERSION`. It is run once
+ * for each version whose stored form differs from the one before.
  */
 import { copyFileSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -185,7 +186,10 @@ async function recordPds(): Promise<RecordedWorld> {
   }
 }
 
-/** What alice and bob write: of every kind that the feed generator indexes, some changed, some deleted, one with a picture. */
+/**
+ * What alice and bob write: of every kind that the feed generator indexes, some changed, some
+ * deleted, one with a picture.
+ */
 async function write(alice: TestUser, bob: TestUser): Promise<void> {
   const { blob } = (await alice.agent.uploadBlob(PIXEL, { encoding: 'image/png' })).data
   const loose = Buffer.concat([PIXEL, Buffer.from('that no record refers to')])

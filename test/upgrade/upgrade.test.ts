@@ -1,4 +1,7 @@
-/** Data folders that earlier versions wrote are opened by today's code: every session goes on, everything is served the same. */
+/**
+ * Data folders that earlier versions wrote are opened by today's code: every session goes on,
+ * everything is served the same.
+ */
 import {
   chmodSync,
   cpSync,

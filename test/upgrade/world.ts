@@ -1,9 +1,10 @@
 /**
- * What a recorded world is, and what it looks like from outside. `record.ts` makes one with the code of its day;
- * `upgrade.test.ts` opens its data folders with the code of today.
+ * What a recorded world is, and what it looks like from outside. `record.ts` makes one with the
+ * code of its day; `upgrade.test.ts` opens its data folders with the code of today.
  *
- * A folder here is named for the version that wrote it: `pds/` is its data folder, `plc.sqlite` the directory that its
- * accounts are in, `feedgen.sqlite` and `feedgen.postgres.json` the feed generator's index in both stores.
+ * A folder here is named for the version that wrote it: `pds/` is its data folder, `plc.sqlite` the
+ * directory that its accounts are in, `feedgen.sqlite` and `feedgen.postgres.json` the feed
+ * generator's index in both stores.
  */
 import { createHash } from 'node:crypto'
 import { AtpAgent } from '@atproto/api'
@@ -12,7 +13,10 @@ import { decodeFrame } from '#protocol/frame.ts'
 import { operatorOf } from '../pds/accounts/support.ts'
 import { Subscriber } from '../support/subscriber.ts'
 
-/** Issuer and addresses carry the port, so a recorded world is served at the port it was recorded at. */
+/**
+ * Issuer and addresses carry the port, so a recorded world is served at the port it was recorded
+ * at.
+ */
 export const PORT = 25_830
 export const PDS_URL = `http://localhost:${PORT}`
 export const FEEDGEN_DID = 'did:web:feeds.test'
@@ -20,7 +24,10 @@ export const FEEDGEN_DID = 'did:web:feeds.test'
 /** Stands for the colons of DIDs in the names of recorded files. */
 export const COLON = '%3A'
 
-/** On top of a test PDS's environment. Nobody answers at the AppView; it makes `app.bsky` methods served. */
+/**
+ * On top of a test PDS's environment. Nobody answers at the AppView; it makes `app.bsky` methods
+ * served.
+ */
 export const pdsEnvironment = {
   PDS_PORT: String(PORT),
   PDS_BSKY_APP_VIEW_URL: 'http://localhost:9',
@@ -43,7 +50,10 @@ export interface RecordedWorld {
     readonly privileged: Session
   }
   readonly appPassword: string
-  /** Of an app that alice signed in to with OAuth; `used` is a refresh token that was exchanged already. */
+  /**
+   * Of an app that alice signed in to with OAuth; `used` is a refresh token that was exchanged
+   * already.
+   */
   readonly oauth: {
     readonly clientId: string
     readonly accessToken: string

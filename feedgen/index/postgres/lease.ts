@@ -1,6 +1,7 @@
 /**
- * Which of several processes writes. Whoever holds the lease renews it, and every transaction that writes does so too: a process that was
- * stopped for a while, and then goes on as if nothing had been, cannot write once another took over. Time is the database's.
+ * Which of several processes writes. Whoever holds the lease renews it, and every transaction that
+ * writes does so too: a process that was stopped for a while, and then goes on as if nothing had
+ * been, cannot write once another took over. Time is the database's.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -47,7 +48,8 @@ export class Lease {
   }
 
   /**
-   * Renews the lease in a transaction that is about to write, which nobody can take it from before it ends.
+   * Renews the lease in a transaction that is about to write, which nobody can take it from before
+   * it ends.
    * @throws LeaseLostError
    */
   async renew(tx: Kysely<Schema>): Promise<void> {
@@ -67,8 +69,9 @@ export class Lease {
   }
 
   /**
-   * Calls `begin` whenever this process comes to hold the lease, and disposes of what that gave when another process holds it. While the
-   * database does not answer nothing is known, and all stays as it is: what is written renews the lease or fails.
+   * Calls `begin` whenever this process comes to hold the lease, and disposes of what that gave
+   * when another process holds it. While the database does not answer nothing is known, and all
+   * stays as it is: what is written renews the lease or fails.
    */
   whileHeld(begin: () => AsyncDisposable): AsyncDisposable {
     const stopping = new AbortController()

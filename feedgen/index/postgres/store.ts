@@ -1,4 +1,6 @@
-/** The index in PostgreSQL, where several processes serve and the one that holds the lease writes. */
+/**
+ * The index in PostgreSQL, where several processes serve and the one that holds the lease writes.
+ */
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { Turns } from '#platform/keyed-mutex.ts'
@@ -34,7 +36,10 @@ export function openPostgres(url: string): Kysely<Schema> {
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 }
 
-/** What writes through these connections, one transaction at a time; given a lease, each renews it or fails when another process has it. */
+/**
+ * What writes through these connections, one transaction at a time; given a lease, each renews it
+ * or fails when another process has it.
+ */
 export function postgresStore(db: Kysely<Schema>, lease?: Lease): Store {
   const turns = new Turns<'write'>()
   return {

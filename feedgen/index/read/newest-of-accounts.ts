@@ -1,11 +1,15 @@
 /**
- * The newest posts or reposts of many accounts, in order, without reading all that they ever made: a little of each account is read by
- * its index and merged, as far as nothing older of another account can come in between; then a little more.
+ * The newest posts or reposts of many accounts, in order, without reading all that they ever made:
+ * a little of each account is read by its index and merged, as far as nothing older of another
+ * account can come in between; then a little more.
  */
 import { type RawBuilder, sql } from 'kysely'
 import type { Place, Window } from '../../engine/index-queries.ts'
 
-/** A row by its number, and where it stands. Of a repost the place is the post's, at the time of the repost. */
+/**
+ * A row by its number, and where it stands. Of a repost the place is the post's, at the time of the
+ * repost.
+ */
 export interface PlacedRow {
   readonly row: number
   readonly place: Place
@@ -50,7 +54,10 @@ export async function* newestOfAccounts(options: NewestOptions): AsyncGenerator<
   }
 }
 
-/** At most `each` rows of each account, in the order of the index: those of one account stand in their own order. */
+/**
+ * At most `each` rows of each account, in the order of the index: those of one account stand in
+ * their own order.
+ */
 async function newestOfEach(
   { table, accounts, window: { since, after }, all, hasLateral }: NewestOptions,
   each: number,

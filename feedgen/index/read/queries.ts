@@ -37,7 +37,10 @@ type FoundPost = Pick<
 >
 
 const authorDays = 7
-/** To find the newest likers of a post, so many times as many are looked at: those of the accounts that were met last. */
+/**
+ * To find the newest likers of a post, so many times as many are looked at: those of the accounts
+ * that were met last.
+ */
 const likersLookedAtFactor = 4
 
 /** What the CID of a record begins with, before its digest; in hexadecimal. */
@@ -47,7 +50,10 @@ const columns = sql`p.id, p.author, p.sort_at, p.likes, p.reposts, p.replies, p.
 /** Whether a post is there, as far as anybody knows, and its author is active. */
 const isServed = sql`p.present = 1 and p.unsure = 0 and exists (select 1 from accounts where id = p.author and active = 1)`
 
-/** Up to so many posts of accounts are found by merging the newest of each; for more, all are read and sorted. */
+/**
+ * Up to so many posts of accounts are found by merging the newest of each; for more, all are read
+ * and sorted.
+ */
 const MERGED_ROWS_MAX = 500
 
 const isAfter = (place: Place | undefined) =>
@@ -381,7 +387,10 @@ export class IndexFacts implements Facts {
     )
   }
 
-  /** The first reposts of posts by the accounts, of these reposts, or of those `r` that a condition leaves. */
+  /**
+   * The first reposts of posts by the accounts, of these reposts, or of those `r` that a condition
+   * leaves.
+   */
   async #reposts(
     which: { ids: readonly number[] } | { where: RawBuilder<unknown> },
     accounts: readonly AccountId[],
@@ -460,8 +469,8 @@ export class IndexFacts implements Facts {
   }
 
   /**
-   * Whether a label is neither taken back nor expired, and means the version of the post that is here.
-   * Who takes a label back for every version takes it back for each that was named before.
+   * Whether a label is neither taken back nor expired, and means the version of the post that is
+   * here. Who takes a label back for every version takes it back for each that was named before.
    */
   #holdsAt(now: number): RawBuilder<unknown> {
     const digest =

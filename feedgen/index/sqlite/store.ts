@@ -19,7 +19,8 @@ export function openSqliteStore(file: string): Store & AsyncDisposable {
   const connection = connect(file, { readonly: false })
   closeDatabaseFiles(file)
   connection.pragma('journal_mode = WAL')
-  // A power cut may take the last transactions, whole: the cursor goes with its events, and they are read again.
+  // A power cut may take the last transactions, whole: the cursor goes with its events, and they
+  // are read again.
   connection.pragma('synchronous = NORMAL')
   const db = kyselyOver(connection)
   const rows = new SqliteRows(connection)
@@ -36,7 +37,10 @@ export function openSqliteReader(file: string): Kysely<Schema> {
   return kyselyOver(connect(file, { readonly: true }))
 }
 
-/** A file in a folder that goes with it: what stands for `:memory:`, which no two connections could share. */
+/**
+ * A file in a folder that goes with it: what stands for `:memory:`, which no two connections could
+ * share.
+ */
 export function temporaryFile(): Disposable & { path: string } {
   const folder = mkdtempSync(path.join(tmpdir(), 'feedgen-index-'))
   return {

@@ -1,6 +1,7 @@
 /**
- * Objects on a thread of their own, whose methods are called from here. What is written to a SQLite file is written so: neither a batch of events nor
- * a checkpoint of the log keeps a page waiting. If the thread dies, nobody knows what was written, and the process ends with its error.
+ * Objects on a thread of their own, whose methods are called from here. What is written to a SQLite
+ * file is written so: neither a batch of events nor a checkpoint of the log keeps a page waiting.
+ * If the thread dies, nobody knows what was written, and the process ends with its error.
  */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'

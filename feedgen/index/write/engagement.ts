@@ -18,8 +18,9 @@ export class Engagement {
   }
 
   /**
-   * Counts people who began or ceased to like or repost something. The removed records must be gone already, and the added ones not yet
-   * be there: what is found for the same author and subject is another record, with which nothing changes.
+   * Counts people who began or ceased to like or repost something. The removed records must be gone
+   * already, and the added ones not yet be there: what is found for the same author and subject is
+   * another record, with which nothing changes.
    */
   async countPeople(rows: Rows, table: 'likes' | 'reposts', removed: Edge[], added: Edge[]): Promise<void> {
     const before = new Map(removed.map((edge) => [pairOf(edge), edge]))
@@ -37,7 +38,10 @@ export class Engagement {
     for (const [pair, { subject }] of after) if (!before.has(pair)) this.#of(subject)[table] += 1
   }
 
-  /** Adds the changes to what is counted, and moves posts to the tier that they now belong to: which, and where to. */
+  /**
+   * Adds the changes to what is counted, and moves posts to the tier that they now belong to:
+   * which, and where to.
+   */
   async write(rows: Rows): Promise<Map<number, number>> {
     const deltas = [...this.#deltas].filter(([, counts]) => !isZero(counts))
     const counted = await rows.add(

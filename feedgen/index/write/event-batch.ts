@@ -1,7 +1,9 @@
 /**
- * The events of one transaction: what they make of repositories and accounts, and the records that are still to be written.
+ * The events of one transaction: what they make of repositories and accounts, and the records that
+ * are still to be written.
  *
- * An event may come twice (after a reconnect, or from two endpoints); its repository's revision tells.
+ * An event may come twice (after a reconnect, or from two endpoints); its repository's revision
+ * tells.
  */
 import { isValidDid } from '@atproto/syntax'
 import { cidToBytes } from '#protocol/cid.ts'
@@ -32,7 +34,10 @@ const DELETED = 'deleted'
 
 /** How many records of a repository are read or removed in one statement. */
 const pageRowsMax = 500
-/** How many rows of accounts that are gone or jumped are gone through in one transaction; the rest goes in steps of its own. */
+/**
+ * How many rows of accounts that are gone or jumped are gone through in one transaction; the rest
+ * goes in steps of its own.
+ */
 export const SWEEP_ROWS_MAX = 500
 
 /** In the order in which they are removed: what feeds are made by goes first. */
@@ -99,9 +104,10 @@ export class Batch {
   }
 
   /**
-   * Removes what is not in the repository any more from the next rows of a table, and shows the others again, unless events have told of newer
-   * commits. From the first step on the repository stands at the content's revision, so that older events say nothing; it counts as
-   * jumped until the last.
+   * Removes what is not in the repository any more from the next rows of a table, and shows the
+   * others again, unless events brought newer commits. From the first step on the repository
+   * stands at the content's revision, so that older events say nothing; it counts as jumped until
+   * the last.
    * @param place absent at the first step
    */
   async clean({ did, rev, data, present }: RepositoryContent, place?: CleaningPlace): Promise<CleaningStep> {
@@ -176,7 +182,8 @@ export class Batch {
       account.jumped = 0
       await this.#beginSweep(account, { table: DELETION_TABLES[0]!, after: '' })
     } else if (wasDeleted && account.sweep !== null) {
-      // It is back before all of it was removed: the rest is gone unless its repository says otherwise.
+      // It is back before all of it was removed: the rest is gone unless its repository says
+      // otherwise.
       account.jumped = 1
       await this.#distrust(account)
     }
@@ -245,7 +252,10 @@ export class Batch {
     this.#draft.add(account, table, uri.slice(uri.lastIndexOf('/') + 1), row)
   }
 
-  /** What was indexed of the repository so far is not shown until somebody looks whether it is still there. */
+  /**
+   * What was indexed of the repository so far is not shown until somebody looks whether it is still
+   * there.
+   */
   async #distrust(account: AccountRow): Promise<void> {
     await this.#writeDraft()
     const [posts, reposts] = [await this.#newest('posts'), await this.#newest('reposts')]
@@ -260,7 +270,10 @@ export class Batch {
     return found?.id ?? 0
   }
 
-  /** Has all of an account's rows gone through: as many as there is room for at once, the rest in steps, while nothing of it is shown. */
+  /**
+   * Has all of an account's rows gone through: as many as there is room for at once, the rest in
+   * steps, while nothing of it is shown.
+   */
   async #beginSweep(account: AccountRow, place: SweepPlace): Promise<void> {
     account.sweep = JSON.stringify(place)
     if (account.active === 1) account.active = HIDDEN
@@ -344,7 +357,10 @@ function isStale({ kind, rev, data }: CommitChange | SyncChange, known: AccountR
   return !(kind === 'commit' && rev === known.rev && data === undefined && known.data === null)
 }
 
-/** Whether no change lies between what is known of a repository and the event, as far as anybody can tell. */
+/**
+ * Whether no change lies between what is known of a repository and the event, as far as anybody can
+ * tell.
+ */
 function follows(event: CommitChange | SyncChange, known: AccountRow): boolean {
   if (event.kind === 'sync') return event.data !== undefined && event.data === known.data
   if (event.data === undefined || known.data === null) return true

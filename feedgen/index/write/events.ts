@@ -1,7 +1,13 @@
-/** What the firehose and what is fetched from repositories tell the index. Everything here is named by DIDs and URIs. */
+/**
+ * What the firehose and what is fetched from repositories tell the index. Everything here is named
+ * by DIDs and URIs.
+ */
 import type { Cid } from '#protocol/cid.ts'
 
-/** What happened to one record of the event's repository: `row` is null when it is gone, or is no longer of a kind that is indexed. */
+/**
+ * What happened to one record of the event's repository: `row` is null when it is gone, or is no
+ * longer of a kind that is indexed.
+ */
 export type Change = {
   [T in keyof NewRecords]: { table: T; uri: string; row: NewRecords[T] | null }
 }[keyof NewRecords]
@@ -88,12 +94,18 @@ export interface CommitChange {
   since?: string | null
   /** The root of the tree before; senders that predate it leave it out. */
   prevData?: string
-  /** The root of the tree after. Senders that leave it out (Jetstream) may send several events of one revision. */
+  /**
+   * The root of the tree after. Senders that leave it out (Jetstream) may send several events of
+   * one revision.
+   */
   data?: string
   changes: Change[]
 }
 
-/** A repository stands at this commit, however it came there. Senders that do not tell its root leave it out. */
+/**
+ * A repository stands at this commit, however it came there. Senders that do not tell its root
+ * leave it out.
+ */
 export interface SyncChange {
   kind: 'sync'
   did: string
@@ -109,7 +121,10 @@ export interface AccountChange {
   status?: string
 }
 
-/** Records that were fetched from a repository, not told by an event. They are as of a revision: in a newer repository they may be gone. */
+/**
+ * Records that were fetched from a repository, not told by an event. They are as of a revision: in
+ * a newer repository they may be gone.
+ */
 export interface FetchedChange {
   kind: 'fetched'
   did: string
@@ -118,7 +133,10 @@ export interface FetchedChange {
   changes: Change[]
 }
 
-/** What a repository holds was looked through whole: of the tables that are named, every other record is gone. */
+/**
+ * What a repository holds was looked through whole: of the tables that are named, every other
+ * record is gone.
+ */
 export interface RepositoryContent {
   did: string
   rev: string
@@ -166,9 +184,10 @@ export const repositoryTables = [
 export type RepositoryTable = (typeof repositoryTables)[number]
 
 /**
- * What became of an event: `stale` ones had been seen before (or newer ones of that repository), `deleted` ones are of an account that is
- * gone; after a `jumped` one it is not known which older records of the repository are still there. `refused` is
- * what the store cannot hold: it was dropped and logged.
+ * What became of an event: `stale` ones had been seen before (or newer ones of that repository),
+ * `deleted` ones are of an account that is gone; after a `jumped` one it is not known which older
+ * records of the repository are still there. `refused` is what the store cannot hold: it was
+ * dropped and logged.
  */
 export type Outcome = 'applied' | 'jumped' | 'stale' | 'deleted' | 'refused'
 

@@ -1,6 +1,7 @@
 /**
- * The numbers behind DIDs and URIs, for the one who writes. What is asked for often is remembered; a row is made for what has none. When a transaction
- * fails, its numbers may never have been given out: forget them all.
+ * The numbers behind DIDs and URIs, for the one who writes. What is asked for often is remembered;
+ * a row is made for what has none. When a transaction fails, its numbers may never have been given
+ * out: forget them all.
  */
 import type { Rows } from '../rows.ts'
 import type { AccountRow } from '../schema.ts'
@@ -13,7 +14,10 @@ export class Names {
   readonly #accounts = new Map<string, AccountRow>()
   readonly #posts = new Map<string, number>()
 
-  /** The accounts' rows by DID, as they stand; who changes one writes it back in the same transaction. */
+  /**
+   * The accounts' rows by DID, as they stand; who changes one writes it back in the same
+   * transaction.
+   */
   async accounts(rows: Rows, dids: Iterable<string>): Promise<Map<string, AccountRow>> {
     const found = new Map<string, AccountRow>()
     const missing = new Set<string>()

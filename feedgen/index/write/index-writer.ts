@@ -1,6 +1,7 @@
 /**
- * Puts what happened into the tables: a batch of events and the cursor behind them in one transaction, so that whatever ends the process leaves
- * the rows of exactly the events before the cursor. How events become rows is `batch.ts`'s and `draft.ts`'s.
+ * Puts what happened into the tables: a batch of events and the cursor behind them in one
+ * transaction, so that whatever ends the process leaves the rows of exactly the events before the
+ * cursor. How events become rows is `batch.ts`'s and `draft.ts`'s.
  */
 import { setImmediate as immediate } from 'node:timers/promises'
 import { crashPoint } from '#platform/crash-points.ts'
@@ -48,8 +49,9 @@ export class Recorder implements MatchWriter, DefinitionWriter {
   }
 
   /**
-   * Writes the events in their order, and how far that brings the endpoint. Resolves, with what became of each, once it is committed; after
-   * those stands one `refused` for each part of an event that was dropped. What the store refuses for good keeps nothing else out.
+   * Writes the events in their order, and how far that brings the endpoint. Resolves, with what
+   * became of each, once it is committed; after those stands one `refused` for each part of an
+   * event that was dropped. What the store refuses for good keeps nothing else out.
    */
   async apply(events: readonly IndexEvent[], position?: Position): Promise<Outcome[]> {
     const { outcomes, partsRefused } = await this.#apply(events, position)
@@ -97,7 +99,10 @@ export class Recorder implements MatchWriter, DefinitionWriter {
     return { outcomes: ['refused'], partsRefused: 0 }
   }
 
-  /** Those of the event's parts that the store takes, found by halves in transactions that are rolled back. */
+  /**
+   * Those of the event's parts that the store takes, found by halves in transactions that are
+   * rolled back.
+   */
   async #accepted(event: IndexEvent, parts: readonly Part[]): Promise<Part[]> {
     try {
       await this.#commit([withParts(event, parts)], undefined, { rollBack: true })
@@ -156,8 +161,9 @@ export class Recorder implements MatchWriter, DefinitionWriter {
   }
 
   /**
-   * Removes what a repository does not hold any more, in steps between which events are written. Whatever ends it before it is done, the
-   * repository still counts as jumped and is fetched once more.
+   * Removes what a repository does not hold any more, in steps between which events are written.
+   * Whatever ends it before it is done, the repository still counts as jumped and is fetched once
+   * more.
    */
   async clean(content: RepositoryContent): Promise<Outcome> {
     let place: CleaningPlace | undefined
@@ -184,8 +190,9 @@ export class Recorder implements MatchWriter, DefinitionWriter {
   }
 
   /**
-   * Goes a step on with an account that was deleted or has jumped, and whose rows were too many for the transaction of that event.
-   * Whatever ends the process in between, the next goes on from there.
+   * Goes a step on with an account that was deleted or has jumped, and whose rows were too many for
+   * the transaction of that event. Whatever ends the process in between, the next goes on from
+   * there.
    * @returns whether there may be more
    */
   async sweep(): Promise<boolean> {

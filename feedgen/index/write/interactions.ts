@@ -1,4 +1,7 @@
-/** What viewers let us know of what they did with what a feed showed them. Reports repeat, and come in any order: each is kept once. */
+/**
+ * What viewers let us know of what they did with what a feed showed them. Reports repeat, and come
+ * in any order: each is kept once.
+ */
 import type { Row } from '../schema.ts'
 import type { Store, Tx } from '../store.ts'
 import { POST, parseUri } from '../uris.ts'
@@ -22,7 +25,9 @@ export class Interactions {
     this.#store = store
   }
 
-  /** Keeps the reports of a viewer that are about posts in the index; resolves once they are kept. */
+  /**
+   * Keeps the reports of a viewer that are about posts in the index; resolves once they are kept.
+   */
   async keep(viewer: string, feed: string | undefined, reports: readonly Interaction[]): Promise<void> {
     await this.#store.transaction(async (tx) => {
       const posts = await postsOf(tx, reports)

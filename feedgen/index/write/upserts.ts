@@ -1,6 +1,6 @@
 /**
- * Records to be replaced: the last word on each, whatever was there before. Written all at once, with what they change in
- * engagement and matches.
+ * Records to be replaced: the last word on each, whatever was there before. Written all at once,
+ * with what they change in engagement and matches.
  */
 
 import type { Rows } from '../rows.ts'
@@ -51,7 +51,7 @@ export class Draft {
   ): void {
     const entries: Map<string, Entry<T>> = this.#entries[table]
     const key = `${id}/${rkey}`
-    // Set anew, it comes after what arrived in between.
+    // Set again, it comes after what arrived in between.
     entries.delete(key)
     const collection = table === 'posts' ? POST : table === 'lists' ? LIST : undefined
     const uri = collection ? formatUri({ did, collection, rkey }) : ''

@@ -1,6 +1,6 @@
 import { checkedJson, endpoint } from '../endpoint.ts'
 
-/** Which feeds this service serves. */
+/** The feeds of this service. */
 export default endpoint<object>({
   handle: async (_call, { feeds, site }) => {
     const served = await feeds.list()

@@ -36,7 +36,8 @@ async function feedFor(
 export default endpoint<Params, undefined, { feed: ServedFeed; viewer: string | null }>({
   auth: feedFor,
   handle: async ({ params: { limit, cursor }, credentials: { feed, viewer }, request }, { pasts }) => {
-    // Fetched in the background; until then the feed is made from what is known, or is its cold start.
+    // Fetched in the background; until then the feed is made from what is known, or is its cold
+    // start.
     const isNew =
       viewer !== null && feed.looksAtViewer && !(await pasts.ask(viewer, { mutuals: feed.asksMutuals }))
     const page = await feed

@@ -8,7 +8,7 @@ interface Input {
 
 const POINTS = 10
 
-/** How many posts a definition would have had, hour by hour. */
+/** How many posts a definition would have matched, hour by hour. */
 export default endpoint<object, Input, Asker>({
   auth: asker,
   rateLimit: [evaluations(POINTS)],

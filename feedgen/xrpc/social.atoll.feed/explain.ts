@@ -8,7 +8,7 @@ interface Params {
   post: string
 }
 
-/** Why a post is, or is not, in a feed. */
+/** Why a post is or isn't in a feed. */
 export default endpoint<Params, undefined, Asker>({
   auth: asker,
   rateLimit: [evaluations(1)],

@@ -7,7 +7,7 @@ interface Params {
   cursor?: string
 }
 
-/** The definitions that are known here. */
+/** The definitions known here. */
 export default endpoint<Params>({
   handle: ({ params: { creator, limit, cursor } }, { inquiries }) => {
     const [after] = cursor ? decodeCursor(cursor, ['number']) : [0]

@@ -7,8 +7,8 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 export const randomCode = (): string => `${randomBase32(5)}-${randomBase32(5)}`
 
 /**
- * A code of {@link randomCode} as it was made, from what somebody typed or pasted: in any case, with blanks, line ends and invisible
- * characters, with another dash or none.
+ * Normalizes a typed or pasted code to the form that {@link randomCode} makes: any case, spaces,
+ * line breaks and invisible characters, another dash or none.
  */
 export function codeAsMade(typed: string): string {
   const plain = typed.toLowerCase().replace(/[\s\p{Dash_Punctuation}\p{Format}\u2212]/gu, '')

@@ -1,6 +1,6 @@
 /**
- * Codes that prove that somebody reads an account's mail. An account has one at a time for each purpose, and it holds for a quarter of an hour;
- * a new one takes the place of the old. They are mailed by whoever asks for them, after the transaction.
+ * Codes that prove access to an account's email address. An account has one code per purpose, valid
+ * for 15 minutes; a new one replaces the old one. The caller mails it after the transaction.
  */
 
 import { createHash, timingSafeEqual } from 'node:crypto'

@@ -1,6 +1,6 @@
 /**
- * One-time codes of an authenticator app (TOTP, https://www.rfc-editor.org/rfc/rfc6238), in the one form that every app knows: SHA-1, six digits,
- * half a minute.
+ * One-time codes of an authenticator app (TOTP, https://www.rfc-editor.org/rfc/rfc6238), with the
+ * parameters that every app supports: SHA-1, six digits, 30 seconds.
  */
 import { Secret, TOTP } from 'otpauth'
 

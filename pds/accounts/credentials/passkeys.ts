@@ -1,7 +1,8 @@
 /**
- * The ceremonies of passkeys: what a browser is asked, and whether its answer holds. https://www.w3.org/TR/webauthn-3/
+ * The WebAuthn ceremonies of passkeys. https://www.w3.org/TR/webauthn-3/
  *
- * They are second factors: the password comes first, so a key need not know who holds it (a PIN, a finger), and need not be found without a name.
+ * Passkeys are second factors: the password comes first, so neither user verification nor a
+ * discoverable credential is required.
  */
 import {
   type AuthenticationResponseJSON,
@@ -19,7 +20,10 @@ import { PASSKEY_NAME_CHARACTERS_MAX, SecondFactorError, type SecondFactors } fr
 
 type Transports = RegistrationResponseJSON['response']['transports']
 
-/** Ed25519, P-256 and RSA, as COSE numbers them, the one liked best first. What else the library knows is an experiment in Node. */
+/**
+ * Ed25519, P-256 and RSA, as COSE numbers them, in order of preference. The library's other
+ * algorithms are experimental in Node.
+ */
 const ALGORITHMS = [-8, -7, -257]
 
 export class Passkeys {
@@ -28,7 +32,9 @@ export class Passkeys {
   readonly #host: string
   readonly #service: string
 
-  /** @param options `publicUrl`: the keys are bound to its host; `service` is what browsers call it */
+  /**
+   * @param options `publicUrl`: the keys are bound to its host; `service` is what browsers call it
+   */
   constructor(factors: SecondFactors, { publicUrl, service }: { publicUrl: string; service: string }) {
     const { origin, hostname } = new URL(publicUrl)
     this.#factors = factors
@@ -87,7 +93,7 @@ export class Passkeys {
     })
   }
 
-  /** What a browser is asked to prove that it has one of an account's keys. The challenge in it is for `assertAnswer`. */
+  /** Options for a browser to prove that it has a passkey. `assertAnswer` needs their challenge. */
   requestOptions({ id }: Account): Promise<PublicKeyCredentialRequestOptionsJSON> {
     return generateAuthenticationOptions({
       rpID: this.#host,
@@ -97,7 +103,7 @@ export class Passkeys {
   }
 
   /**
-   * Checks that a browser has one of an account's keys. A challenge is good for one answer, which is the caller's to see to.
+   * Verifies that a browser has a passkey of the account. The caller uses a challenge only once.
    * @throws SecondFactorError
    */
   async assertAnswer({ id }: Account, challenge: string | undefined, answer: unknown): Promise<void> {

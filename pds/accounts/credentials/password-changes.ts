@@ -1,6 +1,7 @@
 /**
- * A new password in place of one that was forgotten, or that the operator takes away. Every session ends with the old one, on
- * every browser and in every app, and so do app passwords: whoever had the account may have made one.
+ * A new password in place of one that was forgotten, or that the operator takes away. Every session
+ * ends with the old one, on every browser and in every app, and so do app passwords: whoever had
+ * the account may have made one.
  */
 import type { Logger } from '#platform/log.ts'
 import type { Tx } from '#platform/sqlite.ts'
@@ -31,8 +32,9 @@ export class PasswordChanges {
   }
 
   /**
-   * Mails the account of an address, if there is one, the code that a new password takes. Nobody hears whether there is one, nor waits for the
-   * mail; that it did not leave is for the operator's log.
+   * Mails the account of an address, if there is one, the code that a new password takes. Nobody
+   * hears whether there is one, nor waits for the mail; that it did not leave is for the operator's
+   * log.
    */
   requestUnseen(email: string): void {
     this.request(email).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 /**
- * That somebody knows an account's password, for the minutes in which he gives a second factor or changes his second factors. A proof is a
- * random name that only he was told; it is kept in memory, so a restart asks for the password again.
+ * Proofs that a user knows an account's password, for the minutes that it takes to enter a second
+ * factor or to change second factors. A proof is a random name known only to that user; proofs are
+ * kept in memory, so a restart asks for the password again.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -22,7 +23,7 @@ export interface PasswordProof {
 
 const LIFETIME_MINUTES = 10
 const PROOFS_MAX = 10_000
-/** What one account has at once: more push its own out, and nobody else's. */
+/** Proofs per account. More evict the account's own, never another account's. */
 const PROOFS_OF_ACCOUNT_MAX = 10
 const NAME_BYTES = 24
 

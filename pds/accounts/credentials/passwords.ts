@@ -1,4 +1,7 @@
-/** Passwords, hashed as the reference does, so that accounts can be adopted: `salt:hash`, scrypt, the salt's hexadecimal text taken as it stands. */
+/**
+ * Passwords, hashed as `@atproto/pds` does so that its accounts can be adopted: `salt:hash`,
+ * scrypt, with the salt's hexadecimal text used as the salt.
+ */
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { AccountError } from '../errors.ts'
@@ -16,7 +19,7 @@ export async function hashPassword(password: string): Promise<string> {
   return hashUnder(randomBytes(SALT_BYTES), password)
 }
 
-/** What is stored for an app password: the same each time, so that it can be looked for among the account's. */
+/** The hash of an app password: deterministic, so that it can be looked up by account. */
 export async function hashAppPassword(did: string, password: string): Promise<string> {
   return hashUnder(createHash('sha256').update(did).digest().subarray(0, SALT_BYTES), password)
 }
@@ -34,7 +37,10 @@ export async function verifyPassword(password: string, stored: string): Promise<
   return expected.length === actual.length && timingSafeEqual(expected, actual)
 }
 
-/** @throws AccountError for a new password that is shorter than the server asks for, and always for an empty one */
+/**
+ * @throws AccountError for a new password that is shorter than the server asks for, and always for
+ * an empty one
+ */
 export function assertPasswordLongEnough(password: string, charactersMin: number): void {
   if (password === '') throw new AccountError('Password must not be empty.', 'InvalidPassword')
   if (password.length < charactersMin) {

@@ -1,8 +1,10 @@
 /**
- * What signing in takes beside the password: one-time codes of an authenticator app, passkeys, and backup codes for who lost them. An account
- * that has set up none of these may still have its e-mail address as one: `Emails`. The ceremonies of passkeys are in `passkeys.ts`.
+ * What signing in takes beside the password: one-time codes of an authenticator app, passkeys, and
+ * backup codes for who lost them. An account that has set up none of these may still have its
+ * e-mail address as one: `Emails`. The ceremonies of passkeys are in `passkeys.ts`.
  *
- * They stay when the password is reset: who reads the mail alone does not get in. They go with the account, or when the operator removes them.
+ * They stay when the password is reset: who reads the mail alone does not get in. They go with the
+ * account, or when the operator removes them.
  */
 
 import { DomainError } from '#platform/errors.ts'
@@ -39,7 +41,10 @@ export interface SecondFactorOverview {
 const BACKUP_CODES = 10
 export const PASSKEYS_MAX = 20
 export const PASSKEY_NAME_CHARACTERS_MAX = 60
-/** Wrong codes of an account within the time that they are counted for; then none is tried until it is over. */
+/**
+ * Wrong codes of an account within the time that they are counted for; then none is tried until it
+ * is over.
+ */
 export const WRONG_CODES_MAX = 5
 export const WRONG_CODES_MINUTES = 15
 
@@ -50,7 +55,10 @@ export class SecondFactors {
   readonly #keySecret: Buffer
   readonly #issuer: string
 
-  /** @param options `keySecret` encrypts the secrets of authenticator apps; `issuer` is what the apps call this service */
+  /**
+   * @param options `keySecret` encrypts the secrets of authenticator apps; `issuer` is what the
+   * apps call this service
+   */
   constructor(
     store: Store,
     emails: Pick<Emails, 'assertSecondFactor'>,
@@ -63,7 +71,10 @@ export class SecondFactors {
     this.#issuer = issuer
   }
 
-  /** Whether an account signs in with an authenticator app or a passkey: then a mailed code is not enough. */
+  /**
+   * Whether an account signs in with an authenticator app or a passkey: then a mailed code is not
+   * enough.
+   */
   areSetUp(account: number): boolean {
     return this.#factors.authenticator(account) !== undefined || this.#factors.passkeys(account).length > 0
   }
@@ -77,7 +88,8 @@ export class SecondFactors {
   }
 
   /**
-   * Whether signing in takes a code, or a passkey, after the password. A code that is mailed is on its way then.
+   * Whether signing in takes a code, or a passkey, after the password. A code that is mailed is on
+   * its way then.
    * @throws AccountError
    */
   async isCodeNeeded(account: Account): Promise<boolean> {
@@ -114,7 +126,8 @@ export class SecondFactors {
   async assertCode({ id, did }: Pick<Account, 'id' | 'did'>, code: string): Promise<void> {
     const typed = codeAsMade(code)
     const isBackupCode = !isOneTimeCode(typed)
-    // A code counts as wrong until it was right: no more hashes are made at once than codes may be tried.
+    // A code counts as wrong until it was right: no more hashes are made at once than codes may be
+    // tried.
     const mayTry = await this.#store.db.write((tx) => {
       const wrong = this.#recentWrongCodes(tx, id)
       if (wrong.count >= WRONG_CODES_MAX) return false
@@ -134,7 +147,8 @@ export class SecondFactors {
   }
 
   /**
-   * What an authenticator app is set up with; the account has it once `addAuthenticator` was given a code of it.
+   * What an authenticator app is set up with; the account has it once `addAuthenticator` was given
+   * a code of it.
    * @param known the secret, when it was made already
    */
   newAuthenticator({ handle, did }: Account, known?: Buffer): AuthenticatorSetup {
@@ -195,7 +209,8 @@ export class SecondFactors {
     const { codes, hashes } = await newBackupCodes(account.did)
     await this.#store.db.write((tx) => {
       this.#assertThere(account)
-      // Codes stand in for something; without it, a later one would come with none that its owner was shown.
+      // Codes stand in for something; without it, a later one would come with none that its owner
+      // was shown.
       if (!this.areSetUp(account.id)) throw new AccountError('There is no second factor to make codes for')
       this.#factors.putBackupCodes(tx, account.id, hashes)
     })
@@ -242,7 +257,9 @@ export class SecondFactors {
     return isOver ? { account, count: 0, since: tx.now } : wrong
   }
 
-  /** An account may have ended since it was looked up; what is added to it then would stay for ever. */
+  /**
+   * An account may have ended since it was looked up; what is added to it then would stay for ever.
+   */
   #assertThere({ id }: Account): void {
     if (this.#store.accounts.byId(id) === undefined) throw new AccountError('Account not found')
   }

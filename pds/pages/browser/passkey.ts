@@ -1,6 +1,7 @@
 /**
- * A form with `data-passkey-create` or `data-passkey-get`, which hold what the browser is asked, sends what it answered in its field `answer`. A
- * form without a script would send nothing of use, so it is shown only here.
+ * Forms with `data-passkey-create` or `data-passkey-get`, which hold the WebAuthn options, submit
+ * the browser's response in their field `answer`. They are useless without a script, so they are
+ * shown only here.
  */
 import {
   browserSupportsWebAuthn,

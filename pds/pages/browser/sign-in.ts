@@ -1,6 +1,6 @@
 /**
- * Beside the OAuth library's script on its pages: when its sign-in is refused because the account has a second factor that it does not know,
- * leads on to the page of ours where the sign-in goes on, with the proof that the password was right.
+ * Runs on the OAuth library's pages: when its sign-in is rejected because the account has a second
+ * factor that it does not support, continues on our page, with the proof of the password.
  */
 const SIGN_IN = '/@atproto/oauth-provider/~api/sign-in'
 const NEXT_STEP = '/account/second-factor'

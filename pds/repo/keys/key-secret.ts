@@ -1,9 +1,10 @@
 /**
- * Which secret the signing keys are encrypted under: checked at every start, exchanged on demand.
+ * The secret that signing keys are encrypted under: checked at every start, rotated on demand.
  *
- * The database holds the secret's fingerprint, so that a lost or a wrong file is told at start and not when somebody writes, and none is
- * made in its place. An exchange writes the new secret beside the old one before any key is under it: wherever it is interrupted, one of
- * the two files fits the database.
+ * The database holds the secret's fingerprint, so that a lost or wrong file is reported at start
+ * and not at the first write, and no new secret is created in its place. A rotation writes the new
+ * secret beside the old one before any key is encrypted under it: wherever it is interrupted, one
+ * of the two files fits the database.
  */
 import { createHmac } from 'node:crypto'
 import { renameSync } from 'node:fs'
@@ -34,8 +35,8 @@ const KEYS_PAGE = 1_000
 const SEALED_MAX = 500
 
 /**
- * The secret of the store's signing keys; a store without one gets one. Ends an exchange that was interrupted, and seals
- * under the secret what an earlier version left in the clear.
+ * The secret of the store's signing keys; a store without one gets one. Ends an exchange that was
+ * interrupted, and seals under the secret what an earlier version left in the clear.
  * @param path the secret's file
  * @throws KeySecretError
  */
@@ -84,10 +85,11 @@ async function findKeySecret(store: Store, path: string): Promise<Buffer> {
 }
 
 /**
- * Encrypts every signing key, and what else is under the secret, under a new one, in one transaction: for a store that nobody else uses. The old secret's file is kept
- * under another name, because the backups from before are under it.
+ * Reencrypts every signing key, and whatever else the secret protects, under a new secret, in one
+ * transaction, for a store that is not otherwise in use. The old secret's file is kept under
+ * another name, because earlier backups need it.
  * @param path the secret's file
- * @returns how many keys there are, and where the old secret lies now
+ * @returns the number of keys, and the path of the old secret
  * @throws KeySecretError
  */
 export async function exchangeKeySecret(store: Store, path: string): Promise<{ keys: number; old: string }> {
@@ -111,7 +113,8 @@ export async function exchangeKeySecret(store: Store, path: string): Promise<{ k
       for (const { id, sessionId } of page)
         store.devices.setSession(tx, id, sealSession(next, unsealSession(secret, sessionId)))
     }
-    // Their codes are not here to be hashed under another key; they hold for minutes, and people ask for new ones.
+    // Their codes are not here to be hashed under another key; they hold for minutes, and people
+    // ask for new ones.
     store.emailTokens.deleteOfAll(tx)
     store.keySecrets.setFingerprint(tx, fingerprint(next))
     return count
@@ -138,7 +141,7 @@ function install(path: string): string {
 
 const nextOf = (path: string): string => `${path}.next`
 
-/** What tells a secret without giving it away. */
+/** Identifies a secret without revealing it. */
 function fingerprint(secret: Buffer): Buffer {
   return createHmac('sha256', secret)
     .update('fingerprint of the secret of the signing keys')

@@ -1,4 +1,7 @@
-/** Signing keys that are made ahead of their accounts, so that whoever moves here can name the key in their identity's document first. */
+/**
+ * Signing keys that are reserved ahead of their accounts, so that an owner who moves here can put
+ * the key in their DID document first.
+ */
 import type { Tx } from '#platform/sqlite.ts'
 import type { SigningKey } from '#protocol/keys.ts'
 import type { Store } from '../../store/store.ts'
@@ -17,7 +20,8 @@ export class ReservedKeys {
   }
 
   /**
-   * The did:key of a key that is reserved for a DID, always the same until its account is made; without a DID, of a new one.
+   * The did:key of a key that is reserved for a DID, always the same until its account is made;
+   * without a DID, of a new one.
    */
   async reserve(did?: string): Promise<string> {
     const { key, encrypted } = this.#keys.generate()

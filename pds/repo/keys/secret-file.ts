@@ -1,7 +1,7 @@
 /**
- * The file of the secret that signing keys are encrypted under. It lies outside the database, so that a
- * copy of the database is not a copy of every key. Without that file no repository can be signed: it
- * belongs in every backup, apart from the database.
+ * The file of the secret that signing keys are encrypted under. It lies outside the database, so
+ * that a copy of the database is not a copy of every key. Without that file no repository can be
+ * signed: it belongs in every backup, apart from the database.
  */
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
@@ -10,8 +10,8 @@ import { crashPoint } from '#platform/crash-points.ts'
 import { SEALING_KEY_BYTES } from '#platform/sealing.ts'
 
 /**
- * The secret of a key file, made on the first start, readable by its owner only. It is whole and on the disk, its folder's entry too,
- * before any key is encrypted under it.
+ * The secret of a key file, created on the first start, readable by its owner only. The file and
+ * its folder's entry are synced before any key is encrypted under it.
  */
 export function loadKeySecret(path: string): Buffer {
   const secret = readKeySecret(path)
@@ -38,7 +38,10 @@ export function readKeySecret(path: string): Buffer | undefined {
 
 export const newKeySecret = (): Buffer => randomBytes(SEALING_KEY_BYTES)
 
-/** Writes a secret to a file, readable by its owner only. It is on the disk afterwards, but for the folder's entry. */
+/**
+ * Writes a secret to a file, readable by its owner only. It is on the disk afterwards, but for the
+ * folder's entry.
+ */
 export function writeKeySecret(path: string, secret: Buffer): void {
   const file = openSync(path, 'w', 0o600)
   try {

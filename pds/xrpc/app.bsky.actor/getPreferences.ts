@@ -22,7 +22,9 @@ export default endpoint<object, undefined, PersonCredentials | ServiceCredential
   },
 })
 
-/** Whose preferences the moderation service asks for: a parameter that the lexicon does not know. */
+/**
+ * Whose preferences the moderation service asks for: a parameter that the lexicon does not know.
+ */
 function didParameter(url: string | undefined): string {
   const did = new URL(url ?? '/', 'http://localhost').searchParams.get('did')
   if (did?.startsWith('did:')) return did

@@ -7,7 +7,10 @@ import { endpoint } from '../endpoint.ts'
 const NSID = 'app.bsky.feed.getFeed'
 const SKELETON = 'app.bsky.feed.getFeedSkeleton'
 
-/** The AppView asks the feed's generator in the caller's name, so the token is made out to the generator. */
+/**
+ * The AppView asks the feed's generator in the caller's name, so the token is made out to the
+ * generator.
+ */
 export default endpoint<Method.QueryParams, undefined, PersonCredentials, AppViewServices>({
   auth: user(),
   permission: proxies(NSID, SKELETON),

@@ -8,7 +8,7 @@ export default endpoint<Method.QueryParams>({
     const handle = handles.normalize(params.handle)
     const account = accounts.find(handle)
     if (account !== undefined && statusOf(account) === 'active') return json({ did: account.did })
-    // A name of ours that nobody has is nobody's; other names are looked up where they live.
+    // A handle under this host's domains without an account does not exist; others are resolved.
     if (handles.isLocal(handle)) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')
     const did = appView ? await appView.resolveHandle(handle) : await handles.resolve(handle)
     if (did === undefined) throw new InvalidRequestError('Unable to resolve handle', 'HandleNotFound')

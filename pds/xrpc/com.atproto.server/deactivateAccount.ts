@@ -18,7 +18,7 @@ export default endpoint<object, Method.InputSchema, PersonCredentials>({
     standing.deactivate(credentials.did, {
       // Who was taken down may leave, and not take away what the moderators look at.
       deleteAfter: deleteAfter && !isTakendown(credentials) ? new Date(deleteAfter) : undefined,
-      // The app itself goes on: it could not be let in again to activate the account.
+      // The calling client's session stays: it could not sign in again to activate the account.
       endApps: credentials.type === 'app' ? { except: credentials.tokenId } : undefined,
     }),
 })

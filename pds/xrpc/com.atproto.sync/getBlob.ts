@@ -13,7 +13,10 @@ const RANGE_NOT_SATISFIABLE = 416 as ResponseType
 const PARTIAL_CONTENT = 206
 /** What a player on another site's page reads of a part. */
 const RANGE_HEADERS = 'Accept-Ranges, Content-Length, Content-Range'
-/** What a browser would run, were it let: a page of this host must not take its scripts out of strangers' blobs. */
+/**
+ * What a browser would run, were it let: a page of this host must not take its scripts out of
+ * strangers' blobs.
+ */
 const RUN: ReadonlySet<string> = new Set([
   'audioworklet',
   'paintworklet',
@@ -37,7 +40,8 @@ export default endpoint<Method.QueryParams, undefined, Viewer>({
     const cid = parseCid(params.cid)
     const blob = blobs.find(account, cid)
     if (blob === undefined) throw new InvalidRequestError('Blob not found')
-    // A range of what the client saw before (`If-Range`): no name for that was given out, so it gets all of it.
+    // A range of what the client saw before (`If-Range`): no name for that was given out, so it
+    // gets all of it.
     const { range: asked, 'if-range': ifRange } = request.headers
     response.appendHeader('Access-Control-Expose-Headers', RANGE_HEADERS)
     const range = ifRange === undefined ? parseRange(asked, blob.size) : undefined

@@ -4,7 +4,7 @@ import { SCOPES_WITH_QUEUED } from '../../auth/verifier.ts'
 import { user } from '../auth.ts'
 import { endpoint, json } from '../endpoint.ts'
 
-/** Nobody queues here. */
+/** There is no queue here. */
 export default endpoint<object, undefined, PersonCredentials>({
   auth: user({ scopes: SCOPES_WITH_QUEUED }),
   permission: noApp,

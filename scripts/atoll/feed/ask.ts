@@ -1,4 +1,7 @@
-/** What the commands that ask a host about feeds have in common: which host, for whom, about which definition. */
+/**
+ * What the commands that ask a host about feeds have in common: which host, for whom, about which
+ * definition.
+ */
 import type { AtpAgent } from '@atproto/api'
 import type { Command } from 'commander'
 import { CommandError } from '../../command.ts'
@@ -55,7 +58,10 @@ export interface Subject {
   host: Host
 }
 
-/** The definition in a file, or that of a published feed, and the host to ask about it: the one that is named, or that serves the feed. */
+/**
+ * The definition in a file, or that of a published feed, and the host to ask about it: the one that
+ * is named, or that serves the feed.
+ */
 export async function findSubject(name: string, options: AskOptions, network: Network): Promise<Subject> {
   const host = options.host === undefined ? undefined : await findHost(options.host, network)
   if (!isFeedName(name))

@@ -1,11 +1,11 @@
-/** The built-in feeds, published: their records name a host, whose software has their algorithms. */
+/** Publishes built-in feeds: their records name a host, whose software has the algorithms. */
 import type { AtpAgent } from '@atproto/api'
 import { builtInFeeds } from '../../../feedgen/feeds/built-in.ts'
 import { type Change, changeFeed, hostOf } from './records.ts'
 
 export const builtInNames: readonly string[] = builtInFeeds.map(({ rkey }) => rkey)
 
-/** Writes the records of built-in feeds, all of them when none is named. What a record has besides (an avatar, labels) stays, and so does its date. */
+/** Writes the records of built-in feeds, by default all. Keeps their avatars, labels and dates. */
 export async function publishBuiltIn(agent: AtpAgent, host: string, names = builtInNames): Promise<Change[]> {
   const changes: Change[] = []
   for (const { rkey, displayName, description } of chosen(names)) {
@@ -24,7 +24,7 @@ export async function publishBuiltIn(agent: AtpAgent, host: string, names = buil
   return changes
 }
 
-/** Removes the records of built-in feeds, as far as they name the host. */
+/** Removes the records of built-in feeds that name the host. */
 export async function unpublishBuiltIn(
   agent: AtpAgent,
   host: string,

@@ -1,8 +1,8 @@
-/** How commands say what became of feeds. */
+/** How commands report changes to feeds. */
 import { type OutputOptions, printResult } from '../output.ts'
 import type { Change } from './records.ts'
 
-/** Prints what became of feeds, and which host their records name now. */
+/** Prints each feed's outcome and the host that its record now names. */
 export function printChanges(options: OutputOptions, changes: readonly Change[]): void {
   const results = changes.map(({ uri, outcome, after }) => ({ uri, outcome, host: after.generator?.did }))
   printResult(options, results, () =>

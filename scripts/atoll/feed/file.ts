@@ -13,14 +13,17 @@ import { JsoncError, parseJsonc } from './jsonc.ts'
 import type { RecordValue } from './records.ts'
 
 export interface DefinitionFile {
-  /** The record, as it stands in the file; with the present time where the file has no `createdAt`. */
+  /**
+   * The record, as it stands in the file; with the present time where the file has no `createdAt`.
+   */
   record: RecordValue
   plan: Plan
   warnings: Warning[]
 }
 
 /**
- * Reads a definition from a file, or from standard input when that is called `-`; handles in it are looked up.
+ * Reads a definition from a file, or from standard input when that is called `-`; handles in it are
+ * looked up.
  * @throws CommandError when there is none, or it is not valid: then with the path of what is wrong
  */
 export async function readDefinitionFile(

@@ -66,7 +66,10 @@ export async function hostWith(did: string, network: Network): Promise<Host> {
   return preset.did === did ? preset : findHost(did, network)
 }
 
-/** The host that FEEDGEN_SERVICE_DID or FEEDGEN_HOSTNAME names, or else this machine's. It may be down. */
+/**
+ * The host that FEEDGEN_SERVICE_DID or FEEDGEN_HOSTNAME names, or else this machine's. It may be
+ * down.
+ */
 export function presetHost(): Host {
   const { serviceDid, origin } = readConfig(feedgenEnvironment(process.env))
   return new Host(serviceDid, origin)

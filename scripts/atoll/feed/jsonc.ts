@@ -1,7 +1,7 @@
-/** JSON as people write it: with comments and commas at the ends of lists. */
+/** JSON with comments and trailing commas. */
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
 
-/** What is wrong with a text that is meant to be JSON, with the place. */
+/** A syntax error in JSON, with its line and column. */
 export class JsoncError extends Error {
   override name = 'JsoncError'
 }
@@ -14,7 +14,7 @@ export function parseJsonc(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Said better by the parser that knows comments, if they are not the reason.
+    // If comments are not the reason, the JSONC parser has a better message.
   }
   const errors: ParseError[] = []
   const value: unknown = parse(text, errors, { allowTrailingComma: true })
@@ -28,10 +28,10 @@ export function parseJsonc(text: string): unknown {
   throw new JsoncError(`${where}: ${what}`)
 }
 
-/** Characters that a line may have before what is on it is broken up. */
+/** Longer lines are broken up. */
 const LINE_CHARACTERS_MAX = 100
 
-/** JSON in which what fits on a line stands on one. */
+/** Formats JSON with whatever fits on one line on one line. */
 export function printJson(value: unknown, indent = ''): string {
   const line = onOneLine(value)
   if (indent.length + line.length <= LINE_CHARACTERS_MAX || typeof value !== 'object' || value === null)

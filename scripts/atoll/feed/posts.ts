@@ -1,14 +1,14 @@
-/** What posts say, from the repositories of their authors. */
+/** The texts of posts, from their authors' repositories. */
 import { AtpAgent } from '@atproto/api'
 import { AtUri } from '@atproto/syntax'
 import type { Network } from '../network.ts'
 import { oneLine } from '../output.ts'
 
 const textCharactersMax = 70
-/** How many posts are fetched side by side. */
+/** Posts fetched concurrently. */
 const fetchesMax = 8
 
-/** The posts' texts, each on a line; those that cannot be had are missing. */
+/** The posts' texts, each on one line, without those that cannot be fetched. */
 export async function textsOf(uris: readonly string[], network: Network): Promise<Map<string, string>> {
   const agents = new Map<string, Promise<AtpAgent>>()
   const agentOf = (did: string): Promise<AtpAgent> => {
@@ -37,7 +37,7 @@ async function textOf(
     const agent = await agentOf(hostname)
     return (await agent.getPost({ repo: hostname, rkey })).value.text
   } catch {
-    // A post that is gone, or whose author's server is away, is shown by its URI alone.
+    // If the post is gone or its PDS is down, only its URI is shown.
     return undefined
   }
 }

@@ -1,6 +1,7 @@
 /**
- * A feed's two records, which have one key for ever, since people's likes and pins point at it: `app.bsky.feed.generator`, which makes the feed known
- * and names the host that serves it, and the definition of its algorithm. They change together, in one commit.
+ * A feed's two records, which have one key for ever, since people's likes and pins point at it:
+ * `app.bsky.feed.generator`, which makes the feed known and names the host that serves it, and the
+ * definition of its algorithm. They change together, in one commit.
  */
 import { AtpAgent, ComAtprotoRepoApplyWrites, ComAtprotoRepoGetRecord } from '@atproto/api'
 import { ALGORITHM_NSID } from '../../../feedgen/algorithm/definition.ts'
@@ -9,7 +10,9 @@ import { CommandError } from '../../command.ts'
 import type { Account } from '../network.ts'
 import { feedUris, GENERATOR_NSID } from './reference.ts'
 
-/** How often a change is tried again because something else was written to the repository meanwhile. */
+/**
+ * How often a change is tried again because something else was written to the repository meanwhile.
+ */
 const attemptsMax = 5
 const pageItems = 100
 
@@ -77,8 +80,8 @@ export async function listFeeds({ did, pds }: Account): Promise<Map<string, Feed
 }
 
 /**
- * Changes a feed of the account that is signed in, both records in one commit. When something else is written to the repository between reading and
- * writing, it begins anew.
+ * Changes a feed of the account that is signed in, both records in one commit. When something else
+ * is written to the repository between reading and writing, it begins anew.
  * @param change what the records are to be, from what they are
  */
 export async function changeFeed(
@@ -165,7 +168,10 @@ async function readRecord(
   return found && { uri: found.data.uri, cid: found.data.cid ?? '', value: found.data.value as RecordValue }
 }
 
-/** Whether two records are the same data, whatever the order of their fields. Blobs are compared as the JSON that they came as. */
+/**
+ * Whether two records are the same data, whatever the order of their fields. Blobs are compared as
+ * the JSON that they came as.
+ */
 export function isSame(a: unknown, b: unknown): boolean {
   return canonical(a) === canonical(b)
 }

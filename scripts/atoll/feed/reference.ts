@@ -1,4 +1,7 @@
-/** How people name feeds and posts: by at-URI, by the address of the Bluesky app, or a feed of one's own by its record key. */
+/**
+ * How people name feeds and posts: by at-URI, by the address of the Bluesky app, or a feed of one's
+ * own by its record key.
+ */
 import type { AtpAgent } from '@atproto/api'
 import { AtUri, isValidAtIdentifier, isValidRecordKey } from '@atproto/syntax'
 import { ALGORITHM_NSID } from '../../../feedgen/algorithm/definition.ts'

@@ -1,4 +1,7 @@
-/** `atoll feed validate`: whether a definition can be run, what it costs, and what its creator should know of it. */
+/**
+ * `atoll feed validate`: whether a definition can be run, what it costs, and what its creator
+ * should know of it.
+ */
 import type { Command } from 'commander'
 import { totalOf } from '../../../feedgen/algorithm/cost.ts'
 import { missingOf } from '../../../feedgen/algorithm/references.ts'

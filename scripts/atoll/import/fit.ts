@@ -1,4 +1,7 @@
-/** Brings what was imported within the limits of a definition: long lists become several, and values that are none become notes. */
+/**
+ * Brings what was imported within the limits of a definition: long lists become several, and values
+ * that are none become notes.
+ */
 import type { Definition, Filter, Source } from '../../../feedgen/algorithm/definition.ts'
 import { isLanguage, languageForm } from '../../../feedgen/algorithm/forms.ts'
 import type { Notes } from './imported.ts'

@@ -1,4 +1,7 @@
-/** The operators of a Graze manifest's filter, each an object with one key and a list of what it works on. */
+/**
+ * The operators of a Graze manifest's filter, each an object with one key and a list of what it
+ * works on.
+ */
 import { BSKY_LABELER_DID } from '@atproto/api'
 import type { Comparison, Edge, FieldComparison, Filter } from '../../../feedgen/algorithm/definition.ts'
 import type { MediaKind, TextPlace } from '../../../feedgen/algorithm/features.ts'
@@ -162,7 +165,10 @@ async function compare(
   return lost(context, at, `comparing ${path} with ${JSON.stringify(value)}`)
 }
 
-/** Whether there is a text in a place; with `isEmpty`, that there is a place for one, with none in it. */
+/**
+ * Whether there is a text in a place; with `isEmpty`, that there is a place for one, with none in
+ * it.
+ */
 function isSaid(path: string, isEmpty: boolean): Filter {
   const place = places.get(path) as TextPlace
   const anything = textFilter({ regex: '(?s).' }, [place])

@@ -1,6 +1,7 @@
 /**
- * Graze's feeds: a manifest with a tree of filters over everything that is posted, and beside it how posts are ordered. Its editor gives the manifest
- * alone; its programs and its interface wrap it, as `manifest` or `algorithm_manifest`.
+ * Graze's feeds: a manifest with a tree of filters over everything that is posted, and beside it
+ * how posts are ordered. Its editor gives the manifest alone; its programs and its interface wrap
+ * it, as `manifest` or `algorithm_manifest`.
  */
 import type {
   Arrangement,
@@ -113,7 +114,10 @@ function parse(json: string): unknown {
   }
 }
 
-/** Everything, filtered; or where all posts have to be by certain accounts, what these post, which a host can fetch. */
+/**
+ * Everything, filtered; or where all posts have to be by certain accounts, what these post, which a
+ * host can fetch.
+ */
 function fromSources(where: Filter, windowHours: number): Pick<Definition, 'sources' | 'where'> {
   const filters = where.kind === 'all' ? where.of : [where]
   const author = filters.find((filter) => filter.kind === 'author')

@@ -1,25 +1,25 @@
-/** What comes out of an import: a definition, and what could not be carried over, said for each part. */
+/** The result of an import: a definition, and a note for each part that could not be converted. */
 import type { Definition, Filter } from '../../../feedgen/algorithm/definition.ts'
 
 export interface Imported {
   definition: Definition
-  /** How the feed was called. */
+  /** The feed's name. */
   name?: string
   description?: string
   notes: readonly Note[]
 }
 
-/** Something that is not as it was, or was not said: left out, only nearly the same, or taken to be what it usually is. */
+/** A difference from the original: a part lost, a part changed, or a default assumed. */
 export interface Note {
-  /** Where in what was imported: `blocks[3]`. */
+  /** The path in the original: `blocks[3]`. */
   at: string
   kind: 'lost' | 'changed' | 'assumed'
   says: string
-  /** Whether the feed has more posts without it than it had. */
+  /** Whether the feed gets more posts without it. */
   widens?: true
 }
 
-/** Gathers notes. */
+/** Collects notes. */
 export class Notes {
   readonly list: Note[] = []
 
@@ -27,7 +27,7 @@ export class Notes {
     this.list.push({ at, kind: 'lost', says })
   }
 
-  /** A condition that is lost: what it kept out would come in. */
+  /** A lost condition: posts that it excluded would appear. */
   lostFilter(at: string, says: string): void {
     this.list.push({ at, kind: 'lost', says, widens: true })
   }
@@ -36,18 +36,18 @@ export class Notes {
     this.list.push({ at, kind: 'changed', says })
   }
 
-  /** What the original leaves open, and what it is taken for. */
+  /** A default for what the original leaves open. */
   assumed(at: string, says: string): void {
     this.list.push({ at, kind: 'assumed', says })
   }
 }
 
-/** What is imported has not the form that its maker gives such things. */
+/** The import is malformed. */
 export class ImportError extends Error {
   override name = 'ImportError'
 }
 
-/** Looks up the DID behind a handle; undefined when nobody is called that. */
+/** Resolves a handle to a DID; undefined if it does not resolve. */
 export type DidOf = (handle: string) => Promise<string | undefined>
 
 export type Json = Record<string, unknown>
@@ -58,32 +58,32 @@ export const text = (value: unknown): string | undefined => (typeof value === 's
 export const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
 
-/** Short for a definition's `not`, which taken twice is nothing. */
+/** Negates a filter; a double negation cancels out. */
 export const not = (filter: Filter): Filter =>
   filter.kind === 'not' ? filter.of : { kind: 'not', of: filter }
 
-/** All of the filters, as one; undefined when there are none. */
+/** The conjunction of filters; undefined when there are none. */
 export function all(filters: readonly Filter[]): Filter | undefined {
   return filters.length > 1 ? { kind: 'all', of: [...filters] } : filters[0]
 }
 
-/** The date, where it is one; else the present. */
+/** The date if valid, else the current time. */
 export function dateOf(value: unknown): string {
   const date = new Date(typeof value === 'string' ? value : Number.NaN)
   return Number.isNaN(date.getTime()) ? new Date().toISOString() : date.toISOString()
 }
 
-/** The hours that definitions may look back, nearest to those wanted. */
+/** The window in hours, clamped to what definitions allow. */
 export function windowOf(hours: number): number {
   return Math.min(Math.max(Math.ceil(hours), 1), windowHoursMax)
 }
 
-/** As far as definitions look back. */
+/** The longest window of definitions. */
 export const windowHoursMax = 720
 
 /**
- * The at-URI of a list or starter pack, from one or from its address in the app.
- * @returns undefined when it is neither, or nobody has the handle in it
+ * The at-URI of a list or starter pack, from its at-URI or its URL in the app.
+ * @returns undefined when it is neither, or its handle does not resolve
  */
 export async function uriOf(address: string, collection: string, didOf: DidOf): Promise<string | undefined> {
   const [, repo, rkey] =
@@ -95,7 +95,7 @@ export async function uriOf(address: string, collection: string, didOf: DidOf): 
   return did && `at://${did}/${collection}/${rkey}`
 }
 
-/** The DID of somebody who is named by handle or DID. */
+/** The DID of an account named by handle or DID. */
 export async function didOfName(name: string, didOf: DidOf): Promise<string | undefined> {
   return name.startsWith('did:') ? name : didOf(name.replace(/^@/, ''))
 }

@@ -1,4 +1,4 @@
-/** Regular expressions of other engines as those of RE2, which a definition has. */
+/** Converts regular expressions of other engines to RE2, which definitions use. */
 import type { Filter } from '../../../feedgen/algorithm/definition.ts'
 import type { TextPlace } from '../../../feedgen/algorithm/features.ts'
 import { InvalidDefinitionError } from '../../../feedgen/algorithm/read.ts'
@@ -6,20 +6,20 @@ import { compileRegex } from '../../../feedgen/algorithm/regex.ts'
 import { oneLine } from '../output.ts'
 import type { Notes } from './imported.ts'
 
-/** The longest one that the lexicon lets a definition have. */
+/** The lexicon's limit. */
 const regexBytesMax = 1000
 
 interface RegexOptions {
   ignoreCase: boolean
-  /** Whether `^` and `$` stand for the ends of lines, too. */
+  /** Whether `^` and `$` also match at line ends. */
   multiline?: boolean
-  /** Where to look; one match in one place is enough. */
+  /** The places to search; a match in any of them is enough. */
   places: readonly TextPlace[]
 }
 
 /**
- * The filter for a pattern. One that is too long becomes several, each with some of its alternatives.
- * @returns undefined, and a note, when RE2 cannot do it
+ * The filter for a pattern. A pattern that is too long is split by its alternatives.
+ * @returns undefined, with a note, when RE2 does not support it
  */
 export function regexFilter(
   original: string,
@@ -39,11 +39,11 @@ export function regexFilter(
   return filters.length === 1 ? filters[0] : { kind: 'any', of: filters }
 }
 
-/** Escapes that are left alone, and those that RE2 writes in another way: code points, the end of a text, flags for Unicode. */
+/** Escapes to keep, and those that RE2 spells differently: code points, end of text, flags. */
 const FOREIGN =
   /\\u\{([0-9a-fA-F]{1,6})\}|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|(\\Z)|\(\?-?u:(\\[bB])\)|(\(\?-?[ua]\))|\\[\s\S]/g
 
-/** The same pattern as RE2 writes it. */
+/** The pattern in RE2 syntax. */
 export function asRe2(pattern: string): string {
   return pattern.replace(
     FOREIGN,
@@ -58,7 +58,7 @@ export function asRe2(pattern: string): string {
   )
 }
 
-/** A filter for text; the text itself is the place that need not be said. */
+/** A text filter; the text itself is the default place. */
 export function textFilter(
   what: { words: string[] } | { regex: string },
   places: readonly TextPlace[],
@@ -67,7 +67,7 @@ export function textFilter(
   return { kind: 'text', ...what, ...(elsewhere && { in: [...places] }) }
 }
 
-/** What is against an expression as part of a definition. */
+/** Why an expression cannot be part of a definition. */
 function faultOf(regex: string): string | undefined {
   if (Buffer.byteLength(regex) > regexBytesMax) return `it is longer than ${regexBytesMax} bytes`
   try {
@@ -79,7 +79,7 @@ function faultOf(regex: string): string | undefined {
   }
 }
 
-/** Patterns that together find what the one finds; undefined when it cannot be taken apart so that each is accepted. */
+/** Patterns that together match what the one matches; undefined if no split is accepted. */
 function split(pattern: string, flag: string): string[] | undefined {
   const { before, alternatives, after } = takeApart(pattern)
   const isAccepted = (part: string) => faultOf(flag + before + part + after) === undefined
@@ -99,7 +99,7 @@ interface Parts {
   after: string
 }
 
-/** The alternatives of a pattern, or of the one group that it is but for word boundaries, anchors and flags around it. */
+/** The alternatives of a pattern, or of its one group inside word boundaries, anchors and flags. */
 function takeApart(pattern: string): Parts {
   const alternatives = alternativesOf(pattern)
   const [, before = '', inner = '', after = ''] =
@@ -112,7 +112,7 @@ function takeApart(pattern: string): Parts {
   return { before, alternatives: alternativesOf(inner), after }
 }
 
-/** The parts between the `|` that stand in no group and no class. */
+/** The parts between `|` outside groups and classes. */
 function alternativesOf(pattern: string): string[] {
   const parts = ['']
   for (const { token, depth } of tokensOf(pattern)) {
@@ -122,7 +122,7 @@ function alternativesOf(pattern: string): string[] {
   return parts
 }
 
-/** Whether every group that ends in it began in it. */
+/** Whether every group that closes in it also opens in it. */
 function isBalanced(pattern: string): boolean {
   return tokensOf(pattern).every(({ depth }) => depth >= 0)
 }

@@ -1,4 +1,6 @@
-/** The blocks of SkyFeed's builder that look at one post at a time: `remove`, `keep` and `regex`. */
+/**
+ * The blocks of SkyFeed's builder that look at one post at a time: `remove`, `keep` and `regex`.
+ */
 import { BSKY_LABELER_DID } from '@atproto/api'
 import type { ActorSet, Comparison, CountName, Edge, Filter } from '../../../feedgen/algorithm/definition.ts'
 import type { TextPlace } from '../../../feedgen/algorithm/features.ts'
@@ -51,7 +53,10 @@ export async function membersOf(
   return uri === undefined ? undefined : { kind: 'list', uri }
 }
 
-/** What a post has to be to be left by the block; undefined when it leaves all of them, or cannot be carried over. */
+/**
+ * What a post has to be to be left by the block; undefined when it leaves all of them, or cannot be
+ * carried over.
+ */
 export async function filterOf(
   block: Json,
   at: string,

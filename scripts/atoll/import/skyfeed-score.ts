@@ -11,7 +11,10 @@ const scored = new Map<string, 'likes' | 'reposts' | 'replies'>([
   ['reply_count', 'replies'],
 ])
 
-/** What a `score` block adds to a post's score; undefined, and a note, when that cannot be carried over. */
+/**
+ * What a `score` block adds to a post's score; undefined, and a note, when that cannot be carried
+ * over.
+ */
 export function termOf(block: Json, at: string, notes: Notes): Term | undefined {
   const kind = scored.get(text(block.from) ?? '')
   if (block.scoreType !== 'add' || block.value !== undefined || !kind) {

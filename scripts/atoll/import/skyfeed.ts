@@ -1,10 +1,11 @@
 /**
- * SkyFeed's builder: a list of blocks that a program goes through from the first to the last, each of which changes the posts that there are. It
- * stands in the feed's record as `skyfeedBuilder`.
+ * SkyFeed's builder: a list of blocks that a program goes through from the first to the last, each
+ * of which changes the posts that there are. It stands in the feed's record as `skyfeedBuilder`.
  *
- * A definition has no such order: posts come from sources, and pass filters. So the program is run here over sets of posts that are not there yet:
- * each is a source with the filters that its posts went through. At the end the filters that all sets have in common go for the whole definition, and
- * the others for the posts of their sets.
+ * A definition has no such order: posts come from sources, and pass filters. So the program is run
+ * here over sets of posts that are not there yet: each is a source with the filters that its posts
+ * went through. At the end the filters that all sets have in common go for the whole definition,
+ * and the others for the posts of their sets.
  */
 import { BSKY_LABELER_DID } from '@atproto/api'
 import type { Definition, Filter, Hop, Score, Source, Term } from '../../../feedgen/algorithm/definition.ts'
@@ -51,7 +52,8 @@ interface State {
 }
 
 /**
- * Makes a definition of a feed's record with `skyfeedBuilder` in it, of the answer of `getRecord`, or of the builder itself.
+ * Makes a definition of a feed's record with `skyfeedBuilder` in it, of the answer of `getRecord`,
+ * or of the builder itself.
  * @throws ImportError when there is no such thing in it, or no source that could be carried over
  */
 export async function importSkyfeed(document: unknown, didOf: DidOf): Promise<Imported> {
@@ -305,7 +307,10 @@ function definitionOf(state: State, notes: Notes): Definition {
   }
 }
 
-/** Single posts that passed other filters than the rest are put in by hand: no filter tells them from the others. */
+/**
+ * Single posts that passed other filters than the rest are put in by hand: no filter tells them
+ * from the others.
+ */
 function apart(posts: Branch[], notes: Notes): { posts: Branch[]; byHand: string[] } {
   const [first] = posts
   const isAlike = posts.every(
@@ -333,7 +338,8 @@ function whereOf(posts: Branch[], notes: Notes): Filter | undefined {
   const widest = Math.max(...posts.map(({ source }) => ('windowHours' in source ? source.windowHours : 0)))
   const either = rests.map(({ source, rest }): Filter => {
     const member = memberOf(source, widest)
-    // Of posts that do not show where they come from, nothing keeps those of the other inputs apart.
+    // Of posts that do not show where they come from, nothing keeps those of the other inputs
+    // apart.
     if (!member)
       notes.lostFilter(
         'blocks',

@@ -1,4 +1,7 @@
-/** A mixed firehose for the benchmark: signed and proved commits, in the network's proportions of posts, likes, reposts and follows. */
+/**
+ * A mixed firehose for the benchmark: signed and proved commits, in the network's proportions of
+ * posts, likes, reposts and follows.
+ */
 import { encodeFrame } from '#protocol/frame.ts'
 import { Author } from '../../../test/support/author.ts'
 

@@ -1,4 +1,6 @@
-/** Ingest of the same frames by Atoll's own pieces and in the official kit's way: events a second. */
+/**
+ * Ingest of the same frames by Atoll's own pieces and in the official kit's way: events a second.
+ */
 import { schemas } from '@atproto/api'
 import { Lexicons } from '@atproto/lexicon'
 import { cborToLexRecord, readCar } from '@atproto/repo'
@@ -83,7 +85,10 @@ interface KitSchema {
   post: { uri: string; cid: string; indexedAt: string }
 }
 
-/** The official kit's way: every frame and record through the generic library, each post a row inserted alone. */
+/**
+ * The official kit's way: every frame and record through the generic library, each post a row
+ * inserted alone.
+ */
 export async function ingestKit({ frames }: Firehose, { file }: { file: string }): Promise<number> {
   const lexicons = new Lexicons(schemas)
   const db = new Kysely<KitSchema>({ dialect: new SqliteDialect({ database: new Sqlite(file) }) })

@@ -1,4 +1,7 @@
-/** A large index for the benchmark, made of rows and not of events: communities whose members like each other's posts, and posts that everybody likes. */
+/**
+ * A large index for the benchmark, made of rows and not of events: communities whose members like
+ * each other's posts, and posts that everybody likes.
+ */
 import Sqlite from 'better-sqlite3'
 import { encode } from '#protocol/cbor.ts'
 import { openIndex } from '../../../feedgen/index/database.ts'
@@ -23,7 +26,7 @@ const tablesFilled = ['posts', 'likes']
 
 /**
  * Makes the index.
- * @param first the DIDs of the first accounts; the others are nobody's
+ * @param first the DIDs of the first accounts; the others are made up
  */
 export async function loadIndex(file: string, { posts, likes }: IndexSize, first: string[]): Promise<void> {
   await (await openIndex(file))[Symbol.asyncDispose]()
@@ -75,7 +78,10 @@ function addLikes(db: Sqlite.Database, { posts, likes, accounts }: Size): Uint32
   return counts
 }
 
-/** The post's number modulo the number of accounts tells its author, so a community's posts lie scattered over all of time. */
+/**
+ * The post's number modulo the number of accounts tells its author, so a community's posts lie
+ * scattered over all of time.
+ */
 function likedPost(author: number, { posts, accounts }: { posts: number; accounts: number }): number {
   const popular = Math.ceil(posts * Math.random() ** 4)
   if (Math.random() * 10 >= likesInsideOfTen) return Math.min(1 + popular, posts)

@@ -1,8 +1,10 @@
 /**
- * What it costs to match a post against all live definitions, with 100 and with 10,000 of them: `node scripts/run.mjs scripts/bench/feeds/matching.ts`.
+ * What it costs to match a post against all live definitions, with 100 and with 10,000 of them:
+ * `node scripts/run.mjs scripts/bench/feeds/matching.ts`.
  *
- * Each definition is about something of its own, as feeds are: words, tags, accounts, domains, most of them in one language. The more there are, the more
- * of them a post matches; what is compared is an event of a mixed stream, in which one of eleven is a post that is read and matched.
+ * Each definition is about something of its own, as feeds are: words, tags, accounts, domains, most
+ * of them in one language. The more there are, the more of them a post matches; what is compared is
+ * an event of a mixed stream, in which one of eleven is a post that is read and matched.
  */
 
 import { type CborObject, decode, encode } from '#protocol/cbor.ts'

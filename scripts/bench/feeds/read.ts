@@ -216,7 +216,10 @@ async function measured(work: (times: number[]) => Promise<void>): Promise<Measu
   return { times, seconds: (performance.now() - began) / 1000 }
 }
 
-/** Sends frames at the network's pace until it is told to stop; resolves with how many there were a second. */
+/**
+ * Sends frames at the network's pace until it is told to stop; resolves with how many there were a
+ * second.
+ */
 async function emitAll(
   frames: readonly Buffer[],
   send: (frame: Buffer) => void,

@@ -1,4 +1,7 @@
-/** An app as small as one can be: signs in by OAuth, and lends what it is then given to the test that drives the browser. */
+/**
+ * An app as small as one can be: signs in by OAuth, and lends what it is then given to the test
+ * that drives the browser.
+ */
 import {
   BrowserOAuthClient,
   buildAtprotoLoopbackClientMetadata,

@@ -155,7 +155,9 @@ export const accounts: readonly Case[] = [
   ),
 ]
 
-/** For which of all methods there are service tokens, with the account's password and with an app's. */
+/**
+ * For which of all methods there are service tokens, with the account's password and with an app's.
+ */
 export const vouching: readonly Case[] = methods.flatMap((lxm) =>
   ['com.atproto.access', 'com.atproto.appPass'].map((scope) =>
     vouch(`of all, ${lxm}, scope ${scope}`, () => ({ aud, lxm }), scope),

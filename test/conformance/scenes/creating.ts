@@ -136,7 +136,10 @@ const values: readonly [string, unknown][] = [
   ['a field with a dollar', { $other: 1 }],
 ]
 
-/** Values that the reference stores and we refuse: sent for bob, because his records are not looked at. */
+/**
+ * Values that the reference stores and we refuse: sent for bob, because his records are not looked
+ * at.
+ */
 const refused = new Set([
   'half a character',
   'a link that is none',

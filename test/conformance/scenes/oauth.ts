@@ -1,4 +1,7 @@
-/** The routes of OAuth, each by every verb, as somebody comes upon them who knows nothing. What apps and people do there has tests of its own. */
+/**
+ * The routes of OAuth, each by every verb, as somebody comes upon them who knows nothing. What apps
+ * and people do there has tests of its own.
+ */
 import type { Case } from '../cases.ts'
 import { page } from './scene.ts'
 

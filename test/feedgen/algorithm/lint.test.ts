@@ -1,4 +1,7 @@
-/** What the linter finds in definitions that are valid: each with its path, its kind, and words that say it. */
+/**
+ * What the linter finds in definitions that are valid: each with its path, its kind, and words that
+ * say it.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'

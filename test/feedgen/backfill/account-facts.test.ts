@@ -1,4 +1,7 @@
-/** A feed generator beside an AppView: what a definition asks of authors' accounts is read there, and nothing that none asks. */
+/**
+ * A feed generator beside an AppView: what a definition asks of authors' accounts is read there,
+ * and nothing that none asks.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Definition, Filter, Source } from '../../../feedgen/algorithm/definition.ts'
 import { writeDefinition } from '../../../feedgen/algorithm/read.ts'

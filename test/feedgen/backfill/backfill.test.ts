@@ -1,4 +1,7 @@
-/** What the firehose does not bring is fetched from where accounts are: here a PDS with a life before anybody listened. */
+/**
+ * What the firehose does not bring is fetched from where accounts are: here a PDS with a life
+ * before anybody listened.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -542,7 +545,10 @@ test('whole repositories are in memory one at a time, until each is written', as
   expect(atOnceMax).toBe(1)
 })
 
-/** A backfill over an index in a file, from servers that are told what to answer; with a clock that is turned by hand. */
+/**
+ * A backfill over an index in a file, from servers that are told what to answer; with a clock that
+ * is turned by hand.
+ */
 async function stageAlone(
   servers: Partial<BackfillOptions['servers']>,
   options: Pick<BackfillOptions, 'appview'> = {},

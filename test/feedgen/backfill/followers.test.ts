@@ -1,4 +1,7 @@
-/** Who follows a fixed account is asked of an AppView, within bounds, and what that says is held against what streams told. */
+/**
+ * Who follows a fixed account is asked of an AppView, within bounds, and what that says is held
+ * against what streams told.
+ */
 import { expect, test, vi } from 'vitest'
 import { fetchFollowers } from '../../../feedgen/backfill/followers.ts'
 import { ServerError } from '../../../feedgen/backfill/pds-client.ts'

@@ -86,7 +86,8 @@ test('the follows of an account are read once for all viewers, and not again for
   expect(await lookUp(second)).toBe(true)
   expect(await mutuals(second)).toEqual([back])
 
-  // Who comes later waits until the accounts may be read again; those that could be read before are not read for the others.
+  // Who comes later waits until the accounts may be read again; those that could be read before are
+  // not read for the others.
   const third = await viewer(everybody)
   servers.set(back, [follow(first), follow(third)])
   expect(await lookUp(third)).toBe(true)

@@ -1,4 +1,7 @@
-/** Servers of accounts are strangers: whatever one answers, there is an error that says so, and an end. */
+/**
+ * Servers of accounts are strangers: whatever one answers, there is an error that says so, and an
+ * end.
+ */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,4 +1,7 @@
-/** Definitions that ask how old an author's account is and how many followers it has: what is not known is never true. */
+/**
+ * Definitions that ask how old an author's account is and how many followers it has: what is not
+ * known is never true.
+ */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../../feedgen/algorithm/compile.ts'
 import type { Definition, Filter } from '../../../feedgen/algorithm/definition.ts'

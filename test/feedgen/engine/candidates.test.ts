@@ -16,7 +16,10 @@ const herons: Filter = { kind: 'text', words: ['heron'] }
 const definition = (parts: Partial<Definition>): Definition =>
   readDefinition(writeDefinition({ sources: [network], createdAt: '2026-11-01T00:00:00.000Z', ...parts }))
 
-/** What a definition has: of what was taken in as it came by, and of the past searched; they must agree. */
+/**
+ * What a definition has: of what was taken in as it came by, and of the past searched; they must
+ * agree.
+ */
 async function feed(facts: MemoryFacts, parts: Partial<Definition>): Promise<string[]> {
   const plan = compile(definition(parts))
   facts.takeIn(1, (features) => plan.intake !== undefined && decide(plan.intake, features) !== false)

@@ -1,4 +1,6 @@
-/** Facts held in memory: each question is answered the slow, obvious way, by looking at everything. */
+/**
+ * Facts held in memory: each question is answered the slow, obvious way, by looking at everything.
+ */
 
 import type { CborObject, CborValue } from '#protocol/cbor.ts'
 import type {

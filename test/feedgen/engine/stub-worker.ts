@@ -1,4 +1,7 @@
-/** A thread that does what its jobs say: `explain` never ends, `backtest` runs until it is cancelled, `preview` answers. */
+/**
+ * A thread that does what its jobs say: `explain` never ends, `backtest` runs until it is
+ * cancelled, `preview` answers.
+ */
 import { parentPort, workerData } from 'node:worker_threads'
 import { READY, type Reply, type Request, type ThreadData } from '../../../feedgen/engine/evaluator.ts'
 

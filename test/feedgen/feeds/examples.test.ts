@@ -1,4 +1,7 @@
-/** Each worked example over a small world in which it has something to find and something to leave out. */
+/**
+ * Each worked example over a small world in which it has something to find and something to leave
+ * out.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
@@ -24,7 +27,10 @@ function read(name: string) {
   return JSON.parse(readFileSync(path.join(folder, `${name}.json`), 'utf8'))
 }
 
-/** What the example shows the viewer: of what was taken in as it came by, and of the past searched; they must agree. */
+/**
+ * What the example shows the viewer: of what was taken in as it came by, and of the past searched;
+ * they must agree.
+ */
 async function feed(name: string, facts: MemoryFacts, change: (record: never) => void = () => {}) {
   const record = read(name)
   change(record as never)

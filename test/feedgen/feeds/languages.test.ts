@@ -11,7 +11,10 @@ import { MemoryFacts, type PostOptions } from '../engine/memory.ts'
 import { builtIn, feedDeps, feedOf } from './support.ts'
 
 const author = 'did:web:ana.example'
-/** What posts declare, from the newest to the oldest, and whether who reads Welsh and Norwegian is shown them. */
+/**
+ * What posts declare, from the newest to the oldest, and whether who reads Welsh and Norwegian is
+ * shown them.
+ */
 const declared: readonly (readonly [langs: unknown, isShown: boolean])[] = [
   [['cy'], true],
   [['ja'], false],

@@ -1,4 +1,7 @@
-/** Updates of definitions that are refused: what was served before them stays in service, over a restart too. */
+/**
+ * Updates of definitions that are refused: what was served before them stays in service, over a
+ * restart too.
+ */
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
@@ -168,7 +171,8 @@ describe.each(stores)('in an index in %s', (store) => {
       ['one', 'mood'],
       ['other', 'mood'],
     ])
-    // Nobody can tell who may publish: what was allowed before goes on, and the account is asked about again.
+    // Nobody can tell who may publish: what was allowed before goes on, and the account is asked
+    // about again.
     allowed = undefined
     const warn = vi.spyOn(logger('algorithms'), 'warn')
     onTestFinished(() => warn.mockRestore())

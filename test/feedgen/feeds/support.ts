@@ -10,7 +10,10 @@ import { Lists } from '../../../feedgen/feeds/ranked-lists.ts'
 import { type FeedDeps, servePage } from '../../../feedgen/feeds/serving.ts'
 import { Visibility } from '../../../feedgen/feeds/visibility.ts'
 
-/** What pages are made of, over facts; lists are fresh for a second. `now` is the time for the engine alone. */
+/**
+ * What pages are made of, over facts; lists are fresh for a second. `now` is the time for the
+ * engine alone.
+ */
 export function feedDeps(facts: Facts, { now }: { now?: () => number } = {}): FeedDeps {
   return {
     facts,

@@ -1,4 +1,7 @@
-/** Jetstream in both its forms: the same records come into the index as over the firehose, from where the reading stopped. */
+/**
+ * Jetstream in both its forms: the same records come into the index as over the firehose, from
+ * where the reading stopped.
+ */
 import { expect, onTestFinished, test } from 'vitest'
 import { encode } from '#protocol/cbor.ts'
 import { cidForCbor, formatCid } from '#protocol/cid.ts'

@@ -1,4 +1,7 @@
-/** While a labeler's DID document cannot be had, nothing is said of the labeler, and no label of it is lost. */
+/**
+ * While a labeler's DID document cannot be had, nothing is said of the labeler, and no label of it
+ * is lost.
+ */
 import { afterEach, expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { generateKey } from '#protocol/keys.ts'

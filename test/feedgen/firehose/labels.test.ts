@@ -1,4 +1,7 @@
-/** Labelers: what they say of posts and accounts comes into the index, if they signed it, and the newest word counts. */
+/**
+ * Labelers: what they say of posts and accounts comes into the index, if they signed it, and the
+ * newest word counts.
+ */
 import Sqlite from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
 import { guardedFetch } from '#platform/fetch.ts'
@@ -196,7 +199,8 @@ test('a labeler with a new key is looked up again', async () => {
   await feedgen.reached(labeler.name, labeler.label({ val: 'one' }))
   labeler.key = generateKey()
   labeler.register()
-  // The document is fetched no more often than once a minute: the first time was for the connection.
+  // The document is fetched no more often than once a minute: the first time was for the
+  // connection.
   const before = directory.requests.length
   await feedgen.reached(labeler.name, labeler.label({ val: 'two' }))
   expect(directory.requests.length - before).toBeLessThanOrEqual(1)

@@ -1,4 +1,7 @@
-/** What is wrong with an event is counted under its name, the event passed over, and the next good one indexed. */
+/**
+ * What is wrong with an event is counted under its name, the event passed over, and the next good
+ * one indexed.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readCar, writeCar } from '#protocol/car.ts'
 import { encode } from '#protocol/cbor.ts'
@@ -42,7 +45,9 @@ function withBlocks(event: Event, change: (blocks: Map<Cid, Uint8Array>) => void
   return { ...event, blocks: writeCar(event.commit, blocks) }
 }
 
-/** The event with another commit in the place of its own, signed by the author unless by another. */
+/**
+ * The event with another commit in the place of its own, signed by the author unless by another.
+ */
 function withCommit(event: Event, author: Author, change: Partial<Commit>, key = author.key): Event {
   const { blocks } = readCar(event.blocks)
   const data = applyOps(

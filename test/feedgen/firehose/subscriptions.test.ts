@@ -1,4 +1,7 @@
-/** Following an endpoint: where it begins and goes on, what it waits for, and in which order events are written. */
+/**
+ * Following an endpoint: where it begins and goes on, what it waits for, and in which order events
+ * are written.
+ */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -185,7 +185,9 @@ describe('methods that make lists', () => {
   })
 })
 
-/** A token of the viewer's for this service, with some of its claims changed; null takes one out. */
+/**
+ * A token of the viewer's for this service, with some of its claims changed; null takes one out.
+ */
 async function token(
   { key = viewer.key, ...claims }: { key?: { export(): Uint8Array }; [claim: string]: unknown } = {},
   header: object = {},
@@ -348,7 +350,8 @@ describe('a built-in feed', () => {
       body: JSON.stringify({ definition: body.definition }),
     })
     const previewed = (await preview.json()) as { feed: { post: string }[]; warnings: { path: string }[] }
-    // Their windows are longer than posts are kept, so that it is for the host to say how long that is.
+    // Their windows are longer than posts are kept, so that it is for the host to say how long that
+    // is.
     expect(previewed.warnings.filter(({ path }) => path !== 'sources/0/windowHours')).toEqual([])
     // Nobody in particular follows nobody.
     const isForViewer = ['following', 'mutuals'].includes(name)

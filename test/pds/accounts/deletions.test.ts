@@ -1,4 +1,7 @@
-/** The end of accounts: deactivated ones whose time is up, and those whose owner or operator says so. */
+/**
+ * The end of accounts: deactivated ones whose time is up, and those whose owner or operator says
+ * so.
+ */
 
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
@@ -100,7 +103,10 @@ async function giveSecondFactors(did: string): Promise<void> {
 const idOf = ({ did }: TestUser): number =>
   inside(pds, (db) => db.prepare<[string], number>('SELECT id FROM account WHERE did = ?').pluck().get(did)!)
 
-/** How many rows every table with an `account` or a `repo` has of an account, whose repository came into being with it. */
+/**
+ * How many rows every table with an `account` or a `repo` has of an account, whose repository came
+ * into being with it.
+ */
 function rowsOf(folder: string, account: number): Record<string, number> {
   return inside({ folder }, (db) => {
     const tables = db

@@ -1,4 +1,7 @@
-/** Addresses of accounts, as their owners see them: the codes arrive over SMTP and are typed back in. */
+/**
+ * Addresses of accounts, as their owners see them: the codes arrive over SMTP and are typed back
+ * in.
+ */
 import { AtpAgent } from '@atproto/api'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import {

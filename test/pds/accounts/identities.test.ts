@@ -1,4 +1,6 @@
-/** Identities: operations in the directory that accounts ask for, and resolving those of anybody. */
+/**
+ * Identities: operations in the directory that accounts ask for, and resolving those of anybody.
+ */
 import type { AtpAgent } from '@atproto/api'
 import { DidResolver } from '@atproto/identity'
 import { tombstoneOp } from '@did-plc/lib'

@@ -250,7 +250,8 @@ describe('an identity on a web site', () => {
     await moved.updateHandle({ handle: 'web-two.test' })
     expect((await moved.com.atproto.server.getSession()).data.handle).toBe('web-two.test')
 
-    // The key that the site names is looked up anew when a token does not fit the one that is known.
+    // The key that the site names is looked up anew when a token does not fit the one that is
+    // known.
     key = generateKey('ES256K')
     site.publish({ handle: 'web-two.test', key: key.did, pds: to.url })
     const again = createWithDid(to, { did, handle: 'web-3.test' }, await token())

@@ -191,7 +191,8 @@ describe.each(acts)('$name', ({ carryOut, endsAppPasswords, password = PASSWORD 
     await carryOut(user, visitor)
     // What was proved was the old password.
     if (endsAppPasswords) expect(pds.services.passwordProofs.find(proof, 'sign-in')).toBeUndefined()
-    // The password was checked before it and the session begins after it; the same for an app password.
+    // The password was checked before it and the session begins after it; the same for an app
+    // password.
     expect(await sessions.create(before)).toBeNull()
     await expect(appPasswords.create(before, 'late', false)).rejects.toThrow('ended meanwhile')
     expect(appPasswords.list(before).map(({ name }) => name)).not.toContain('late')

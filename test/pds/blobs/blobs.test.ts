@@ -240,7 +240,9 @@ describe.each(['disk', 's3', 's3rver'])('blobs on %s', (kind) => {
     await bucket()?.remove('blobs', `blocks/${user.did}/${ref}`)
     if (kind === 'disk') rmSync(path.join(pds.folder, 'blocks', user.did, String(ref)))
   }
-  /** How many blobs the account has lost by `checkAccountStatus`, and which by `listMissingBlobs`. */
+  /**
+   * How many blobs the account has lost by `checkAccountStatus`, and which by `listMissingBlobs`.
+   */
   const missing = async ({ agent }: TestUser, limit = 2) => {
     const cids: string[] = []
     for (let cursor: string | undefined; ; ) {

@@ -1,4 +1,7 @@
-/** What records say of blobs: compared when a blob is new, taken as it is when the record is there already. */
+/**
+ * What records say of blobs: compared when a blob is new, taken as it is when the record is there
+ * already.
+ */
 import { describe, expect, it } from 'vitest'
 import { encode } from '#protocol/cbor.ts'
 import { cidForRaw, cidToLink, formatCid } from '#protocol/cid.ts'

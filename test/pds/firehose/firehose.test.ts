@@ -204,7 +204,8 @@ describe('commits', () => {
       }
       before = { rev: event.rev, data: formatCid(commit.data) }
 
-      // The same with the reference's own library: each op is proved, and the commits make a repository.
+      // The same with the reference's own library: each op is proved, and the commits make a
+      // repository.
       const claims = event.ops.map(({ path, cid }) => {
         const [collection, rkey] = path.split('/')
         return { collection, rkey, cid: cid && CID.decode(cidToBytes(cid)) } as never

@@ -1,4 +1,7 @@
-/** What becomes of apps and browsers when something becomes of the account, and what its owner does on the account pages. */
+/**
+ * What becomes of apps and browsers when something becomes of the account, and what its owner does
+ * on the account pages.
+ */
 
 import { AtpAgent } from '@atproto/api'
 import type { OAuthSession } from '@atproto/oauth-client-node'

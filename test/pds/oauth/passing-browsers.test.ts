@@ -1,4 +1,6 @@
-/** Browsers at the sign-in and account pages: strangers leave nothing behind, people stay signed in. */
+/**
+ * Browsers at the sign-in and account pages: strangers leave nothing behind, people stay signed in.
+ */
 import type { DeviceData, DeviceId } from '@atproto/oauth-provider/store'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { PassingBrowsers } from '../../../pds/oauth/passing-browsers.ts'

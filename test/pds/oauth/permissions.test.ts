@@ -1,4 +1,7 @@
-/** Every method, asked for by apps that were allowed more and less: what they are refused, as `@atproto/pds` refuses it. */
+/**
+ * Every method, asked for by apps that were allowed more and less: what they are refused, as
+ * `@atproto/pds` refuses it.
+ */
 import type { OAuthSession } from '@atproto/oauth-client-node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { appViewEndpoints, endpoints } from '../../../pds/xrpc/index.ts'
@@ -73,7 +76,9 @@ const ofDid =
   (side: Side) =>
     get(nsid, { did: side.user.did, ...more })()
 
-/** Every method that takes a person's credentials, asked so that nothing comes of it but an answer. */
+/**
+ * Every method that takes a person's credentials, asked so that nothing comes of it but an answer.
+ */
 const ASKED: Record<string, (side: Side) => Request> = {
   'com.atproto.identity.getRecommendedDidCredentials': get(
     'com.atproto.identity.getRecommendedDidCredentials',
@@ -229,7 +234,10 @@ describe.each(Object.keys(SCOPES) as App[])('an app that was allowed: %s', (app)
   })
 })
 
-/** Methods that apps may call here and not there; what they take is in `accounts.test.ts`. And one that there is only here. */
+/**
+ * Methods that apps may call here and not there; what they take is in `accounts.test.ts`. And one
+ * that there is only here.
+ */
 const OURS = [
   'com.atproto.server.activateAccount',
   'com.atproto.server.requestAccountDelete',

@@ -1,4 +1,6 @@
-/** Apps on their way through OAuth: let in, writing, refused, refreshing, stolen from, signed out. */
+/**
+ * Apps on their way through OAuth: let in, writing, refused, refreshing, stolen from, signed out.
+ */
 import { gzipSync } from 'node:zlib'
 import { JoseKey, type OAuthSession } from '@atproto/oauth-client-node'
 import type { JWK } from 'jose'

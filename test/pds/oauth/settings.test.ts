@@ -1,4 +1,7 @@
-/** What the operator and the servers of apps have a say in: invites, captcha, looks, trusted apps, permission sets, what is cleared away. */
+/**
+ * What the operator and the servers of apps have a say in: invites, captcha, looks, trusted apps,
+ * permission sets, what is cleared away.
+ */
 import Sqlite3 from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {

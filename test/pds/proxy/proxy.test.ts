@@ -1,4 +1,7 @@
-/** Requests that other services answer: what reaches them and what comes back, beside `@atproto/pds` with the same services. */
+/**
+ * Requests that other services answer: what reaches them and what comes back, beside `@atproto/pds`
+ * with the same services.
+ */
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type AppViewStandIn, type StandInAnswer, startAppView } from '../../support/app-view.ts'

@@ -1,4 +1,7 @@
-/** What passes through a PDS on its way to other services: piece by piece, within limits, and never to where it must not. */
+/**
+ * What passes through a PDS on its way to other services: piece by piece, within limits, and never
+ * to where it must not.
+ */
 import { once } from 'node:events'
 import { request } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'

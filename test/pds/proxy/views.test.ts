@@ -1,4 +1,7 @@
-/** Read-after-write: views of an AppView that is behind, with the caller's own writes in them, as `@atproto/pds` shows them. */
+/**
+ * Read-after-write: views of an AppView that is behind, with the caller's own writes in them, as
+ * `@atproto/pds` shows them.
+ */
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
@@ -74,7 +77,10 @@ const PNG = Buffer.from(
   'hex',
 )
 
-/** Asks both for a view, and expects them to agree on everything but the times and revisions that are their own. */
+/**
+ * Asks both for a view, and expects them to agree on everything but the times and revisions that
+ * are their own.
+ */
 async function view(path: string | ((side: Side) => string), more: Partial<Ask> = {}) {
   const asked = async (side: Side) => {
     const answer = await ask(side, { path: `/xrpc/${typeof path === 'string' ? path : path(side)}`, ...more })

@@ -1,4 +1,7 @@
-/** What the data model does not have is refused where people meet it, and not in the codec alone: no other record than was sent is stored. */
+/**
+ * What the data model does not have is refused where people meet it, and not in the codec alone: no
+ * other record than was sent is stored.
+ */
 import { describe, expect, test } from 'vitest'
 import { post } from '../../support/pds.ts'
 import { vectorJson } from '../../support/vectors.ts'

@@ -69,7 +69,8 @@ describe('an export', () => {
       for (const n of new Set(Array.from({ length: 40 }, () => random.below(RECORDS)))) {
         const rkey = keyAt(n)
         if (!present.has(rkey)) {
-          // Also as it was: the same block and, with luck, the same nodes come back under a newer revision.
+          // Also as it was: the same block and, with luck, the same nodes come back under a newer
+          // revision.
           writes.push(create(rkey, text(n, random.below(2) === 0 ? 'old' : 'again')))
           present.add(rkey)
         } else if (random.below(2) === 0) writes.push(update(rkey, text(n, `new ${random.below(3)}`)))

@@ -220,7 +220,10 @@ const deepRecord = (levels: number) =>
   Buffer.concat([Buffer.from('a16178', 'hex'), Buffer.alloc(levels - 1, 0x81), Buffer.from([0])])
 
 describe('a record that only another host would have taken', () => {
-  /** The value of `x` in a record, as bytes; what is read of it; what is put in its place, unless it may stay. */
+  /**
+   * The value of `x` in a record, as bytes; what is read of it; what is put in its place, unless it
+   * may stay.
+   */
   const strange: Record<string, [cbor: string, json: string, instead?: string]> = {
     'an integer beyond 2^53': ['1b0020000000000001', '9007199254740993', '9007199254740991'],
     'a negative one': ['3b0fffffffffffffff', '-1152921504606846976', '-1'],

@@ -1,4 +1,7 @@
-/** Writes that have nothing to do are answered as the reference answers them, wherever the caller thinks that the repository stands. */
+/**
+ * Writes that have nothing to do are answered as the reference answers them, wherever the caller
+ * thinks that the repository stands.
+ */
 import { expect, test } from 'vitest'
 import { post, rejection } from '../../support/pds.ts'
 import { withPds } from '../../support/with-pds.ts'

@@ -1,4 +1,7 @@
-/** Records of accounts that are not active: one answer wherever they are asked for, and their owners read them. */
+/**
+ * Records of accounts that are not active: one answer wherever they are asked for, and their owners
+ * read them.
+ */
 import type { AtpAgent } from '@atproto/api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createUser, type InProcessPds, rejection, startPds, type TestUser } from '../../support/pds.ts'

@@ -48,7 +48,10 @@ function damage(file: string, sql: string): void {
   }
 }
 
-/** The records by the tree and by the table, which must agree; and the tree's nodes are those that are stored. */
+/**
+ * The records by the tree and by the table, which must agree; and the tree's nodes are those that
+ * are stored.
+ */
 function assertConsistent({ file, store }: Repos, owner: RepoOwner): string[] {
   const head = store.repos.head(owner.id)!
   const db = new Database(file, { readonly: true })

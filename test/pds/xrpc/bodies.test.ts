@@ -1,4 +1,7 @@
-/** Bodies of streams: what unpacks to too much, comes too slowly or breaks off ends, and nothing of it is left on the disk. */
+/**
+ * Bodies of streams: what unpacks to too much, comes too slowly or breaks off ends, and nothing of
+ * it is left on the disk.
+ */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { IncomingMessage, request } from 'node:http'
 import { Socket } from 'node:net'
@@ -55,7 +58,10 @@ const send = async (
   return { status: response.status, error, message }
 }
 
-/** Every file in the folders where uploads and imports are received, and those of blobs without an owner's row. */
+/**
+ * Every file in the folders where uploads and imports are received, and those of blobs without an
+ * owner's row.
+ */
 const leftOn = ({ folder }: { folder: string }): string[] =>
   ['imports', 'blocks/tempt'].flatMap((name) => readdirSync(path.join(folder, name)))
 

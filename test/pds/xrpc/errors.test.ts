@@ -1,4 +1,7 @@
-/** What clients are told of what goes wrong inside: nothing of code, paths or tables, however it comes to the mapping. */
+/**
+ * What clients are told of what goes wrong inside: nothing of code, paths or tables, however it
+ * comes to the mapping.
+ */
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,4 +1,7 @@
-/** What is said of an identity whose handle does not resolve, and of one of which that cannot be told. */
+/**
+ * What is said of an identity whose handle does not resolve, and of one of which that cannot be
+ * told.
+ */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { HandleError } from '../../../pds/identity/handles.ts'

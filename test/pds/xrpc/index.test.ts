@@ -1,4 +1,7 @@
-/** What stands around every response: headers that keep strangers' bytes from being run, and telling whose mistake an error is. */
+/**
+ * What stands around every response: headers that keep strangers' bytes from being run, and telling
+ * whose mistake an error is.
+ */
 import { expect, test, vi } from 'vitest'
 import { logger } from '#platform/log.ts'
 import { startFeedgen } from '../../feedgen/support.ts'

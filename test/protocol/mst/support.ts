@@ -1,5 +1,6 @@
 /**
- * What the tests of the tree share: keys, ops, a store in memory, and the tree made the slow, obvious way.
+ * What the tests of the tree share: keys, ops, a store in memory, and the tree made the slow,
+ * obvious way.
  */
 import { type Cid, cidForCbor } from '#protocol/cid.ts'
 import { layerOf } from '#protocol/mst/key.ts'
@@ -75,8 +76,8 @@ export class Store implements NodeSource {
 }
 
 /**
- * The tree by its definition: the highest keys make the root, and what lies between them makes its subtrees,
- * layer by layer.
+ * The tree by its definition: the highest keys make the root, and what lies between them makes its
+ * subtrees, layer by layer.
  */
 export function slowTree(pairs: readonly Pair[]): { root: Cid; blocks: Map<Cid, Uint8Array> } {
   const blocks = new Map<Cid, Uint8Array>()
@@ -100,8 +101,8 @@ export function slowTree(pairs: readonly Pair[]): { root: Cid; blocks: Map<Cid, 
 }
 
 /**
- * Random ops that a tree holding `held` can take, one key sometimes several times, and what it holds after
- * them.
+ * Random ops that a tree holding `held` can take, one key sometimes several times, and what it
+ * holds after them.
  */
 export function randomOps(
   random: Random,

@@ -29,8 +29,8 @@ import {
 const sent = ({ created, proof }: Applied) => new Map<Cid, Uint8Array>([...created, ...proof])
 
 /**
- * Histories of random batches from the empty tree on; every third is of small trees that often become empty
- * again.
+ * Histories of random batches from the empty tree on; every third is of small trees that often
+ * become empty again.
  */
 function histories(
   count: number,
@@ -392,7 +392,10 @@ describe('partial trees from elsewhere', () => {
   })
 })
 
-/** Nodes whose keys ascend within each and whose children are any of the others, and ops on their keys. */
+/**
+ * Nodes whose keys ascend within each and whose children are any of the others, and ops on their
+ * keys.
+ */
 function randomNonsense(random: Random): { root: Cid; nodes: Map<Cid, Uint8Array>; ops: Op[] } {
   const nodes = new Map<Cid, Uint8Array>()
   const pool = randomPairs(random, 12)

@@ -1,4 +1,7 @@
-/** Definitions made of what SkyFeed and Graze keep: each sample is written in their form, and each result is a definition that can be read. */
+/**
+ * Definitions made of what SkyFeed and Graze keep: each sample is written in their form, and each
+ * result is a definition that can be read.
+ */
 import { describe, expect, it } from 'vitest'
 import type { Definition } from '../../../feedgen/algorithm/definition.ts'
 import { readDefinition, writeDefinition } from '../../../feedgen/algorithm/read.ts'

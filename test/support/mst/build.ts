@@ -4,9 +4,9 @@ import { InvalidKeyError, isValidKey, layerOf } from '#protocol/mst/key.ts'
 import { type Entry, encodeNode, InvalidNodeError, type Node } from '#protocol/mst/node.ts'
 
 /**
- * The blocks of the tree that holds `entries`, each node after those below it and the root last; the
- * generator returns the root. Takes time in proportion to the entries and keeps one unfinished node for each
- * layer.
+ * The blocks of the tree that holds `entries`, each node after those below it and the root last;
+ * the generator returns the root. Takes time in proportion to the entries and keeps one unfinished
+ * node for each layer.
  * @param entries in strictly ascending order of their keys
  * @throws InvalidKeyError, InvalidNodeError when the keys do not ascend
  */
@@ -18,8 +18,8 @@ export function* buildTree(
   let previous = ''
 
   /**
-   * Finishes the nodes below `layer` and hangs them, the lower under the higher, at the end of that layer's
-   * node.
+   * Finishes the nodes below `layer` and hangs them, the lower under the higher, at the end of that
+   * layer's node.
    */
   function* close(layer: number): Generator<[Cid, Buffer], void> {
     for (let i = 0; i < layer; i++) {

@@ -56,7 +56,8 @@ test('a diff does not load equal subtrees', () => {
     const applied = applyOps(store, root, ops)
     const both = Store.of([...store.blocks, ...applied.created])
     expect(diffTrees(both, root, applied.root).ops).toEqual(netOps(ops))
-    // Both roots twice, the nodes that differ, and at most a way down beside the op's key in each tree.
+    // Both roots twice, the nodes that differ, and at most a way down beside the op's key in each
+    // tree.
     expect(both.loads.length).toBeLessThan(applied.created.size + applied.removed.length + 30)
   }
 })

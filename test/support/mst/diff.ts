@@ -15,8 +15,8 @@ export interface Diff {
 }
 
 /**
- * The difference between two trees of one source; `from` null stands for no tree, of which no node is
- * removed.
+ * The difference between two trees of one source; `from` null stands for no tree, of which no node
+ * is removed.
  * @throws MissingNodeError, InvalidNodeError
  */
 export function diffTrees(source: NodeSource, from: Cid | null, to: Cid): Diff {

@@ -61,7 +61,9 @@ async function swept(recorder: Recorder): Promise<void> {
   while (await recorder.sweep());
 }
 
-/** What is done behind each transaction, by its number, but not behind those that it makes itself. */
+/**
+ * What is done behind each transaction, by its number, but not behind those that it makes itself.
+ */
 interface Steps {
   after?: (step: number) => Promise<void> | void
 }

@@ -1,4 +1,7 @@
-/** The index against a slow, obvious twin: what it holds is told anew from all records after each batch. */
+/**
+ * The index against a slow, obvious twin: what it holds is told anew from all records after each
+ * batch.
+ */
 import { sql } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { encode } from '#protocol/cbor.ts'

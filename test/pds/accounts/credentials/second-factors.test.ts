@@ -1,4 +1,6 @@
-/** Authenticator apps and backup codes, as clients without a browser meet them: on `createSession`. */
+/**
+ * Authenticator apps and backup codes, as clients without a browser meet them: on `createSession`.
+ */
 import { AtpAgent } from '@atproto/api'
 import { Secret, TOTP } from 'otpauth'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'

@@ -1,4 +1,6 @@
-/** Which secret the signing keys are under: checked at start, and exchanged, interrupted anywhere. */
+/**
+ * Which secret the signing keys are under: checked at start, and exchanged, interrupted anywhere.
+ */
 import { execFile } from 'node:child_process'
 import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -67,7 +69,8 @@ describe('the secret of the signing keys', () => {
     const { folder, file, repos, dids, keysUnder } = await withKeys()
     const old = path.join(folder, 'kept.old')
     copyFileSync(file, old)
-    // Cut off before the keys were encrypted: the new secret lies beside the old one, and is nobody's.
+    // Cut off before the keys were encrypted: the new secret lies beside the old one, and is
+    // nobody's.
     writeFileSync(`${file}.next`, `${'0f'.repeat(32)}\n`)
     expect(keysUnder(await openKeySecret(repos.store, file))).toEqual(dids)
     await exchangeKeySecret(repos.store, file)

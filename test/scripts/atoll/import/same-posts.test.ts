@@ -1,7 +1,8 @@
 /**
- * Feeds as they are found, imported: what is said of them, and that they have the posts that the original's rules give. The rules of
- * the original are applied here in the slow, obvious way, block after block or down the tree, to the records of a small world; what
- * an import says is lost is left out of them.
+ * Feeds as they are found, imported: what is said of them, and that they have the posts that the
+ * original's rules give. The rules of the original are applied here in the slow, obvious way, block
+ * after block or down the tree, to the records of a small world; what an import says is lost is
+ * left out of them.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -85,7 +86,10 @@ const facets = [
 const languages = [['en'], undefined, ['de'], ['en'], ['pt-BR'], []]
 const labels = [undefined, undefined, undefined, ['spam'], ['porn']]
 
-/** A small world, the same each time, in which everything that originals ask about occurs with everything else. */
+/**
+ * A small world, the same each time, in which everything that originals ask about occurs with
+ * everything else.
+ */
 function world(): { facts: MemoryFacts; posts: Post[] } {
   const facts = new MemoryFacts(now)
   let state = 42

@@ -1,4 +1,7 @@
-/** What imported words, tags and expressions find in sentences as people write them: the same as those of a definition. */
+/**
+ * What imported words, tags and expressions find in sentences as people write them: the same as
+ * those of a definition.
+ */
 import { describe, expect, test } from 'vitest'
 import type { Filter } from '../../../../feedgen/algorithm/definition.ts'
 import { featuresOf } from '../../../../feedgen/algorithm/features.ts'
