@@ -28,6 +28,11 @@ export interface Place {
   readonly id: PostId
 }
 
+/** The order of places. */
+export function newestFirst(a: Place, b: Place): number {
+  return b.sortAt - a.sortAt || b.id - a.id
+}
+
 /** Not before `since` (milliseconds since 1970), at most `limit`, the newest first. */
 export interface Window {
   readonly since: number

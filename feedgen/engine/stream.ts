@@ -9,7 +9,8 @@ import { isRead, type ReadLanguages } from '../algorithm/languages.ts'
 import { type Candidate, windowOf } from './candidates.ts'
 import { Inquiry, type Question } from './context.ts'
 import { filter, forViewer, type Ranked } from './evaluate.ts'
-import type { Place, Window } from './index-queries.ts'
+import { newestFirst, type Place, type Window } from './index-queries.ts'
+import { timeOf } from './score.ts'
 
 /** A post of a stream, and where it stands there. */
 export interface Streamed extends Ranked {
@@ -140,11 +141,10 @@ async function passingWhere(
   return kept
 }
 
-function placeOf({ post, repost }: Candidate): Place {
-  return { sortAt: repost?.sortAt ?? post.sortAt, id: post.id }
+function placeOf(candidate: Candidate): Place {
+  return { sortAt: timeOf(candidate), id: candidate.post.id }
 }
 
 function inOrder(a: Candidate, b: Candidate): number {
-  const [one, other] = [placeOf(a), placeOf(b)]
-  return other.sortAt - one.sortAt || other.id - one.id
+  return newestFirst(placeOf(a), placeOf(b))
 }

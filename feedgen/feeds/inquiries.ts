@@ -16,6 +16,7 @@ import type { Backtest, Preview } from '../engine/jobs.ts'
 import { feedsOf, requestOf } from './feed-algorithm.ts'
 import {
   type Definitions,
+  feedUriOf,
   GENERATOR_NSID,
   type LiveDefinition,
   type Refusal,
@@ -134,7 +135,7 @@ export class Inquiries {
   async algorithm(feed: string): Promise<AlgorithmView | undefined> {
     const live = this.#options.definitions.find(feed)
     if (live) return viewOf(live)
-    const builtIn = await this.#options.registry.findBuiltIn(feed)
+    const builtIn = await this.#options.registry.findBuiltIn(feedUriOf(feed))
     return builtIn && viewOfBuiltIn(builtIn)
   }
 
@@ -157,8 +158,7 @@ export class Inquiries {
   }
 
   /** The algorithm of a feed, by the URI of the feed's record or of its own. */
-  readonly #find = (uri: string) =>
-    this.#options.registry.algorithm(uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`))
+  readonly #find = (uri: string) => this.#options.registry.algorithm(feedUriOf(uri))
 
   #planOf(record: unknown): Plan {
     const definition = readDefinition(record)

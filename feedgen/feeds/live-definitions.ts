@@ -17,6 +17,11 @@ import { Matcher } from './matcher.ts'
 
 export const GENERATOR_NSID = 'app.bsky.feed.generator'
 
+/** The URI of the feed record beside an algorithm's; that of a feed record stays as it is. */
+export function feedUriOf(uri: string): string {
+  return uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`)
+}
+
 /** Why no feed is served by a definition, and which part of it is at fault. */
 export interface Refusal {
   readonly path: string
@@ -124,7 +129,7 @@ export class Definitions implements AsyncDisposable {
 
   /** The definition of a feed, by the URI of the feed record or of its own. */
   find(uri: string): LiveDefinition | undefined {
-    return this.#byFeed.get(uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`))
+    return this.#byFeed.get(feedUriOf(uri))
   }
 
   /** What is served by the definition of that number, if it is served. */

@@ -7,7 +7,13 @@ import { ALGORITHM_NSID } from '../algorithm/definition.ts'
 import type { IndexReader } from '../index/read/reader.ts'
 import { type BuiltInFeed, builtInFeeds } from './built-in.ts'
 import type { FeedAlgorithm } from './feed-algorithm.ts'
-import { type Definitions, GENERATOR_NSID, type LiveDefinition, refusalText } from './live-definitions.ts'
+import {
+  type Definitions,
+  feedUriOf,
+  GENERATOR_NSID,
+  type LiveDefinition,
+  refusalText,
+} from './live-definitions.ts'
 import type { Feed, FeedPage, FeedRequest } from './page.ts'
 import { type FeedDeps, servePage } from './serving.ts'
 
@@ -70,13 +76,9 @@ export class Registry {
     return found?.builtIn
   }
 
-  /**
-   * The built-in feed behind the URI of a feed record, or of an algorithm beside it, if it is
-   * served in that account's name.
-   */
-  async findBuiltIn(uri: string): Promise<ServedBuiltIn | undefined> {
+  /** The built-in feed behind the URI of a feed record, if it is served in that account's name. */
+  async findBuiltIn(feed: string): Promise<ServedBuiltIn | undefined> {
     const { definitions, publisherDid, index } = this.#options
-    const feed = uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`)
     const [, author = '', rkey = ''] = FEED_URI.exec(feed) ?? []
     const builtIn = this.#builtIn.get(rkey)
     if (builtIn === undefined || definitions.find(feed)?.isServed) return undefined
@@ -175,7 +177,7 @@ export class Registry {
    * itself made for them.
    */
   async #coldFeed(live: LiveDefinition, uri: string): Promise<Feed | undefined> {
-    const feed = uri.replace(`/${ALGORITHM_NSID}/`, `/${GENERATOR_NSID}/`)
+    const feed = feedUriOf(uri)
     const other = feed === live.feed ? undefined : await this.algorithm(feed)
     if (other?.plan === undefined || other.plan.isPersonal) return undefined
     return (request) => this.#page(other, request)

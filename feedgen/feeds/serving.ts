@@ -170,8 +170,9 @@ async function make({ algorithm, plan, deps, find }: Served, viewer: string): Pr
   const rank = () => inTime(algorithm, () => evaluator.run({ kind: 'rank', ...base } satisfies Job))
   const isShared = plan.looksAtViewer && !plan.isPersonal
   const ranked = isShared ? (await lists.newest(`${algorithm.key} ranked`, rank)).items : await rank()
-  const { viewer: rules, place } = plan.definition
-  if (rules === undefined && place === undefined) return ranked
+  // What the viewer reads is asked of each page.
+  const { viewer: { hide, feedback = false } = {}, place } = plan.definition
+  if (hide === undefined && !feedback && place === undefined) return ranked
   return inTime(algorithm, () => evaluator.run({ kind: 'show', items: ranked, ...base } satisfies Job))
 }
 

@@ -4,7 +4,7 @@
  * account can come in between; then a little more.
  */
 import { type RawBuilder, sql } from 'kysely'
-import type { Place, Window } from '../../engine/index-queries.ts'
+import { newestFirst, type Place, type Window } from '../../engine/index-queries.ts'
 
 /**
  * A row by its number, and where it stands. Of a repost the place is the post's, at the time of the
@@ -46,9 +46,9 @@ export async function* newestOfAccounts(options: NewestOptions): AsyncGenerator<
       last.set(author, { count: (last.get(author)?.count ?? 0) + 1, place })
     // Behind the last row that was read of an account there may be more of it.
     const cut = [...last.values()].filter(({ count }) => count === each).map(({ place }) => place)
-    const bound = cut.sort(inOrder)[0]
-    const complete = bound === undefined ? rows : rows.filter(({ place }) => inOrder(place, bound) <= 0)
-    yield complete.sort((a, b) => inOrder(a.place, b.place))
+    const bound = cut.sort(newestFirst)[0]
+    const complete = bound === undefined ? rows : rows.filter(({ place }) => newestFirst(place, bound) <= 0)
+    yield complete.sort((a, b) => newestFirst(a.place, b.place))
     if (bound === undefined) return
     after = bound
   }
@@ -76,9 +76,5 @@ async function newestOfEach(
   )
   return rows
     .map(({ row, author, at, id }) => ({ row, author, place: { sortAt: at, id } }))
-    .sort((a, b) => a.author - b.author || inOrder(a.place, b.place))
-}
-
-function inOrder(a: Place, b: Place): number {
-  return b.sortAt - a.sortAt || b.id - a.id
+    .sort((a, b) => a.author - b.author || newestFirst(a.place, b.place))
 }

@@ -15,7 +15,7 @@ import type {
   PostRecord,
   RepostFacts,
 } from '../../algorithm/facts.ts'
-import type { Facts, Place, Window } from '../../engine/index-queries.ts'
+import { type Facts, newestFirst, type Place, type Window } from '../../engine/index-queries.ts'
 import type { StoreKind } from '../rows.ts'
 import { everyVersion, type PostRow, type Row, type Schema, tierMax, unknownVersion } from '../schema.ts'
 import { storableText } from '../text.ts'
@@ -504,10 +504,6 @@ function storable<T extends string | number>(value: T): string | T {
 
 function arrayType([first]: readonly (string | number)[]): RawBuilder<unknown> {
   return typeof first === 'string' ? sql`text[]` : sql`bigint[]`
-}
-
-function newestFirst(a: PostFacts, b: PostFacts): number {
-  return b.sortAt - a.sortAt || b.id - a.id
 }
 
 function postOf(row: FoundPost): PostFacts {
